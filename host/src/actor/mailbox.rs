@@ -1,0 +1,265 @@
+//! Messages that wait for one actor: bounded, in the order in which they came.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::model::{ActorName, Body, CallError, Hold, Limits, Message, SendError};
+use crate::sandbox::Chain;
+
+/// Where a reply goes.
+pub(crate) type ReplyTo = oneshot::Sender<Result<Body, CallError>>;
+
+/// A message on its way.
+#[derive(Debug)]
+pub(crate) struct Envelope {
+    pub(crate) message: Message,
+    /// For calls.
+    pub(crate) reply: Option<ReplyTo>,
+    /// Who waits for the reply.
+    pub(crate) chain: Chain,
+    /// For a message that came with a record: the record's sequence, and the message's place in its inbox.
+    pub(crate) restored: Option<(u64, usize)>,
+}
+
+impl Envelope {
+    /// A message that came with a record.
+    pub(crate) fn restored(message: Message, sequence: u64, place: usize) -> Self {
+        Self { message, reply: None, chain: Chain::default(), restored: Some((sequence, place)) }
+    }
+}
+
+/// Whether messages are taken.
+#[derive(Debug, Clone)]
+pub(crate) enum Gate {
+    Open,
+    /// The actor is parked.
+    Held(Box<Hold>),
+    /// It is going, or stays down: why.
+    Closed(String),
+}
+
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    actor: ActorName,
+    limits: Arc<Limits>,
+    inner: Mutex<Inner>,
+    came: Notify,
+}
+
+#[derive(Debug)]
+struct Inner {
+    queue: VecDeque<Envelope>,
+    bytes: usize,
+    gate: Gate,
+}
+
+impl Mailbox {
+    pub(super) fn new(actor: ActorName, limits: Arc<Limits>) -> Self {
+        let inner = Inner { queue: VecDeque::new(), bytes: 0, gate: Gate::Open };
+        Self { actor, limits, inner: Mutex::new(inner), came: Notify::new() }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Every change below is complete before anything can panic.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a message, or says why not.
+    pub(crate) fn push(&self, envelope: Envelope) -> Result<(), SendError> {
+        let actor = || self.actor.to_string();
+        let size = envelope.message.size();
+        if let Message::Call(request) | Message::Cast(request) = &envelope.message
+            && request.body.len() > self.limits.message_bytes
+        {
+            let (bytes, max_bytes) = (request.body.len(), self.limits.message_bytes);
+            return Err(SendError::TooLarge { actor: actor(), bytes, max_bytes });
+        }
+        let mut inner = self.inner();
+        match &inner.gate {
+            Gate::Open => {}
+            Gate::Held(hold) => return Err(SendError::Held { actor: actor(), hold: hold.clone() }),
+            Gate::Closed(why) => return Err(SendError::Unavailable { actor: actor(), why: why.clone() }),
+        }
+        let (messages, bytes) = (inner.queue.len(), inner.bytes);
+        let (max_messages, max_bytes) = (self.limits.mailbox_messages, self.limits.mailbox_bytes);
+        if messages >= max_messages || bytes + size > max_bytes {
+            return Err(SendError::MailboxFull { actor: actor(), messages, max_messages, bytes, max_bytes });
+        }
+        inner.bytes += size;
+        inner.queue.push_back(envelope);
+        drop(inner);
+        self.came.notify_one();
+        Ok(())
+    }
+
+    /// The next message. There is one reader: the actor's loop. Nothing is lost if the future is dropped.
+    pub(super) async fn next(&self) -> Envelope {
+        loop {
+            if let Some(envelope) = self.try_next() {
+                return envelope;
+            }
+            self.came.notified().await;
+        }
+    }
+
+    fn try_next(&self) -> Option<Envelope> {
+        let mut inner = self.inner();
+        let envelope = inner.queue.pop_front()?;
+        inner.bytes -= envelope.message.size();
+        Some(envelope)
+    }
+
+    /// Puts the inbox of a record before everything else. What an earlier instance was given of the same inbox and has
+    /// not handled yet is taken out first: it is in `inbox` again. The bound does not apply: these were taken before.
+    pub(super) fn restore(&self, inbox: Vec<Envelope>) {
+        let mut inner = self.inner();
+        inner.queue.retain(|envelope| envelope.restored.is_none());
+        for envelope in inbox.into_iter().rev() {
+            inner.queue.push_front(envelope);
+        }
+        inner.bytes = inner.queue.iter().map(|envelope| envelope.message.size()).sum();
+        drop(inner);
+        self.came.notify_one();
+    }
+
+    /// What came with a record and was not handled yet: the next record has to hold it too.
+    pub(super) fn restored(&self) -> Vec<Message> {
+        let inner = self.inner();
+        inner.queue.iter().filter(|e| e.restored.is_some()).map(|e| e.message.clone()).collect()
+    }
+
+    /// The same messages now stand in record `sequence`.
+    pub(super) fn retag(&self, sequence: u64) {
+        let mut inner = self.inner();
+        for (place, envelope) in inner.queue.iter_mut().filter(|e| e.restored.is_some()).enumerate() {
+            envelope.restored = Some((sequence, place));
+        }
+    }
+
+    pub(crate) fn set_gate(&self, gate: Gate) {
+        self.inner().gate = gate;
+    }
+
+    /// Empties it. Calls are answered by `answer`; the rest is returned in order.
+    pub(crate) fn drain(&self, answer: impl Fn(&ActorName) -> CallError) -> Vec<Envelope> {
+        let queue = {
+            let mut inner = self.inner();
+            inner.bytes = 0;
+            std::mem::take(&mut inner.queue)
+        };
+        let mut rest = Vec::new();
+        for mut envelope in queue {
+            match envelope.reply.take() {
+                // A caller that is gone does not miss its answer.
+                Some(reply) => drop(reply.send(Err(answer(&self.actor)))),
+                None => rest.push(envelope),
+            }
+        }
+        rest
+    }
+
+    /// Answers the calls that wait, and leaves the rest where it is.
+    pub(super) fn answer_calls(&self, answer: impl Fn(&ActorName) -> CallError) {
+        let mut inner = self.inner();
+        let (calls, rest) = std::mem::take(&mut inner.queue).into_iter().partition(|e: &Envelope| e.reply.is_some());
+        inner.queue = rest;
+        inner.bytes = inner.queue.iter().map(|envelope| envelope.message.size()).sum();
+        drop(inner);
+        let calls: VecDeque<Envelope> = calls;
+        for reply in calls.into_iter().filter_map(|call| call.reply) {
+            drop(reply.send(Err(answer(&self.actor))));
+        }
+    }
+
+    /// How many messages wait, and how many bytes.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let inner = self.inner();
+        (inner.queue.len(), inner.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MessageId, Request};
+
+    fn mailbox(limits: Limits) -> Mailbox {
+        Mailbox::new(ActorName::new("a").expect("valid"), Arc::new(limits))
+    }
+
+    fn cast(body: &str) -> Envelope {
+        let request = Request {
+            id: MessageId::new(body).expect("valid"),
+            sender: None,
+            body: Body::copy_from_slice(body.as_bytes()),
+        };
+        Envelope { message: Message::Cast(request), reply: None, chain: Chain::default(), restored: None }
+    }
+
+    fn drained(mailbox: &Mailbox) -> Vec<String> {
+        bodies(&mailbox.drain(unseen).into_iter().map(|e| e.message).collect::<Vec<_>>())
+    }
+
+    fn bodies(messages: &[Message]) -> Vec<String> {
+        let body = |message: &Message| match message {
+            Message::Cast(request) => String::from_utf8(request.body.to_vec()).expect("text"),
+            other => panic!("{other:?}"),
+        };
+        messages.iter().map(body).collect()
+    }
+
+    fn unseen(actor: &ActorName) -> CallError {
+        SendError::Unavailable { actor: actor.to_string(), why: "gone".into() }.into()
+    }
+
+    #[test]
+    fn a_full_mailbox_refuses_and_keeps_what_it_has() {
+        let mailbox = mailbox(Limits { mailbox_messages: 2, ..Limits::default() });
+        mailbox.push(cast("1")).expect("room");
+        mailbox.push(cast("2")).expect("room");
+        let error = mailbox.push(cast("3")).expect_err("full");
+        assert!(matches!(error, SendError::MailboxFull { messages: 2, max_messages: 2, .. }), "{error}");
+        assert_eq!(drained(&mailbox), ["1", "2"]);
+    }
+
+    #[test]
+    fn bytes_are_bounded_and_given_back() {
+        let mailbox = mailbox(Limits { mailbox_bytes: 10, message_bytes: 6, ..Limits::default() });
+        mailbox.push(cast("1234")).expect("8 bytes with its id");
+        assert!(matches!(mailbox.push(cast("12")), Err(SendError::MailboxFull { bytes: 8, .. })));
+        assert!(matches!(mailbox.push(cast("1234567")), Err(SendError::TooLarge { bytes: 7, max_bytes: 6, .. })));
+        mailbox.try_next().expect("one");
+        assert_eq!(mailbox.waiting(), (0, 0));
+        mailbox.push(cast("12")).expect("room again");
+    }
+
+    #[test]
+    fn an_inbox_comes_first_and_never_twice() {
+        let mailbox = mailbox(Limits { mailbox_messages: 3, ..Limits::default() });
+        mailbox.push(cast("new")).expect("room");
+        let inbox = || ["old 1", "old 2"].map(|b| cast(b).message).into_iter().enumerate();
+        let inbox = || inbox().map(|(place, message)| Envelope::restored(message, 7, place)).collect::<Vec<_>>();
+        mailbox.restore(inbox());
+        mailbox.try_next().expect("old 1, handled by an instance that then crashes");
+        mailbox.restore(inbox());
+        assert_eq!(bodies(&mailbox.restored()), ["old 1", "old 2"]);
+        mailbox.retag(8);
+        assert_eq!(mailbox.try_next().expect("old 1").restored, Some((8, 0)));
+        assert_eq!(drained(&mailbox), ["old 2", "new"]);
+    }
+
+    #[tokio::test]
+    async fn calls_that_wait_are_answered_when_the_rest_is_taken() {
+        let mailbox = mailbox(Limits::default());
+        let (reply, answer) = oneshot::channel();
+        let call = cast("call");
+        mailbox.push(Envelope { reply: Some(reply), ..call }).expect("room");
+        mailbox.push(cast("cast")).expect("room");
+        mailbox.set_gate(Gate::Closed("stopping".into()));
+        assert!(matches!(mailbox.push(cast("late")), Err(SendError::Unavailable { .. })));
+        assert_eq!(drained(&mailbox), ["cast"]);
+        assert_eq!(answer.await.expect("answered").expect_err("refused").code(), "unavailable");
+    }
+}

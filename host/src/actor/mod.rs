@@ -1,0 +1,179 @@
+//! One actor: its cell, which outlives its instances; its mailbox; what a turn comes to; how state is handed over; and
+//! the loop that carries it out.
+
+pub(crate) mod handoff;
+mod lifecycle;
+mod mailbox;
+mod run;
+mod stopping;
+pub(crate) mod turn;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::model::{
+    ActorName, ActorSpec, Body, Crash, Hold, Limits, Message, MessageId, Phase, PluginName, StopReason, Version,
+};
+
+pub(crate) use lifecycle::StartFailure;
+pub(crate) use mailbox::{Envelope, Gate, Mailbox, ReplyTo};
+pub(crate) use run::{Instance, Parts};
+
+/// What an actor's instance is told by whoever supervises it. A later one replaces an earlier one.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Signal {
+    #[default]
+    Go,
+    /// End as `terminate` has it, before the deadline.
+    Stop(StopReason, Budget),
+    /// End now.
+    Kill,
+}
+
+/// What is left of a shutdown timeout.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    /// When it is spent; none: never.
+    pub(crate) deadline: Option<Instant>,
+    /// What it was, in milliseconds, for messages.
+    pub(crate) total_ms: u64,
+}
+
+/// Where an actor's effects go. Whoever starts an actor hands it one.
+pub(crate) trait Post: fmt::Debug + Send + Sync + 'static {
+    /// Delivers a message; what cannot be delivered is kept as a dead letter.
+    fn send(&self, from: &ActorName, to: ActorName, id: MessageId, body: Body);
+
+    /// Keeps a message that was not handled, and why.
+    fn dead_letter(&self, to: &ActorName, message: &Message, why: &str, crash: Option<&Crash>);
+}
+
+/// What of an actor outlives its instances: its name, its mailbox, where it stands.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    pub(crate) spec: ActorSpec,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) mailbox: Mailbox,
+    status: Mutex<Status>,
+}
+
+/// A message that came with a record and crashed an instance: it is not delivered again when the same record is taken
+/// over by the next one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotAgain {
+    /// By the record's sequence and the message's place in its inbox.
+    Message(u64, usize),
+    /// By the record's sequence, the timer's name and when it was due.
+    Timer(u64, String, u64),
+}
+
+/// Where an actor stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Status {
+    pub(crate) phase: Phase,
+    pub(crate) version: Option<Version>,
+    pub(crate) generation: u64,
+    pub(crate) sequence: Option<u64>,
+    pub(crate) schema: Option<u32>,
+    pub(crate) handled: u64,
+    pub(crate) restarts: u64,
+    pub(crate) last_exit: Option<String>,
+    pub(crate) held: Option<Hold>,
+    /// Whether an `init` has ever answered well.
+    pub(crate) was_ready: bool,
+    /// Messages handled since the record that counts; none: not known in this process.
+    pub(crate) turns_since_record: Option<u64>,
+    /// What came with a record and then crashed an instance.
+    pub(crate) not_again: Vec<NotAgain>,
+}
+
+impl Cell {
+    pub(crate) fn new(spec: ActorSpec) -> Self {
+        let limits = Arc::new(spec.limits.clone());
+        let status = Status {
+            phase: Phase::Starting,
+            version: None,
+            generation: 0,
+            sequence: None,
+            schema: None,
+            handled: 0,
+            restarts: 0,
+            last_exit: None,
+            held: None,
+            was_ready: false,
+            turns_since_record: None,
+            not_again: Vec::new(),
+        };
+        let mailbox = Mailbox::new(spec.name.clone(), limits.clone());
+        Self { spec, limits, mailbox, status: Mutex::new(status) }
+    }
+
+    pub(crate) fn name(&self) -> &ActorName {
+        &self.spec.name
+    }
+
+    /// The status, to read or change. Held for a moment, never across a wait.
+    pub(crate) fn status(&self) -> MutexGuard<'_, Status> {
+        // A status is changed field by field and stays usable whatever panicked meanwhile.
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.status().phase = phase;
+    }
+
+    /// What an operator is shown.
+    pub(crate) fn info(&self) -> ActorInfo {
+        let status = self.status().clone();
+        let (mailbox_messages, mailbox_bytes) = self.mailbox.waiting();
+        ActorInfo {
+            name: self.spec.name.clone(),
+            plugin: self.spec.plugin.clone(),
+            version: status.version,
+            phase: status.phase,
+            generation: status.generation,
+            sequence: status.sequence,
+            schema: status.schema,
+            mailbox_messages,
+            mailbox_bytes,
+            handled: status.handled,
+            restarts: status.restarts,
+            last_exit: status.last_exit,
+            held: status.held,
+        }
+    }
+}
+
+/// What is known of an actor, for a person to look at.
+#[derive(Debug, Clone, Serialize)]
+pub struct ActorInfo {
+    /// Its name.
+    pub name: ActorName,
+    /// Its plugin.
+    pub plugin: PluginName,
+    /// The version that its instance runs; none before its first.
+    pub version: Option<Version>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Its instance's generation; 0 before it has claimed its state.
+    pub generation: u64,
+    /// Sequence of the record that counts, where there is one.
+    pub sequence: Option<u64>,
+    /// That record's schema.
+    pub schema: Option<u32>,
+    /// Messages that wait.
+    pub mailbox_messages: usize,
+    /// Bytes that wait.
+    pub mailbox_bytes: usize,
+    /// Messages handled since the host started.
+    pub handled: u64,
+    /// Restarts since the host started.
+    pub restarts: u64,
+    /// How its last instance ended.
+    pub last_exit: Option<String>,
+    /// Why it is held, if it is.
+    pub held: Option<Hold>,
+}

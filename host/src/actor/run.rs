@@ -1,0 +1,455 @@
+//! The loop of one instance: it carries out what `turn` and `handoff` decide.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{oneshot, watch};
+
+use super::lifecycle::{Backoff, StartFailure, fenced};
+use super::turn::{self, Plan};
+use super::{Budget, Cell, Envelope, NotAgain, Post, Signal};
+use crate::model::{
+    CallError, Crash, CrashKind, Exit, Message, MessageId, NotSaved, Phase, Saved, Shutdown, State, StopReason,
+};
+use crate::sandbox::{Chain, Effect, Guest, Outside, Program, TurnBase};
+use crate::store::{Cause, Lease, NewRecord, Origination, SnapshotStore, StoreError, StoredTimer};
+
+/// How long a checkpoint that the guest asked for is tried while the store is out of reach, in milliseconds.
+const SAVE_PATIENCE_MS: u64 = 10_000;
+
+/// What an instance is made with.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    pub(crate) program: Program,
+    pub(crate) store: Arc<dyn SnapshotStore>,
+    /// This host, as the owner of heads.
+    pub(crate) owner: String,
+    /// This machine, as records name it.
+    pub(crate) node: String,
+    pub(crate) post: Arc<dyn Post>,
+    pub(crate) outside: Arc<dyn Outside>,
+}
+
+/// One instance of an actor, from `init` to its end.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(super) cell: Arc<Cell>,
+    pub(super) parts: Parts,
+    signal: watch::Receiver<Signal>,
+}
+
+/// What ends an instance from outside.
+#[derive(Debug, Clone)]
+pub(super) enum Interrupt {
+    Stop(StopReason, Budget),
+    Kill,
+}
+
+/// An instance that has taken its state over.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) guest: Guest,
+    pub(super) trap_exit: bool,
+    pub(super) lease: Lease,
+    /// Names, and when they are due in milliseconds since the Unix epoch.
+    pub(super) timers: BTreeMap<String, u64>,
+    /// Whether the head needs the mark "taken up" before anything of a turn leaves.
+    pub(super) mark: bool,
+    /// Turns of this instance that no message began, for their ids.
+    pub(super) turns: u64,
+    /// Of `init` and `continue`, or of the turn in hand.
+    pub(super) effects: Vec<Effect>,
+}
+
+/// What follows a turn.
+enum Next {
+    Go,
+    Stop,
+    End(Exit),
+}
+
+impl Instance {
+    pub(crate) fn new(cell: Arc<Cell>, parts: Parts, signal: watch::Receiver<Signal>) -> Self {
+        Self { cell, parts, signal }
+    }
+
+    /// Runs to the end. `started` hears how `init` went.
+    pub(crate) async fn run(mut self, started: oneshot::Sender<Result<(), StartFailure>>) -> Exit {
+        {
+            let mut status = self.cell.status();
+            status.phase = Phase::Starting;
+            status.version = Some(self.parts.program.description().version.clone());
+            status.held = None;
+        }
+        let ready = match self.start().await {
+            Ok(ready) => ready,
+            Err((failure, interrupt)) => {
+                // A starter that has gone does not miss the answer.
+                drop(started.send(Err(failure.clone())));
+                return self.not_started(failure, interrupt).await;
+            }
+        };
+        {
+            let mut status = self.cell.status();
+            status.was_ready = true;
+            status.phase = Phase::Continuing;
+        }
+        drop(started.send(Ok(())));
+        let mut live = match self.take_over(ready).await {
+            Ok(live) => live,
+            Err(exit) => return exit,
+        };
+        let effects = std::mem::take(&mut live.effects);
+        match self.carry_out(&mut live, effects, "continue").await {
+            Ok(false) => self.serve(live).await,
+            Ok(true) => self.stop(live, StopReason::Normal, self.own_budget()).await,
+            Err(crash) => Exit::Crashed(crash),
+        }
+    }
+
+    pub(super) async fn not_started(&mut self, failure: StartFailure, interrupt: Option<Interrupt>) -> Exit {
+        match (failure, interrupt) {
+            (_, Some(interrupt)) => self.leave(interrupt, None).await,
+            (StartFailure::Crashed(crash), None) => Exit::Crashed(crash),
+            (StartFailure::Refused(failure), None) => Exit::Refused(failure),
+            (StartFailure::Stopped, None) => Exit::Stopped(StopReason::Normal, Saved::Kept),
+        }
+    }
+
+    /// Messages, timers and signals, until the end.
+    async fn serve(&mut self, mut live: Live) -> Exit {
+        loop {
+            let due = live.timers.iter().min_by_key(|(_, due)| **due).map(|(name, due)| (name.clone(), *due));
+            let wait = due.as_ref().map(|(_, due)| Duration::from_millis(due.saturating_sub(unix_ms())));
+            let mailbox = &self.cell.mailbox;
+            let envelope = tokio::select! {
+                biased;
+                interrupt = interrupted(&mut self.signal) => match interrupt {
+                    Interrupt::Stop(reason, budget) => return self.stop(live, reason, budget).await,
+                    Interrupt::Kill => return self.killed(),
+                },
+                () = sleep(wait) => {
+                    // `wait` is only there with a timer.
+                    let Some((name, due)) = due else { continue };
+                    live.timers.remove(&name);
+                    self.not_again_if_it_crashes(&live, &name, due)
+                }
+                envelope = mailbox.next() => (envelope, None),
+            };
+            match self.turn(&mut live, envelope).await {
+                Next::Go => {}
+                Next::Stop => return self.stop(live, StopReason::Normal, self.own_budget()).await,
+                Next::End(exit) => return exit,
+            }
+        }
+    }
+
+    fn not_again_if_it_crashes(&self, live: &Live, name: &str, due: u64) -> (Envelope, Option<NotAgain>) {
+        let message = Message::Timer(name.to_owned());
+        let record = live.lease.head.current().map(|record| record.sequence);
+        let not_again = record.map(|sequence| NotAgain::Timer(sequence, name.to_owned(), due));
+        (Envelope { message, reply: None, chain: Chain::default(), restored: None }, not_again)
+    }
+
+    /// One message, from the mailbox to whatever follows.
+    async fn turn(&mut self, live: &mut Live, (envelope, timer): (Envelope, Option<NotAgain>)) -> Next {
+        let Envelope { message, reply, chain, restored } = envelope;
+        let not_again = restored.map(|(sequence, place)| NotAgain::Message(sequence, place)).or(timer);
+        live.turns += 1;
+        let id = match &message {
+            Message::Call(request) | Message::Cast(request) => request.id.clone(),
+            Message::Timer(_) | Message::Down(..) => {
+                MessageId::of_turn(self.cell.name(), live.lease.head.generation, live.turns)
+            }
+        };
+        let timers_left = self.cell.limits.timers.saturating_sub(live.timers.len());
+        let handled = {
+            let handle = live.guest.handle(&message, TurnBase { id, chain, timers_left });
+            let mark = mark_taken_up(&*self.parts.store, &mut live.lease, live.mark);
+            tokio::select! {
+                biased;
+                cut = cut(&mut self.signal) => Err(cut),
+                both = futures_util::future::join(handle, mark) => Ok(both),
+            }
+        };
+        let answer = match handled {
+            Err(why) => {
+                answer_crashed(reply, self.cell.name().as_str(), &why.to_string());
+                self.parts.post.dead_letter(self.cell.name(), &message, &why.to_string(), None);
+                return Next::End(self.cut_short(why));
+            }
+            Ok((Err(crash), _)) | Ok((Ok(_), Err(crash))) => {
+                return self.crashed(&message, reply, crash, not_again);
+            }
+            Ok((Ok(answer), Ok(()))) => answer,
+        };
+        live.mark = false;
+        let effects = live.guest.take_effects();
+        if let (Err(failure), None) = (&answer, &reply) {
+            tracing::warn!(actor = %self.cell.name(), %failure, "a message that expects no reply failed");
+        }
+        {
+            let mut status = self.cell.status();
+            status.handled += 1;
+            status.turns_since_record = status.turns_since_record.map(|turns| turns + 1);
+        }
+        // The save comes before the reply, and the reply before the sends.
+        let plan = turn::plan(effects);
+        if let Err(crash) = self.keep(live, &plan, "handle").await {
+            return self.crashed(&message, reply, crash, not_again);
+        }
+        if let Some(reply) = reply {
+            // A caller that is gone does not miss its answer.
+            drop(reply.send(turn::reply(answer)));
+        }
+        let stop = plan.stop;
+        self.send_all(plan);
+        if stop { Next::Stop } else { Next::Go }
+    }
+
+    /// The effects of a turn that nobody called: true where the actor asked to stop.
+    pub(super) async fn carry_out(
+        &mut self,
+        live: &mut Live,
+        effects: Vec<Effect>,
+        during: &str,
+    ) -> Result<bool, Crash> {
+        let plan = turn::plan(effects);
+        self.keep(live, &plan, during).await?;
+        let stop = plan.stop;
+        self.send_all(plan);
+        Ok(stop)
+    }
+
+    /// What of a turn stays with the actor: its timers, and the checkpoint that it asked for.
+    async fn keep(&mut self, live: &mut Live, plan: &Plan, during: &str) -> Result<(), Crash> {
+        apply_timers(&mut live.timers, plan);
+        if plan.save { self.save(live, during).await } else { Ok(()) }
+    }
+
+    pub(super) fn send_all(&self, plan: Plan) {
+        for (to, id, body) in plan.sends {
+            self.parts.post.send(self.cell.name(), to, id, body);
+        }
+    }
+
+    fn crashed(
+        &self,
+        message: &Message,
+        reply: Option<super::ReplyTo>,
+        crash: Crash,
+        not_again: Option<NotAgain>,
+    ) -> Next {
+        self.cell.status().not_again.extend(not_again);
+        answer_crashed(reply, self.cell.name().as_str(), &crash.to_string());
+        self.parts.post.dead_letter(self.cell.name(), message, "it crashed its actor", Some(&crash));
+        Next::End(Exit::Crashed(crash))
+    }
+
+    /// A checkpoint, durable when this answers.
+    async fn save(&mut self, live: &mut Live, during: &str) -> Result<(), Crash> {
+        let base = TurnBase { id: MessageId::random(), chain: Chain::default(), timers_left: 0 };
+        let snapshot = live.guest.snapshot(base).await?;
+        // A snapshot is not a turn of its own: what it asks for has no place.
+        drop(live.guest.take_effects());
+        let contract = |message: String| Crash {
+            kind: CrashKind::Contract,
+            during: during.to_owned(),
+            message: format!("it asked for a checkpoint that could not be made: {message}"),
+            backtrace: Vec::new(),
+        };
+        let state = match snapshot {
+            Ok(Some(state)) => state,
+            Ok(None) => return Ok(()),
+            Err(failure) => return Err(contract(format!("`snapshot` failed: {failure}"))),
+        };
+        self.acceptable(&state).map_err(contract)?;
+        let record = self.record(live, Some(state), Cause::Checkpoint, self.cell.mailbox.restored());
+        let store = self.parts.store.clone();
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(SAVE_PATIENCE_MS);
+        let mut backoff = Backoff::new();
+        loop {
+            match store.commit(&mut live.lease, record.clone()).await {
+                Ok(_) => break,
+                Err(StoreError::Unavailable(_)) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(backoff.next()).await;
+                }
+                Err(StoreError::Conflict(why)) => return Err(fenced(during, why)),
+                Err(error) => {
+                    let message = format!("the checkpoint that it asked for was not saved: {error}");
+                    let (kind, during) = (CrashKind::Store, during.to_owned());
+                    return Err(Crash { kind, during, message, backtrace: Vec::new() });
+                }
+            }
+        }
+        self.committed(&live.lease);
+        Ok(())
+    }
+
+    /// Notes in the cell what the head says now.
+    pub(super) fn committed(&self, lease: &Lease) {
+        let current = lease.head.current();
+        if let Some(record) = current {
+            self.cell.mailbox.retag(record.sequence);
+        }
+        let mut status = self.cell.status();
+        status.sequence = current.map(|record| record.sequence);
+        status.schema = current.and_then(|record| record.schema);
+        status.turns_since_record = Some(0);
+        status.not_again.clear();
+    }
+
+    /// Whether a state may be saved: its size, and its schema as the plugin described it.
+    pub(super) fn acceptable(&self, state: &State) -> Result<(), String> {
+        let limit = self.cell.limits.snapshot_bytes;
+        let plugin = self.parts.program.description();
+        if state.data.len() > limit {
+            return Err(format!("its state has {} bytes: limit snapshot_bytes = {limit}", state.data.len()));
+        }
+        if state.schema != plugin.schema {
+            let (found, said) = (state.schema, plugin.schema);
+            return Err(format!("its state has schema {found}, and the plugin described schema {said}"));
+        }
+        Ok(())
+    }
+
+    /// A record of `state` as this instance would write it now.
+    pub(super) fn record(&self, live: &Live, state: Option<State>, cause: Cause, inbox: Vec<Message>) -> NewRecord {
+        let now = unix_ms();
+        let plugin = self.parts.program.description();
+        let timer = |(name, due): (&String, &u64)| StoredTimer { name: name.clone(), due_ms: *due };
+        let state = state.map(|state| {
+            let wrote = Origination {
+                plugin: plugin.name.clone(),
+                version: plugin.version.clone(),
+                digest: self.parts.program.digest(),
+                schema: state.schema,
+                generation: live.lease.head.generation,
+                time_ms: now,
+            };
+            (wrote, state.data)
+        });
+        let timers = live.timers.iter().map(timer).collect();
+        NewRecord { state, cause, node: self.parts.node.clone(), time_ms: now, inbox, timers }
+    }
+
+    /// The budget of a stop that the actor itself asked for: its own shutdown timeout. Brutality is for supervisors.
+    fn own_budget(&self) -> Budget {
+        match self.cell.spec.shutdown {
+            Shutdown::BrutalKill => Budget::of(Shutdown::default(), None),
+            own => Budget::of(own, None),
+        }
+    }
+
+    pub(super) fn killed(&self) -> Exit {
+        Exit::Stopped(StopReason::Shutdown, Saved::Not(NotSaved::Killed))
+    }
+
+    fn cut_short(&self, why: Cut) -> Exit {
+        match why {
+            Cut::Killed => self.killed(),
+            Cut::Spent(reason, total_ms) => Exit::Stopped(reason, Saved::Not(NotSaved::Budget(total_ms))),
+        }
+    }
+
+    /// Ready as soon as anyone wants this instance to end.
+    pub(super) async fn interrupted(&mut self) -> Interrupt {
+        interrupted(&mut self.signal).await
+    }
+
+    /// Runs `work` unless the instance is killed or its budget is spent first.
+    pub(super) async fn unless_cut<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Exit> {
+        tokio::select! {
+            biased;
+            cut = cut(&mut self.signal) => Err(self.cut_short(cut)),
+            done = work => Ok(done),
+        }
+    }
+}
+
+/// What ends an instance in the middle of a turn.
+#[derive(Debug, thiserror::Error)]
+enum Cut {
+    #[error("the actor was killed")]
+    Killed,
+    #[error("the actor's shutdown budget of {1} ms was spent")]
+    Spent(StopReason, u64),
+}
+
+async fn interrupted(signal: &mut watch::Receiver<Signal>) -> Interrupt {
+    let heard = signal.wait_for(|signal| !matches!(signal, Signal::Go)).await.map(|signal| signal.clone());
+    match heard {
+        Ok(Signal::Stop(reason, budget)) => Interrupt::Stop(reason, budget),
+        // Whoever supervised it is gone: nobody could use what it does.
+        Ok(Signal::Kill | Signal::Go) | Err(_) => Interrupt::Kill,
+    }
+}
+
+/// Ready when the turn in hand may not go on: at a kill, or when the budget of a stop is spent.
+async fn cut(signal: &mut watch::Receiver<Signal>) -> Cut {
+    loop {
+        let now = signal.borrow_and_update().clone();
+        let spent = match &now {
+            Signal::Kill => return Cut::Killed,
+            Signal::Stop(_, Budget { deadline: Some(deadline), .. }) => Some(*deadline),
+            Signal::Stop(..) | Signal::Go => None,
+        };
+        let spent_at = async {
+            match spent {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            changed = signal.changed() => if changed.is_err() { return Cut::Killed },
+            () = spent_at => if let Signal::Stop(reason, budget) = now { return Cut::Spent(reason, budget.total_ms) },
+        }
+    }
+}
+
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Sets the mark, as often as it takes while the store is out of reach: nothing may leave the first turn before.
+async fn mark_taken_up(store: &dyn SnapshotStore, lease: &mut Lease, needed: bool) -> Result<(), Crash> {
+    let mut backoff = Backoff::new();
+    while needed {
+        match store.take_up(lease).await {
+            Ok(()) => break,
+            Err(StoreError::Conflict(why)) => return Err(fenced("handle", why)),
+            Err(error) => {
+                tracing::warn!(actor = %lease.actor, %error, "its state cannot be marked as taken up; trying again");
+                tokio::time::sleep(backoff.next()).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn apply_timers(timers: &mut BTreeMap<String, u64>, plan: &Plan) {
+    for (name, due) in &plan.timers {
+        match due {
+            Some(due) => drop(timers.insert(name.clone(), *due)),
+            None => drop(timers.remove(name)),
+        }
+    }
+}
+
+fn answer_crashed(reply: Option<super::ReplyTo>, actor: &str, reason: &str) {
+    if let Some(reply) = reply {
+        drop(reply.send(Err(CallError::Crashed { actor: actor.to_owned(), reason: reason.to_owned() })));
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+pub(super) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

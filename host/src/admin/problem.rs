@@ -1,0 +1,164 @@
+//! Errors as problem documents (RFC 9457).
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::model::{CallError, NameError, SendError};
+use crate::store::StoreError;
+
+/// Seconds after which a client that was turned away may try again.
+const RETRY_AFTER_S: &str = "1";
+
+/// What a client is told went wrong.
+#[derive(Debug, Clone)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    members: Map<String, Value>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, title, detail: detail.into(), members: Map::new() }
+    }
+
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be understood", detail)
+    }
+
+    pub(super) fn stopping(actor: &str) -> Self {
+        CallError::NotSent(SendError::Unavailable { actor: actor.to_owned(), why: "the host is stopping".to_owned() })
+            .into()
+    }
+
+    pub(super) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The message is too large", detail)
+    }
+
+    fn with(mut self, member: &str, value: Value) -> Self {
+        self.members.insert(member.to_owned(), value);
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut document = Map::new();
+        document.insert("type".to_owned(), json!(format!("urn:baton:problem:{}", self.code)));
+        document.insert("title".to_owned(), json!(self.title));
+        document.insert("status".to_owned(), json!(self.status.as_u16()));
+        document.insert("code".to_owned(), json!(self.code));
+        document.insert("detail".to_owned(), json!(self.detail));
+        document.extend(self.members);
+        let mut response = (self.status, Json(document)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+        }
+        response
+    }
+}
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        let (code, detail) = (error.code(), error.to_string());
+        match error {
+            CallError::NotSent(error) => error.into(),
+            CallError::Timeout { .. } => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, code, "The actor did not answer in time", detail)
+            }
+            CallError::Crashed { .. } => Self::new(StatusCode::BAD_GATEWAY, code, "The actor crashed", detail),
+            CallError::Deadlock { .. } => {
+                Self::new(StatusCode::CONFLICT, code, "The call would wait for itself", detail)
+            }
+            CallError::Failed(failure) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The actor answered with a failure", detail)
+                    .with("failure", json!({ "code": failure.code, "message": failure.message }))
+            }
+        }
+    }
+}
+
+impl From<SendError> for Problem {
+    fn from(error: SendError) -> Self {
+        let (code, detail) = (error.code(), error.to_string());
+        match error {
+            SendError::UnknownActor(_) => Self::new(StatusCode::NOT_FOUND, code, "There is no such actor", detail),
+            SendError::MailboxFull { .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, code, "The actor's mailbox is full", detail)
+            }
+            SendError::TooLarge { .. } => Self::too_large(detail),
+            SendError::Unavailable { .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "The actor is not available", detail)
+            }
+            SendError::Held { hold, .. } => {
+                Self::new(StatusCode::CONFLICT, code, "The actor is held", detail).with("hold", json!(hold))
+            }
+        }
+    }
+}
+
+impl From<NameError> for Problem {
+    fn from(error: NameError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-name", "The name cannot be used", error.to_string())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let (status, code) = match error {
+            StoreError::Unavailable(_) | StoreError::Unknown(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable")
+            }
+            StoreError::Corrupt(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store-damaged"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "store"),
+        };
+        Self::new(status, code, "The store did not answer as it should", error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Failure, Hold, HoldCause};
+
+    #[tokio::test]
+    async fn every_error_of_a_call_has_its_status_and_code() {
+        let actor = || "a".to_owned();
+        let hold = Hold { cause: HoldCause::Damaged("cut".into()), sequence: Some(3), digest: None };
+        let full = SendError::MailboxFull { actor: actor(), messages: 1, max_messages: 1, bytes: 1, max_bytes: 1 };
+        let cases: Vec<(CallError, u16, &str, bool)> = vec![
+            (SendError::UnknownActor(actor()).into(), 404, "unknown-actor", false),
+            (full.into(), 429, "mailbox-full", true),
+            (SendError::TooLarge { actor: actor(), bytes: 2, max_bytes: 1 }.into(), 413, "too-large", false),
+            (SendError::Unavailable { actor: actor(), why: "x".into() }.into(), 503, "unavailable", true),
+            (SendError::Held { actor: actor(), hold: Box::new(hold) }.into(), 409, "held", false),
+            (CallError::Timeout { actor: actor(), timeout_ms: 5 }, 504, "timeout", false),
+            (CallError::Crashed { actor: actor(), reason: "trap".into() }, 502, "crashed", false),
+            (CallError::Deadlock { actor: actor(), chain: "a, b, a".into() }, 409, "deadlock", false),
+            (CallError::Failed(Failure { code: "empty".into(), message: "no seats".into() }), 422, "failed", false),
+        ];
+        for (error, status, code, again) in cases {
+            let detail = error.to_string();
+            let response = Problem::from(error).into_response();
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), again, "{code}");
+            let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("in memory");
+            let document: Value = serde_json::from_slice(&bytes).expect("JSON");
+            assert_eq!(document["type"], format!("urn:baton:problem:{code}"));
+            assert_eq!((&document["code"], &document["status"]), (&json!(code), &json!(status)));
+            assert_eq!(document["detail"], detail);
+            match code {
+                "failed" => assert_eq!(document["failure"], json!({ "code": "empty", "message": "no seats" })),
+                "held" => assert_eq!(document["hold"]["sequence"], 3),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What each request does.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body as HttpBody, to_bytes};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http_body_util::LengthLimitError;
+use hyper::body::Body as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::BODY_TIMEOUT;
+use super::problem::Problem;
+use super::view::{self, DeadMessage, StoredActor, StoredPage};
+use crate::host::{ActorInfo, CallOptions, Host, PluginInfo};
+use crate::model::{ActorName, Body, MessageId, NameError, Phase, SendError};
+
+/// Names the message that a request carries.
+const ID_HEADER: &str = "idempotency-key";
+/// What a body is where its plugin is not known.
+const BYTES_TYPE: &str = "application/octet-stream";
+/// Longest wait for a reply that a client may ask for.
+const LONGEST_CALL: Duration = Duration::from_secs(60 * 60);
+/// Heads in one answer: unless told, and at most.
+const PAGE: usize = 100;
+const LARGEST_PAGE: usize = 1_000;
+
+#[derive(Debug)]
+struct Context {
+    host: Host,
+    request_bytes: usize,
+    since: Instant,
+}
+
+type Shared = State<Arc<Context>>;
+type Name = Result<Path<String>, PathRejection>;
+type Asked<T> = Result<Query<T>, QueryRejection>;
+
+pub(super) fn router(host: Host, request_bytes: usize) -> Router {
+    let context = Arc::new(Context { host, request_bytes, since: Instant::now() });
+    Router::new()
+        .route("/v1/health", get(health))
+        .route("/v1/plugins", get(plugins))
+        .route("/v1/actors", get(actors))
+        .route("/v1/actors/{name}", get(actor))
+        .route("/v1/actors/{name}/call", post(call))
+        .route("/v1/actors/{name}/cast", post(cast))
+        .route("/v1/store", get(store))
+        .route("/v1/store/{name}", get(stored))
+        .route("/v1/dead-letters", get(dead_letters))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn_with_state(Arc::clone(&context), close_at_the_end))
+        .with_state(context)
+}
+
+/// Once the host takes no more work every answer closes its connection, so that a client never sends on one that is about to end.
+async fn close_at_the_end(State(context): Shared, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if !context.host.is_ready() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn unknown_path(request: Request) -> Problem {
+    let detail = format!("there is nothing at {}", request.uri().path());
+    Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here", detail)
+}
+
+async fn unknown_method(request: Request) -> Problem {
+    let detail = format!("{} does not go with {}", request.method(), request.uri().path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not fit", detail)
+}
+
+async fn health(State(context): Shared) -> Json<Value> {
+    let actors = context.host.actors();
+    let count = |phase| actors.iter().filter(|actor| actor.phase == phase).count();
+    Json(json!({
+        "state": if context.host.is_ready() { "ready" } else { "stopping" },
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "uptime_ms": u64::try_from(context.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "plugins": context.host.plugins().len(),
+        "actors": actors.len(),
+        "held": count(Phase::Held),
+        "failed": count(Phase::Failed),
+    }))
+}
+
+#[derive(Serialize)]
+struct Plugins {
+    plugins: Vec<PluginInfo>,
+}
+
+async fn plugins(State(context): Shared) -> Json<Plugins> {
+    Json(Plugins { plugins: context.host.plugins() })
+}
+
+#[derive(Serialize)]
+struct Actors {
+    actors: Vec<ActorInfo>,
+}
+
+async fn actors(State(context): Shared) -> Json<Actors> {
+    Json(Actors { actors: context.host.actors() })
+}
+
+#[derive(Serialize)]
+struct Actor {
+    #[serde(flatten)]
+    info: ActorInfo,
+    messages: Option<String>,
+}
+
+async fn actor(State(context): Shared, name: Name) -> Result<Response, Problem> {
+    let name = read_name(name)?;
+    let messages = context.host.media_type(&name);
+    if let Some(info) = context.host.actor(&name) {
+        return Ok(Json(Actor { info, messages }).into_response());
+    }
+    match messages {
+        // A template has its name, and nobody has called it yet.
+        Some(messages) => {
+            Ok(Json(json!({ "name": name, "phase": "not-started", "messages": messages })).into_response())
+        }
+        None => Err(SendError::UnknownActor(name.to_string()).into()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CallQuery {
+    timeout_ms: Option<u64>,
+}
+
+async fn call(
+    State(context): Shared,
+    name: Name,
+    query: Asked<CallQuery>,
+    headers: HeaderMap,
+    body: HttpBody,
+) -> Result<Response, Problem> {
+    let name = read_name(name)?;
+    let options = CallOptions { id: read_id(&headers)?, timeout: read_timeout(&read_query(query)?)? };
+    let body = read_body(&context, &name, body).await?;
+    let reply = context.host.call(&name, body, options).await?;
+    let media_type = context.host.media_type(&name).and_then(|media| HeaderValue::try_from(media).ok());
+    let media_type = media_type.unwrap_or(HeaderValue::from_static(BYTES_TYPE));
+    Ok(([(header::CONTENT_TYPE, media_type)], reply).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoQuery {}
+
+async fn cast(
+    State(context): Shared,
+    name: Name,
+    query: Asked<NoQuery>,
+    headers: HeaderMap,
+    body: HttpBody,
+) -> Result<Response, Problem> {
+    let name = read_name(name)?;
+    read_query(query)?;
+    let id = read_id(&headers)?;
+    let body = read_body(&context, &name, body).await?;
+    let id = context.host.cast(&name, body, id)?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PageQuery {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn store(State(context): Shared, query: Asked<PageQuery>) -> Result<Json<StoredPage>, Problem> {
+    let query = read_query(query)?;
+    let limit = query.limit.unwrap_or(PAGE);
+    if !(1..=LARGEST_PAGE).contains(&limit) {
+        return Err(Problem::bad_request(format!("limit = {limit} is not from 1 to {LARGEST_PAGE}")));
+    }
+    let after = query.after.as_deref().map(ActorName::new).transpose()?;
+    Ok(Json(view::list(context.host.store().as_ref(), after.as_ref(), limit).await?))
+}
+
+async fn stored(State(context): Shared, name: Name) -> Result<Json<StoredActor>, Problem> {
+    let name = read_name(name)?;
+    let found = view::show(context.host.store().as_ref(), &name).await?;
+    let missing = || {
+        let detail = format!("nothing is stored for `{name}`");
+        Problem::new(StatusCode::NOT_FOUND, "not-stored", "Nothing is stored for this actor", detail)
+    };
+    Ok(Json(found.ok_or_else(missing)?))
+}
+
+async fn dead_letters(State(context): Shared) -> Json<Value> {
+    let letters: Vec<DeadMessage> = context.host.dead_letters().into_iter().map(DeadMessage::from).collect();
+    Json(json!({ "dead_letters": letters }))
+}
+
+fn read_name(name: Name) -> Result<ActorName, Problem> {
+    let Path(name) = name.map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "bad-name", "The name cannot be used", error.body_text())
+    })?;
+    Ok(ActorName::new(&name)?)
+}
+
+fn read_query<T>(query: Asked<T>) -> Result<T, Problem> {
+    query.map(|Query(query)| query).map_err(|error| Problem::bad_request(error.body_text()))
+}
+
+fn read_timeout(query: &CallQuery) -> Result<Option<Duration>, Problem> {
+    let Some(ms) = query.timeout_ms else { return Ok(None) };
+    let wait = Duration::from_millis(ms);
+    if wait.is_zero() || wait > LONGEST_CALL {
+        let longest = LONGEST_CALL.as_millis();
+        return Err(Problem::bad_request(format!("timeout_ms = {ms} is not from 1 to {longest}")));
+    }
+    Ok(Some(wait))
+}
+
+fn read_id(headers: &HeaderMap) -> Result<Option<MessageId>, Problem> {
+    let Some(value) = headers.get(ID_HEADER) else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes())
+        .map_err(|_| Problem::bad_request("the header Idempotency-Key is not UTF-8 text"))?;
+    let id = MessageId::new(text).map_err(|error: NameError| {
+        Problem::bad_request(format!("the header Idempotency-Key cannot be used: {error}"))
+    })?;
+    Ok(Some(id))
+}
+
+/// The whole body, unless the host takes no more work: then nobody waits for it.
+async fn read_body(context: &Context, name: &ActorName, body: HttpBody) -> Result<Body, Problem> {
+    if !context.host.is_ready() {
+        return Err(Problem::stopping(name.as_str()));
+    }
+    let limit = context.request_bytes;
+    let too_large = || Problem::too_large(format!("no actor here takes a message of more than {limit} bytes"));
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
+    let read = timeout(BODY_TIMEOUT, to_bytes(body, limit)).await.map_err(|_| {
+        let detail = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-request", "The request took too long", detail)
+    })?;
+    let bytes = read.map_err(|error| {
+        let limited = std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
+        if limited { too_large() } else { Problem::bad_request(format!("the body could not be read: {error}")) }
+    })?;
+    // It may have begun to stop while the body came.
+    if context.host.is_ready() { Ok(bytes) } else { Err(Problem::stopping(name.as_str())) }
+}

@@ -1,0 +1,320 @@
+//! A client of the host's socket: HTTP/1.1 over one connection that is kept.
+//!
+//! Whoever sends a message wants to know whether it was seen. So an error here says one of two things: it certainly was
+//! not, or nobody knows.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use baton_host::config::closest;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use tokio::net::UnixStream;
+use tokio::task::yield_now;
+use tokio::time::{Instant, timeout};
+
+use super::output::Failure;
+
+/// A connection that was idle for longer is replaced: the host closes one after 30 s, and a request that meets the closing
+/// would be in doubt.
+const IDLE: Duration = Duration::from_secs(10);
+/// How long the host may take for an answer that waits for no actor.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Largest answer that is read, in bytes.
+const ANSWER_BYTES: usize = 256 << 20;
+/// Times that a request is given to a new connection because the one before had closed already.
+const CONNECTIONS: u32 = 3;
+
+/// Times that the connection's own task may run before it is used again.
+const CHANCES: u32 = 2;
+
+/// What a name may hold unescaped in a path.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The host's answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+}
+
+/// Why there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// The request did not reach the host.
+    Unreachable(String),
+    /// It may have.
+    Unknown(String),
+}
+
+/// A request.
+#[derive(Debug, Clone)]
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    pub(super) path: String,
+    /// The message's id and media type, and the message.
+    pub(super) id: Option<&'a str>,
+    pub(super) media_type: Option<&'static str>,
+    pub(super) body: Bytes,
+    pub(super) timeout: Duration,
+}
+
+impl Ask<'_> {
+    pub(super) fn get(path: impl Into<String>) -> Self {
+        let (path, body) = (path.into(), Bytes::new());
+        Self { method: Method::GET, path, id: None, media_type: None, body, timeout: ANSWER_TIMEOUT }
+    }
+}
+
+/// An error that the host answered with.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Problem {
+    pub(super) code: String,
+    pub(super) detail: String,
+}
+
+impl Answer {
+    /// The problem that it tells, if it is none of success.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        if self.status.is_success() {
+            return None;
+        }
+        let foreign = |_| Problem {
+            code: format!("http-{}", self.status.as_u16()),
+            detail: format!("the host answered {}", self.status),
+        };
+        Some(serde_json::from_slice(&self.body).unwrap_or_else(foreign))
+    }
+}
+
+/// The client.
+#[derive(Debug)]
+pub(super) struct Client {
+    socket: PathBuf,
+    connection: Option<Connection>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    used: Instant,
+}
+
+impl Client {
+    pub(super) fn new(socket: PathBuf) -> Self {
+        Self { socket, connection: None }
+    }
+
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Sends a request and reads the answer.
+    pub(super) async fn ask(&mut self, ask: &Ask<'_>) -> Result<Answer, Lost> {
+        let limit = ask.timeout;
+        match timeout(limit, self.ask_in_time(ask)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                // Its answer may still come, and must not be taken for the next one's.
+                self.connection = None;
+                Err(Lost::Unknown(format!("no answer within {} s", limit.as_secs())))
+            }
+        }
+    }
+
+    async fn ask_in_time(&mut self, ask: &Ask<'_>) -> Result<Answer, Lost> {
+        let mut closed = String::new();
+        for _ in 0..CONNECTIONS {
+            let mut sender = self.connection().await?;
+            match sender.try_send_request(request(ask)?).await {
+                Ok(response) => {
+                    let (head, body) = response.into_parts();
+                    let body = Limited::new(body, ANSWER_BYTES).collect().await;
+                    let body = body.map_err(|error| Lost::Unknown(format!("the answer was cut short: {error}")))?;
+                    let closes = head.headers.get(header::CONNECTION).is_some_and(|value| value == "close");
+                    if !closes {
+                        self.connection = Some(Connection { sender, used: Instant::now() });
+                    }
+                    return Ok(Answer { status: head.status, body: body.to_bytes() });
+                }
+                // It came back unsent.
+                Err(error) if error.message().is_some() => closed = error.into_error().to_string(),
+                Err(error) => {
+                    return Err(Lost::Unknown(format!("the connection broke: {}", error.into_error())));
+                }
+            }
+        }
+        Err(Lost::Unreachable(format!("the host closes its connections: {closed}")))
+    }
+
+    /// The kept connection if it is of use, else a new one. It is kept again by whoever gets a whole answer through it.
+    async fn connection(&mut self) -> Result<SendRequest<Full<Bytes>>, Lost> {
+        if let Some(mut kept) = self.connection.take()
+            && kept.used.elapsed() < IDLE
+        {
+            // While this thread waited for something else, as a batch does for its input, the host may have closed it.
+            // The connection's task learns that from the system as soon as it is let; then nothing is sent in vain.
+            for _ in 0..CHANCES {
+                yield_now().await;
+            }
+            if !kept.sender.is_closed() && kept.sender.ready().await.is_ok() {
+                return Ok(kept.sender);
+            }
+        }
+        let unreachable = |error: &dyn std::fmt::Display| Lost::Unreachable(error.to_string());
+        let stream = UnixStream::connect(&self.socket).await.map_err(|e| unreachable(&e))?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|e| unreachable(&e))?;
+        // Its error is what the request in hand is told.
+        tokio::spawn(async { drop(connection.await) });
+        Ok(sender)
+    }
+
+    /// A failure that says that no host answers.
+    pub(super) fn unreachable(&self, why: &str) -> Failure {
+        Failure::new(format!("no host answers at {}: {why}", self.socket.display()))
+            .hint("start one with `baton run`, or name its data directory with --data-dir")
+            .code(Failure::UNREACHABLE)
+    }
+
+    /// The failure for a request that brought no answer.
+    pub(super) fn lost(&self, lost: Lost) -> Failure {
+        match lost {
+            Lost::Unreachable(why) => self.unreachable(&why),
+            Lost::Unknown(why) => Failure::new(why),
+        }
+    }
+
+    /// The failure for a problem that the host told; for an unknown actor with the name that was perhaps meant.
+    pub(super) async fn refused(&mut self, problem: &Problem, actor: Option<&str>) -> Failure {
+        let failure = Failure::new(format!("{} [{}]", problem.detail, problem.code));
+        let hint = match (problem.code.as_str(), actor) {
+            ("unknown-actor", Some(actor)) => Some(self.meant(actor).await),
+            ("not-stored", _) => Some("`baton store ls` lists what is stored".to_owned()),
+            ("unavailable" | "mailbox-full", _) => {
+                Some("it was not seen: try again later, or with --wait 30s".to_owned())
+            }
+            _ => None,
+        };
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+
+    async fn meant(&mut self, actor: &str) -> String {
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        #[derive(Deserialize)]
+        struct Actors {
+            actors: Vec<Named>,
+        }
+        let answer = self.ask(&Ask::get("/v1/actors")).await.ok();
+        let known = answer.and_then(|answer| serde_json::from_slice::<Actors>(&answer.body).ok());
+        let names = known.iter().flat_map(|known| known.actors.iter().map(|named| named.name.as_str()));
+        match closest(actor, names) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "`baton ps` lists the actors".to_owned(),
+        }
+    }
+
+    /// The JSON that the host answers a GET with.
+    pub(super) async fn get<T: for<'de> Deserialize<'de>>(
+        &mut self,
+        path: &str,
+        actor: Option<&str>,
+    ) -> Result<T, Failure> {
+        let answer = self.ask(&Ask::get(path)).await.map_err(|lost| self.lost(lost))?;
+        if let Some(problem) = answer.problem() {
+            return Err(self.refused(&problem, actor).await);
+        }
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| Failure::new(format!("the host's answer cannot be read: {error}")))
+    }
+}
+
+/// The path of an actor's or a stored actor's page.
+pub(super) fn path_of(room: &str, actor: &str, rest: &str) -> String {
+    format!("/v1/{room}/{}{rest}", utf8_percent_encode(actor, NAME))
+}
+
+fn request(ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, Lost> {
+    let mut builder = Request::builder().method(&ask.method).uri(&ask.path).header(header::HOST, "baton");
+    if let Some(media_type) = ask.media_type {
+        builder = builder.header(header::CONTENT_TYPE, media_type);
+    }
+    if let Some(id) = ask.id {
+        builder = builder.header("idempotency-key", id);
+    }
+    let request = builder.body(Full::new(ask.body.clone()));
+    request.map_err(|error| Lost::Unreachable(format!("the request cannot be made: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_one_segment_of_a_path() {
+        assert_eq!(path_of("actors", "cart/42", "/call"), "/v1/actors/cart%2F42/call");
+        assert_eq!(path_of("store", "a b?#%<ü", ""), "/v1/store/a%20b%3F%23%25%3C%C3%BC");
+    }
+
+    #[test]
+    fn an_answer_that_is_no_problem_document_is_told_by_its_status() {
+        let answer = Answer { status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, body: Bytes::new() };
+        assert_eq!(answer.problem().expect("no success").code, "http-431");
+        let answer = Answer { status: StatusCode::OK, body: Bytes::new() };
+        assert!(answer.problem().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_missing_socket_and_a_dead_one_are_both_certain() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("baton.sock");
+        let mut client = Client::new(path.clone());
+        assert!(matches!(client.ask(&Ask::get("/v1/health")).await, Err(Lost::Unreachable(_))));
+        drop(tokio::net::UnixListener::bind(&path).expect("bound"));
+        assert!(matches!(client.ask(&Ask::get("/v1/health")).await, Err(Lost::Unreachable(_))));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_under_a_request_leaves_it_in_doubt() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("baton.sock");
+        let listener = tokio::net::UnixListener::bind(&path).expect("bound");
+        let host = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("a client");
+            stream.readable().await.expect("a request");
+        });
+        let mut client = Client::new(path);
+        assert!(matches!(client.ask(&Ask::get("/v1/health")).await, Err(Lost::Unknown(_))));
+        host.await.expect("ends");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_closed_meanwhile_leaves_nothing_in_doubt() {
+        use std::io::{Read as _, Write as _};
+        for _ in 0..100 {
+            let dir = tempfile::tempdir().expect("a folder");
+            let path = dir.path().join("baton.sock");
+            let listener = std::os::unix::net::UnixListener::bind(&path).expect("bound");
+            let host = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().expect("a client");
+                assert!(stream.read(&mut [0; 4_096]).expect("a request") > 0);
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").expect("a reader");
+            });
+            let mut client = Client::new(path);
+            assert_eq!(client.ask(&Ask::get("/")).await.expect("an answer").body, "ok");
+            // As reading stdin would, this holds up the only thread there is.
+            host.join().expect("ends");
+            assert!(matches!(client.ask(&Ask::get("/")).await, Err(Lost::Unreachable(_))));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `inspect`.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use baton_host::config::{Disk, Files as _};
+use baton_host::{Host, Inspection};
+use clap::Args;
+
+use super::output::{Failure, bytes, harmless, print_json, print_line};
+
+/// Largest plugin file that is read, in bytes.
+const FILE_BYTES: u64 = 512 << 20;
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The plugin: a WebAssembly component, or a core module built for one
+    file: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn inspect(options: &Options) -> Result<(), Failure> {
+    let read = Disk.read(&options.file, FILE_BYTES);
+    let wasm = read.map_err(|error| Failure::new(format!("{}: {error}", options.file.display())))?;
+    let found = Host::inspect(&options.file.display().to_string(), wasm).await?;
+    if options.json { print_json(&found) } else { Ok(print_line(harmless(text(&found).trim_end()).as_ref())?) }
+}
+
+fn text(found: &Inspection) -> String {
+    let about = &found.description;
+    let mut text = String::new();
+    let mut line = |key: &str, value: &str| {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "{key:<10}{}", value.replace('\n', "\n          "));
+    };
+    line("name", about.name.as_str());
+    line("version", about.version.as_str());
+    line("schema", &about.schema.to_string());
+    line("reads", &format!("{} to {}", about.reads_from, about.reads_to));
+    line("messages", &about.messages);
+    for (key, value) in &about.metadata {
+        line("metadata", &format!("{key} = {value}"));
+    }
+    line("kind", found.kind);
+    line("size", &format!("{} ({} bytes)", bytes(found.bytes as u64), found.bytes));
+    line("digest", &found.digest.to_string());
+    line("imports", &or_none(&found.imports));
+    line("exports", &or_none(&found.exports));
+    text
+}
+
+fn or_none(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join("\n") }
+}

@@ -1,0 +1,143 @@
+//! What a person types.
+
+mod batch;
+mod body;
+mod client;
+mod inspect;
+mod message;
+mod output;
+mod place;
+mod ps;
+mod run;
+mod signals;
+mod store;
+mod wait;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use output::Failure;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    all is well
+  1    it failed: a call brought no reply, a line of a batch failed, the host did not start
+  2    wrong usage, or a problem in the configuration
+  3    the host has stopped, and something could not be saved: the actors are named
+  4    no host answers
+  130  ended at once by a second SIGINT; 143 by a second SIGTERM";
+
+/// Runs WebAssembly plugins as supervised actors whose state outlives them.
+#[derive(Debug, Parser)]
+#[command(name = "baton", version, after_help = EXIT_CODES, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the host is.
+#[derive(Debug, Args)]
+struct Place {
+    /// The configuration [default: baton.toml in this folder, if there is one]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory [default: what the configuration says, else ./data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a host until SIGTERM or SIGINT, then hand all state over and end
+    ///
+    /// When it serves it prints one line, `ready: N plugins, M actors, socket PATH`, M being the actors that the
+    /// configuration lists. Logs go to stderr. A second signal
+    /// ends it at once, and what was not saved by then is lost.
+    Run(run::Options),
+    /// Send a message and print the reply
+    ///
+    /// BODY is sent as it stands. Where the actor takes JSON and BODY is none, it is sent as a JSON string, so that
+    /// `baton call counter/1 get` sends "get" with its quotes; a JSON string that looks like something else needs them
+    /// typed: '"5"'. `-` reads the body from stdin.
+    Call(message::CallOptions),
+    /// Send a message that expects no reply, and print its id
+    ///
+    /// BODY as with `call`. An accepted message is durable only once its actor has handled it and was saved.
+    Cast(message::CastOptions),
+    /// List the actors of the running host
+    Ps(Listing),
+    /// Show what a plugin file says of itself; needs no host
+    Inspect(inspect::Options),
+    /// Look into the store: through the running host, or, where none runs, by opening it
+    #[command(subcommand)]
+    Store(store::Command),
+}
+
+/// How a listing is printed.
+#[derive(Debug, Args)]
+struct Listing {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A reader that has gone is no reason to fail; clap's own code is 2 for wrong usage, 0 for help.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Failure::USAGE));
+        }
+    };
+    let done = match cli.command {
+        Command::Run(options) => run::run(&cli.place, &options),
+        Command::Call(options) => block_on(message::call(&cli.place, options)),
+        Command::Cast(options) => block_on(message::cast(&cli.place, options)),
+        Command::Ps(options) => block_on(ps::ps(&cli.place, &options)),
+        Command::Inspect(options) => block_on(inspect::inspect(&options)),
+        Command::Store(command) => block_on(store::store(&cli.place, command)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(),
+    }
+}
+
+/// A client has one connection and waits for one answer at a time: one thread does.
+fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(format!("the runtime does not start: {error}")))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_in_order() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn places_may_stand_before_or_after_the_command() {
+        for words in ["baton --data-dir d ps", "baton ps --data-dir d", "baton -c f ps --data-dir d --json"] {
+            let cli = Cli::try_parse_from(words.split(' ')).expect(words);
+            assert_eq!(cli.place.data_dir, Some(PathBuf::from("d")));
+        }
+        for words in
+            ["baton", "baton call a", "baton call a b --batch f", "baton call --wait soon a b", "baton frobnicate"]
+        {
+            assert!(Cli::try_parse_from(words.split(' ')).is_err(), "{words}");
+        }
+    }
+}

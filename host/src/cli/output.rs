@@ -1,0 +1,240 @@
+//! What reaches the screen: results on stdout, errors on stderr, nothing that could harm a terminal.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use baton_host::config::Problem;
+use baton_host::model::{ErrorCode, HostError};
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// Why a command did not do what it should, and the exit code that says so.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: u8,
+    /// Told already, or nobody listens.
+    quiet: bool,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(super) const FAILED: u8 = 1;
+    pub(super) const USAGE: u8 = 2;
+    pub(super) const NOT_SAVED: u8 = 3;
+    pub(super) const UNREACHABLE: u8 = 4;
+
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { code: Self::FAILED, quiet: false, message: message.into(), hint: None }
+    }
+
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self { code: Self::USAGE, ..Self::new(message) }
+    }
+
+    pub(super) fn code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// One whose cause stands on the screen already.
+    pub(super) fn told(code: u8) -> Self {
+        Self { code, quiet: true, message: String::new(), hint: None }
+    }
+
+    /// Problems of a configuration, one on each line.
+    pub(super) fn config(problems: &[Problem]) -> Self {
+        problems.iter().for_each(|problem| tell_error(&problem.to_string(), None));
+        Self::told(Self::USAGE)
+    }
+
+    pub(super) fn tell(self) -> ExitCode {
+        if !self.quiet {
+            tell_error(&self.message, self.hint.as_deref());
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        let message = error.to_string();
+        let code = if error.code() == ErrorCode::Config { Self::USAGE } else { Self::FAILED };
+        match error.cure() {
+            // The hint has a line of its own here.
+            Some(cure) => {
+                let message = message.strip_suffix(&format!(" ({cure})")).unwrap_or(&message);
+                Self::new(message).hint(cure).code(code)
+            }
+            None => Self::new(message).code(code),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// An error of stdout. A reader that has gone, as `head` does, has what it wanted.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::told(0),
+            _ => Self::new(format!("the result cannot be written: {error}")),
+        }
+    }
+}
+
+/// `error: …` on stderr, and a line with the hint. Nobody is left to tell if that fails.
+pub(super) fn tell_error(message: &str, hint: Option<&str>) {
+    let mut text = format!("error: {}\n", harmless(message));
+    if let Some(hint) = hint {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "hint: {}", harmless(hint));
+    }
+    drop(io::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// `note: …` on stderr.
+pub(super) fn tell_note(message: &str) {
+    drop(writeln!(io::stderr().lock(), "note: {}", harmless(message)));
+}
+
+/// Text without the control characters that a terminal obeys; lines and tabs stay.
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if obeyed(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+/// One line on stdout, at once.
+pub(super) fn print_line(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(line.as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// A reply as it came; harmless where a terminal shows it. Text gets an end of line where it has none.
+pub(super) fn print_body(body: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match std::str::from_utf8(body) {
+        Ok(text) => {
+            let text = if out.is_terminal() { harmless(text) } else { Cow::Borrowed(text) };
+            out.write_all(text.as_bytes())?;
+            if !text.ends_with('\n') {
+                out.write_all(b"\n")?;
+            }
+        }
+        Err(_) => out.write_all(body)?,
+    }
+    out.flush()
+}
+
+/// A value as indented JSON.
+pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value);
+    let text = text.map_err(|error| Failure::new(format!("the result cannot be written as JSON: {error}")))?;
+    Ok(print_line(&text)?)
+}
+
+/// A table, as wide as the terminal; where there is none, as wide as it likes.
+pub(super) fn print_table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<(), Failure> {
+    Ok(print_line(table(head, rows).trim_end())?)
+}
+
+pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
+    for row in rows {
+        table.add_row(row.iter().map(|text| Cell::new(harmless(text).replace(['\n', '\t'], " "))));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// A number of bytes as people read it.
+pub(super) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut value = count as f64 / 1_024.0;
+    if value < 1.0 {
+        return format!("{count} B");
+    }
+    let mut unit = UNITS[0];
+    for next in &UNITS[1..] {
+        if value < 1_024.0 {
+            break;
+        }
+        value /= 1_024.0;
+        unit = next;
+    }
+    format!("{value:.1} {unit}")
+}
+
+/// A moment, given in milliseconds since the Unix epoch, as `2026-11-22 13:05:09Z`.
+pub(super) fn moment(time_ms: u64) -> String {
+    let seconds = time_ms / 1_000;
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", rest / 3_600, rest / 60 % 60, rest % 60)
+}
+
+/// The date that is `days` days after 1970-01-01, by Howard Hinnant's `civil_from_days`.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_codes_do_not_reach_the_terminal() {
+        assert_eq!(harmless("plain\ttext\n"), "plain\ttext\n");
+        assert_eq!(harmless("\u{1b}[2Jgone\u{9b}31m\r"), "\\u{1b}[2Jgone\\u{9b}31m\\r");
+        let shown = table(&["NAME"], [vec!["a\u{1b}[31m\nb".to_owned()]]);
+        assert_eq!(shown, "NAME\na\\u{1b}[31m b\n");
+    }
+
+    #[test]
+    fn numbers_are_shown_as_people_read_them() {
+        for (count, text) in
+            [(0, "0 B"), (1_023, "1023 B"), (1_024, "1.0 KiB"), (3 << 19, "1.5 MiB"), (5 << 40, "5.0 TiB")]
+        {
+            assert_eq!(bytes(count), text);
+        }
+        for (ms, text) in [
+            (0, "1970-01-01 00:00:00Z"),
+            (951_782_399_000, "2000-02-28 23:59:59Z"),
+            (951_782_400_999, "2000-02-29 00:00:00Z"),
+            (1_795_439_109_000, "2026-11-23 13:05:09Z"),
+            (4_107_542_400_000, "2100-03-01 00:00:00Z"),
+        ] {
+            assert_eq!(moment(ms), text);
+        }
+    }
+
+    #[test]
+    fn a_hint_is_told_once() {
+        let error = HostError::new(ErrorCode::InUse, "process 7 has it").hint("stop it");
+        let failure = Failure::from(error);
+        assert_eq!((failure.message.as_str(), failure.hint.as_deref()), ("process 7 has it", Some("stop it")));
+        assert_eq!(Failure::from(HostError::new(ErrorCode::Config, "x")).code, Failure::USAGE);
+    }
+}

@@ -1,0 +1,46 @@
+//! Which configuration and which data directory are meant.
+
+use std::path::{Path, PathBuf};
+
+use baton_host::admin::socket_path;
+use baton_host::config;
+
+use super::Place;
+use super::client::Client;
+use super::output::Failure;
+
+/// The configuration that is taken where none is named.
+const CONFIG: &str = "baton.toml";
+
+impl Place {
+    /// The configuration to run with.
+    pub(super) fn config(&self, named: Option<&Path>) -> Result<PathBuf, Failure> {
+        match (named, &self.config) {
+            (Some(_), Some(_)) => {
+                Err(Failure::usage("the configuration is named twice: as an argument, and with --config"))
+            }
+            (Some(path), None) => Ok(path.to_owned()),
+            (None, Some(path)) => Ok(path.clone()),
+            (None, None) if Path::new(CONFIG).exists() => Ok(CONFIG.into()),
+            (None, None) => Err(Failure::usage(format!("there is no {CONFIG} in this folder"))
+                .hint("name the configuration: baton run FILE")),
+        }
+    }
+
+    /// The data directory of the host to talk to.
+    pub(super) fn data_dir(&self) -> Result<PathBuf, Failure> {
+        if let Some(dir) = &self.data_dir {
+            return Ok(dir.clone());
+        }
+        let config = self.config.as_deref().or_else(|| Some(Path::new(CONFIG)).filter(|path| path.exists()));
+        match config {
+            Some(path) => config::data_dir(path).map_err(|problems| Failure::config(&problems)),
+            None => Ok(config::DATA_DIR.into()),
+        }
+    }
+
+    /// A client of the host.
+    pub(super) fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::new(socket_path(&self.data_dir()?)?))
+    }
+}

@@ -1,0 +1,155 @@
+//! `run`: a host from its configuration until a signal.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use baton_host::admin::{self, Socket, socket_path};
+use baton_host::config::{self, Config};
+use baton_host::model::HostError;
+use baton_host::{Host, ShutdownReport};
+use clap::{Args, ValueEnum};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+use super::output::{Failure, harmless, tell_error};
+use super::{Place, signals};
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The configuration [default: --config, else baton.toml in this folder]
+    file: Option<PathBuf>,
+    /// If the store will not open, or holds less than it should: move it aside, keep what is good in it, and go on
+    #[arg(long)]
+    recover: bool,
+    /// What is logged, such as `info` or `warn,baton_host=debug` [default: what the configuration says, else info]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// How it is logged
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs, an object on each line
+    Json,
+}
+
+pub(super) fn run(place: &Place, options: &Options) -> Result<(), Failure> {
+    let file = place.config(options.file.as_deref())?;
+    let mut config = config::load(&file).map_err(|problems| Failure::config(&problems))?;
+    if let Some(dir) = &place.data_dir {
+        config.data_dir.clone_from(dir);
+    }
+    log(options.log.as_deref().unwrap_or(&config.log), options.log_format)?;
+    // Known before anything starts, so told before anything starts.
+    socket_path(&config.data_dir)?;
+    let asked = signals::listen().map_err(|error| Failure::new(format!("signals cannot be listened to: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(format!("the runtime does not start: {error}")))?;
+    let done = runtime.block_on(serve(config, options.recover, asked));
+    runtime.shutdown_background();
+    done
+}
+
+fn log(filter: &str, format: LogFormat) -> Result<(), Failure> {
+    let filter = EnvFilter::builder().parse(filter).map_err(|error| Failure::usage(format!("--log: {error}")))?;
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Text => logger.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => logger.json().init(),
+    }
+    Ok(())
+}
+
+async fn serve(config: Config, recover: bool, mut asked: signals::Asked) -> Result<(), Failure> {
+    let (request_bytes, listed) = (config.largest_message_bytes(), config.actors.len());
+    // A host that is half started cannot be stopped in good order, so a signal meanwhile waits for it.
+    let host = build(&config, recover).await?;
+    let started = check_names(&config, &host).and_then(|()| Ok(Socket::bind(&config.data_dir)?));
+    let socket = match started {
+        Ok(socket) => socket,
+        Err(failure) => {
+            // What runs by now has its state saved like at any other stop.
+            let saved = tell_report(&host.shutdown(config.shutdown_timeout).await);
+            return Err(if saved { failure } else { failure.code(Failure::NOT_SAVED) });
+        }
+    };
+    let (end, ended) = oneshot::channel::<()>();
+    let ready = format!(
+        "ready: {} plugins, {} actors, socket {}",
+        host.plugins().len(),
+        // Those of templates are resumed beside this: their number would be a matter of luck.
+        listed,
+        socket.path().display()
+    );
+    let drain = async { drop(ended.await) };
+    let admin = tokio::spawn(admin::serve(socket, host.clone(), request_bytes, drain));
+    if asked.borrow().is_none() {
+        // Whoever started us may have closed our stdout, and still wants a host.
+        drop(super::output::print_line(&harmless(&ready)));
+    }
+    let by = match asked.wait_for(Option::is_some).await {
+        Ok(by) => by.unwrap_or_default(),
+        Err(_) => "the end of the thread for signals",
+    };
+    tracing::info!(by, "stopping; a second signal ends at once, and loses what is not saved");
+    let report = host.shutdown(config.shutdown_timeout).await;
+    // Every call has its answer by now; the answers still have to reach their clients.
+    // It is gone only if it failed, which is told next.
+    let _ = end.send(());
+    if let Err(error) = admin.await {
+        tracing::error!(%error, "the socket's server ended early");
+    }
+    if tell_report(&report) { Ok(()) } else { Err(Failure::told(Failure::NOT_SAVED)) }
+}
+
+async fn build(config: &Config, recover: bool) -> Result<Host, HostError> {
+    let mut builder = Host::builder().data_dir(&config.data_dir).recover(recover);
+    if let Some(instances) = config.instances {
+        builder = builder.instances(instances);
+    }
+    for plugin in &config.plugins {
+        builder = builder.plugin_file(&plugin.path);
+    }
+    for actor in &config.actors {
+        builder = builder.actor(actor.clone());
+    }
+    for template in &config.templates {
+        builder = builder.template(template.clone());
+    }
+    builder.build().await
+}
+
+/// Every plugin has the name that the configuration gives it.
+fn check_names(config: &Config, host: &Host) -> Result<(), Failure> {
+    let loaded = host.plugins();
+    for plugin in &config.plugins {
+        let Some(name) = &plugin.name else { continue };
+        let source = plugin.path.display().to_string();
+        let found = loaded.iter().find(|found| found.source == source);
+        if let Some(found) = found.filter(|found| found.name != *name) {
+            let message = format!("the plugin {source} says that its name is `{}`; expected `{name}`", found.name);
+            return Err(Failure::usage(message).hint("correct its `name` in the configuration, or name another file"));
+        }
+    }
+    Ok(())
+}
+
+/// Names on stderr whoever could not be saved. False: there was somebody.
+fn tell_report(report: &ShutdownReport) -> bool {
+    for (actor, why) in report.not_saved() {
+        let line = format!("not saved: {actor}: {why}\n").replace('\n', " ");
+        drop(writeln!(io::stderr().lock(), "{}", harmless(line.trim_end())));
+    }
+    if let Some(why) = &report.store {
+        drop(writeln!(io::stderr().lock(), "{}", harmless(&format!("the store did not end well: {why}"))));
+    }
+    if !report.all_saved() {
+        tell_error("not everything could be saved; what was saved before stays", None);
+    }
+    report.all_saved()
+}

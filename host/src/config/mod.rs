@@ -1,0 +1,137 @@
+//! The configuration: a TOML file becomes resolved settings, once, and is checked whole before anything starts.
+//!
+//! Every problem is reported, not only the first one, each with its line and with what was perhaps meant.
+
+mod args;
+mod problem;
+mod section;
+mod settings;
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::model::{ActorSpec, Limits, PluginName, Template};
+
+pub use problem::{Problem, closest};
+
+/// Largest configuration file, in bytes.
+const FILE_BYTES: u64 = 4 << 20;
+/// Most that `init` may be given, in bytes.
+const ARGS_BYTES: u64 = 1 << 20;
+/// Name of the data directory where the file names none, beside the file.
+pub const DATA_DIR: &str = "data";
+
+/// Resolved settings: paths are complete, limits are inherited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where state and compiled code are kept.
+    pub data_dir: PathBuf,
+    /// How long all actors together may take to stop; none: as long as it takes.
+    pub shutdown_timeout: Option<Duration>,
+    /// How many instances may live at once; none: the host's default.
+    pub instances: Option<u32>,
+    /// What is logged.
+    pub log: String,
+    /// The plugins to load.
+    pub plugins: Vec<PluginFile>,
+    /// The actors to start.
+    pub actors: Vec<ActorSpec>,
+    /// The actors to start when they are first called.
+    pub templates: Vec<Template>,
+}
+
+impl Config {
+    /// The largest message that any actor takes, in bytes.
+    #[must_use]
+    pub fn largest_message_bytes(&self) -> usize {
+        let actors = self.actors.iter().map(|spec| spec.limits.message_bytes);
+        let templates = self.templates.iter().map(|template| template.clone().spec_mut().limits.message_bytes);
+        actors.chain(templates).max().unwrap_or(Limits::default().message_bytes)
+    }
+}
+
+/// A plugin to load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginFile {
+    /// Its file.
+    pub path: PathBuf,
+    /// The name that it must describe itself with, where the file says one.
+    pub name: Option<PluginName>,
+}
+
+/// What the check asks of the file system; a table in tests.
+pub trait Files {
+    /// Whether there is such a file.
+    fn is_file(&self, path: &Path) -> bool;
+
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is larger than `limit` bytes.
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+}
+
+/// The file system itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
+
+impl Files for Disk {
+    fn is_file(&self, path: &Path) -> bool {
+        path.is_file()
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {limit} bytes")));
+        }
+        Ok(bytes)
+    }
+}
+
+/// Reads and checks the file at `path`. Paths in it are taken relative to its folder.
+///
+/// # Errors
+/// All problems, in the order of their lines.
+pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
+    let text = read_text(path)?;
+    parse(&text, &path.display().to_string(), base_of(path), &Disk)
+}
+
+/// Checks `text`, which `file` names in problems; paths in it are taken relative to `base_dir`.
+///
+/// # Errors
+/// All problems, in the order of their lines.
+pub fn parse(text: &str, file: &str, base_dir: &Path, files: &dyn Files) -> Result<Config, Vec<Problem>> {
+    settings::resolve(text, file, base_dir, files)
+}
+
+/// The data directory that the file at `path` names, and nothing else: a client needs no more, and a problem elsewhere
+/// in the file must not keep it from the host.
+///
+/// # Errors
+/// If the file cannot be read, is not TOML, or names its data directory wrongly.
+pub fn data_dir(path: &Path) -> Result<PathBuf, Vec<Problem>> {
+    let text = read_text(path)?;
+    settings::resolve_data_dir(&text, &path.display().to_string(), base_of(path))
+}
+
+fn base_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+fn read_text(path: &Path) -> Result<String, Vec<Problem>> {
+    let file = path.display().to_string();
+    let fail = |line, message| vec![Problem { file: file.clone(), line, message }];
+    let bytes = Disk.read(path, FILE_BYTES).map_err(|error| fail(None, format!("cannot be read: {error}")))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|b| **b == b'\n').count() + 1;
+        fail(Some(line), "is not UTF-8 text".to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests;

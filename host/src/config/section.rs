@@ -1,0 +1,209 @@
+//! One table of the file, whose keys are asked for one by one: what nobody asked for is unknown.
+
+use std::ops::RangeInclusive;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problems, closest, perhaps, shown};
+
+/// A value and where it stands.
+pub(super) type Value<'t> = &'t Spanned<DeValue<'t>>;
+
+/// The integers that are taken, and what one means.
+pub(super) type Numbers<'a, T> = (&'a RangeInclusive<u64>, &'a dyn Fn(u64) -> T);
+
+/// A table being read.
+#[derive(Debug)]
+pub(super) struct Section<'t> {
+    /// How problems name it, such as `[[actor]] "x"`.
+    pub(super) label: String,
+    /// Where it begins.
+    pub(super) at: usize,
+    table: &'t DeTable<'t>,
+    asked: Vec<&'static str>,
+}
+
+/// Where a word of an unknown key may belong instead.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Elsewhere {
+    /// How that place is named.
+    pub(super) place: &'static str,
+    /// Its keys.
+    pub(super) keys: &'static [&'static str],
+}
+
+impl<'t> Section<'t> {
+    pub(super) fn new(label: impl Into<String>, at: usize, table: &'t DeTable<'t>) -> Self {
+        Self { label: label.into(), at, table, asked: Vec::new() }
+    }
+
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'t>> {
+        self.asked.push(key);
+        self.table.get(key)
+    }
+
+    /// Where `key` stands, or else the section.
+    pub(super) fn place(&self, key: &str) -> usize {
+        self.table.get_key_value(key).map_or(self.at, |(key, _)| key.span().start)
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    fn wrong(&self, key: &str, value: Value<'t>, expected: &str, problems: &mut Problems) {
+        let found = match value.get_ref() {
+            DeValue::String(text) => shown(text),
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Float(number) => number.to_string(),
+            DeValue::Boolean(value) => value.to_string(),
+            DeValue::Datetime(_) => "a date".to_owned(),
+            DeValue::Array(_) => "an array".to_owned(),
+            DeValue::Table(_) => "a table".to_owned(),
+        };
+        problems.add(value.span().start, format!("`{key}` in {} is {found}; expected {expected}", self.label));
+    }
+
+    pub(super) fn string(&mut self, key: &'static str, expected: &str, problems: &mut Problems) -> Option<&'t str> {
+        let value = self.take(key)?;
+        match value.get_ref() {
+            DeValue::String(text) if !text.is_empty() => Some(text),
+            _ => {
+                self.wrong(key, value, expected, problems);
+                None
+            }
+        }
+    }
+
+    /// As `string`, and a problem where there is none.
+    pub(super) fn required(&mut self, key: &'static str, expected: &str, problems: &mut Problems) -> Option<&'t str> {
+        if !self.has(key) {
+            self.asked.push(key);
+            problems.add(self.at, format!("{} has no `{key}`; expected {expected}", self.label));
+            return None;
+        }
+        self.string(key, expected, problems)
+    }
+
+    /// A string that `read` takes, or that is a problem with its words.
+    pub(super) fn read<T, E: std::fmt::Display>(
+        &mut self,
+        key: &'static str,
+        text: Option<&str>,
+        read: impl FnOnce(&str) -> Result<T, E>,
+        problems: &mut Problems,
+    ) -> Option<T> {
+        match read(text?) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                problems.add(self.place(key), format!("`{key}` in {}: {error}", self.label));
+                None
+            }
+        }
+    }
+
+    pub(super) fn integer(
+        &mut self,
+        key: &'static str,
+        range: &RangeInclusive<u64>,
+        problems: &mut Problems,
+    ) -> Option<u64> {
+        let value = self.take(key)?;
+        let number = integer_of(value).filter(|number| range.contains(number));
+        if number.is_none() {
+            let expected = format!("an integer from {} to {}", range.start(), range.end());
+            self.wrong(key, value, &expected, problems);
+        }
+        number
+    }
+
+    /// One of `words`, or an integer within `range` where one is given.
+    pub(super) fn word_or_integer<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: &[(&str, T)],
+        range: Option<Numbers<'_, T>>,
+        problems: &mut Problems,
+    ) -> Option<T> {
+        let value = self.take(key)?;
+        let found = match (value.get_ref(), range) {
+            (DeValue::String(text), _) => words.iter().find(|(word, _)| word == text).map(|(_, value)| *value),
+            (_, Some((range, make))) => integer_of(value).filter(|number| range.contains(number)).map(make),
+            _ => None,
+        };
+        if found.is_none() {
+            let mut expected: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+            if let Some((range, _)) = range {
+                expected.push(format!("an integer from {} to {}", range.start(), range.end()));
+            }
+            let last = expected.pop().unwrap_or_default();
+            let expected = if expected.is_empty() { last } else { format!("{} or {last}", expected.join(", ")) };
+            let meant = value.get_ref().as_str().map(|text| perhaps(text, words.iter().map(|(word, _)| *word)));
+            self.wrong(key, value, &(expected + &meant.unwrap_or_default()), problems);
+        }
+        found
+    }
+
+    pub(super) fn table(
+        &mut self,
+        key: &'static str,
+        label: impl Into<String>,
+        problems: &mut Problems,
+    ) -> Option<Section<'t>> {
+        let place = self.place(key);
+        let value = self.take(key)?;
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong(key, value, "a table", problems);
+            return None;
+        };
+        Some(Section::new(label, place, table))
+    }
+
+    /// The tables of `[[key]]`, in the order of the file.
+    pub(super) fn tables(&mut self, key: &'static str, problems: &mut Problems) -> Vec<(usize, &'t DeTable<'t>)> {
+        let Some(value) = self.take(key) else { return Vec::new() };
+        let expected = format!("tables that begin with [[{key}]]");
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong(key, value, &expected, problems);
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for item in items.iter() {
+            match item.get_ref() {
+                DeValue::Table(table) => tables.push((item.span().start, table)),
+                _ => self.wrong(key, item, &expected, problems),
+            }
+        }
+        tables
+    }
+
+    /// Ends the reading: keys that nobody asked for are problems.
+    pub(super) fn finish(self, elsewhere: &[Elsewhere], problems: &mut Problems) {
+        for (key, _) in self.table {
+            let name: &str = key.get_ref();
+            if self.asked.contains(&name) {
+                continue;
+            }
+            let meant = match closest(name, self.asked.iter().copied()) {
+                Some(meant) => format!("; did you mean `{meant}`?"),
+                None => elsewhere.iter().find_map(|other| other.meant(name)).unwrap_or_default(),
+            };
+            let short = shown(name);
+            let short = short.trim_matches('"');
+            problems.add(key.span().start, format!("unknown key `{short}` in {}{meant}", self.label));
+        }
+    }
+}
+
+impl Elsewhere {
+    fn meant(&self, name: &str) -> Option<String> {
+        let meant = closest(name, self.keys.iter().copied())?;
+        Some(format!("; did you mean `{meant}`, which belongs {}?", self.place))
+    }
+}
+
+fn integer_of(value: Value<'_>) -> Option<u64> {
+    let number = value.get_ref().as_integer()?;
+    u64::from_str_radix(number.as_str(), number.radix()).ok()
+}

@@ -1,0 +1,429 @@
+//! The front door: builds the rooms below in order, and takes them down in reverse.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, OnceCell};
+use tokio::time::Instant;
+
+use crate::actor::{Budget, Cell};
+use crate::catalog::Catalog;
+use crate::model::{
+    ActorName, ActorSpec, Body, CallError, Description, ErrorCode, HostError, MessageId, Saved, SendError, StopReason,
+    Template,
+};
+use crate::registry::Registry;
+use crate::router::{Calls, Router};
+use crate::sandbox::{Sandbox, SandboxOptions};
+use crate::store::sled::{OpenError, SledOptions, SledStore};
+use crate::store::{Head, MemoryStore, SnapshotStore};
+use crate::supervisor::{ChildKind, Supervisor, Surroundings};
+
+pub use crate::actor::ActorInfo;
+pub use crate::catalog::PluginInfo;
+pub use crate::router::DeadLetter;
+pub use crate::sandbox::Inspection;
+pub use crate::supervisor::ShutdownReport;
+
+/// How many instances may live at once, unless told otherwise.
+pub const DEFAULT_INSTANCES: u32 = 10_000;
+/// How long a call waits for its reply, unless told otherwise.
+pub const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Heads read at once when actors are resumed.
+const RESUME_PAGE: usize = 1_000;
+
+/// How a call is made.
+#[derive(Debug, Clone, Default)]
+pub struct CallOptions {
+    /// The message's id; a sender that tries again uses the same one. None: a random one.
+    pub id: Option<MessageId>,
+    /// How long to wait for the reply; none: [`DEFAULT_CALL_TIMEOUT`].
+    pub timeout: Option<Duration>,
+}
+
+/// A host: one process's plugins, actors and store. A cheap handle; all clones are the same host.
+///
+/// A host that is dropped without [`Host::shutdown`] ends its actors at once: their states are those of their last
+/// records.
+#[derive(Debug, Clone)]
+pub struct Host(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    catalog: Arc<Catalog>,
+    registry: Arc<Registry>,
+    router: Arc<Router>,
+    supervisor: Supervisor,
+    store: Arc<dyn SnapshotStore>,
+    shutdown: OnceCell<ShutdownReport>,
+    /// One at a time starts or ends.
+    ending: Mutex<()>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.router.close();
+        self.supervisor.abandon();
+    }
+}
+
+/// What a host is made of. Nothing happens before [`HostBuilder::build`].
+#[derive(Debug)]
+pub struct HostBuilder {
+    data_dir: Option<PathBuf>,
+    code_cache: Option<PathBuf>,
+    store: Option<Arc<dyn SnapshotStore>>,
+    recover: bool,
+    plugins: Vec<PluginSource>,
+    actors: Vec<ActorSpec>,
+    templates: Vec<Template>,
+    instances: u32,
+}
+
+#[derive(Debug)]
+enum PluginSource {
+    File(PathBuf),
+    Bytes(String, Vec<u8>),
+}
+
+impl HostBuilder {
+    /// Where state and compiled code are kept: the sled store, and the folder `code`. Without it, state is kept in memory
+    /// and is gone with the process. The folder is made if need be, for its owner alone.
+    #[must_use]
+    pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(dir.into());
+        self
+    }
+
+    /// Another place for compiled code. The folder must be its owner's alone, or it is not used.
+    #[must_use]
+    pub fn code_cache(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.code_cache = Some(dir.into());
+        self
+    }
+
+    /// A store of one's own, instead of the one in the data directory.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn SnapshotStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Opens a store even if it is damaged or holds less than its witness says: the old one is put aside, never deleted,
+    /// and what can be read is taken over.
+    #[must_use]
+    pub fn recover(mut self, yes: bool) -> Self {
+        self.recover = yes;
+        self
+    }
+
+    /// A plugin's file. Of several versions of one plugin, the last one is current.
+    #[must_use]
+    pub fn plugin_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.plugins.push(PluginSource::File(path.into()));
+        self
+    }
+
+    /// A plugin's bytes; `label` names them in messages.
+    #[must_use]
+    pub fn plugin_bytes(mut self, label: impl Into<String>, bytes: Vec<u8>) -> Self {
+        self.plugins.push(PluginSource::Bytes(label.into(), bytes));
+        self
+    }
+
+    /// An actor that is started with the host. They start in order, and stop in reverse.
+    #[must_use]
+    pub fn actor(mut self, spec: ActorSpec) -> Self {
+        self.actors.push(spec);
+        self
+    }
+
+    /// Actors that are started by their first message. Those that ran when the host last stopped are started again.
+    #[must_use]
+    pub fn template(mut self, template: Template) -> Self {
+        self.templates.push(template);
+        self
+    }
+
+    /// How many instances may live at once; [`DEFAULT_INSTANCES`] unless told. Address space is set aside for all.
+    #[must_use]
+    pub fn instances(mut self, count: u32) -> Self {
+        self.instances = count;
+        self
+    }
+
+    /// Opens the store, loads the plugins, and starts the actors: it waits for their `init`, not for their states. An
+    /// actor that would not start is shown as `failed`, and does not keep the others from starting.
+    ///
+    /// # Errors
+    /// If a plugin cannot be used, if an actor or template names one that is not loaded, if two actors have one name, or
+    /// if the store cannot be opened. Nothing runs then.
+    pub async fn build(self) -> Result<Host, HostError> {
+        self.check()?;
+        // The store comes first: its lock proves that the folder is this host's alone.
+        let store = self.open_store().await?;
+        let built = self.build_with(store.clone()).await;
+        if built.is_err() {
+            // What failed is told; a barrier that fails as well has nothing to add.
+            drop(store.close().await);
+        }
+        built
+    }
+
+    fn check(&self) -> Result<(), HostError> {
+        if self.instances == 0 {
+            return Err(HostError::new(ErrorCode::Config, "`instances` is 0: no actor could run"));
+        }
+        let mut names = std::collections::HashSet::new();
+        match self.actors.iter().find(|spec| !names.insert(&spec.name)) {
+            Some(twice) => Err(HostError::new(ErrorCode::Config, format!("actor `{}` is listed twice", twice.name))),
+            None => Ok(()),
+        }
+    }
+
+    async fn open_store(&self) -> Result<Arc<dyn SnapshotStore>, HostError> {
+        if let Some(store) = &self.store {
+            return Ok(store.clone());
+        }
+        let Some(dir) = self.data_dir.clone() else { return Ok(Arc::new(MemoryStore::new())) };
+        let options = SledOptions { recover: self.recover, ..SledOptions::default() };
+        let opened = tokio::task::spawn_blocking(move || SledStore::open(&dir, &options)).await;
+        let opened = opened.map_err(|e| HostError::new(ErrorCode::Store, "opening the store panicked").source(e))?;
+        let (store, report) = opened.map_err(|error| store_error(&error))?;
+        tracing::info!(?report, "store opened");
+        Ok(Arc::new(store))
+    }
+
+    async fn build_with(self, store: Arc<dyn SnapshotStore>) -> Result<Host, HostError> {
+        let code_cache = self.code_cache.or_else(|| self.data_dir.map(|dir| dir.join("code")));
+        let options = SandboxOptions { instances: self.instances, code_cache };
+        let made = tokio::task::spawn_blocking(move || Sandbox::new(&options)).await;
+        let sandbox = made.map_err(|e| HostError::new(ErrorCode::Engine, "the engine panicked").source(e))??;
+        let catalog = Arc::new(Catalog::default());
+        for plugin in self.plugins {
+            match plugin {
+                PluginSource::File(path) => catalog.load_file(&sandbox, &path).await?,
+                PluginSource::Bytes(label, bytes) => catalog.load(&sandbox, &label, bytes).await?,
+            };
+        }
+        for plugin in self.actors.iter().map(|a| &a.plugin).chain(self.templates.iter().map(Template::plugin)) {
+            catalog.current(plugin)?;
+        }
+        let registry = Arc::new(Registry::default());
+        let router = Arc::new(Router::new(registry.clone(), self.templates));
+        let supervisor = Supervisor::start(|_| Surroundings {
+            catalog: catalog.clone(),
+            registry: registry.clone(),
+            store: store.clone(),
+            owner: format!("host-{}", MessageId::random()),
+            node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            post: router.clone(),
+            outside: Arc::new(Calls(router.clone())),
+        });
+        router.supervised_by(supervisor.clone());
+        let (shutdown, ending) = (OnceCell::new(), Mutex::new(()));
+        let host = Host(Arc::new(Inner { catalog, registry, router, supervisor, store, shutdown, ending }));
+        for spec in self.actors {
+            let name = spec.name.clone();
+            if let Err(error) = host.start_as(spec, ChildKind::Listed).await {
+                tracing::error!(actor = %name, %error, "the actor did not start");
+            }
+        }
+        let resuming = host.clone();
+        tokio::spawn(async move { resuming.resume().await });
+        Ok(host)
+    }
+}
+
+impl Host {
+    /// What a host is made of.
+    #[must_use]
+    pub fn builder() -> HostBuilder {
+        HostBuilder {
+            data_dir: None,
+            code_cache: None,
+            store: None,
+            recover: false,
+            plugins: Vec::new(),
+            actors: Vec::new(),
+            templates: Vec::new(),
+            instances: DEFAULT_INSTANCES,
+        }
+    }
+
+    /// What a plugin file is, found by loading it in a sandbox that grants nothing.
+    ///
+    /// # Errors
+    /// As loading it would give.
+    pub async fn inspect(label: &str, bytes: Vec<u8>) -> Result<Inspection, HostError> {
+        let sandbox = Sandbox::new(&SandboxOptions { instances: 1, code_cache: None })?;
+        Ok(sandbox.load(label, bytes).await?.inspection().clone())
+    }
+
+    /// The plugins that are loaded.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<PluginInfo> {
+        let cells = self.0.registry.all();
+        self.0.catalog.infos(|name| cells.iter().filter(|cell| cell.spec.plugin == *name).count())
+    }
+
+    /// The actors that run, are parked, or stay down, in the order of their names.
+    #[must_use]
+    pub fn actors(&self) -> Vec<ActorInfo> {
+        self.0.registry.all().iter().map(|cell| cell.info()).collect()
+    }
+
+    /// One actor.
+    #[must_use]
+    pub fn actor(&self, name: &ActorName) -> Option<ActorInfo> {
+        self.0.registry.whereis(name).map(|cell| cell.info())
+    }
+
+    /// What the plugin of `actor` says of itself: the actor may also be one that its first message would start.
+    #[must_use]
+    pub fn description(&self, actor: &ActorName) -> Option<Description> {
+        let running = self.0.registry.whereis(actor).map(|cell| cell.spec.plugin.clone());
+        let plugin = running.or_else(|| self.0.router.template_for(actor).map(|spec| spec.plugin))?;
+        Some(self.0.catalog.current(&plugin).ok()?.description().clone())
+    }
+
+    /// The media type of an actor's message bodies.
+    #[must_use]
+    pub fn media_type(&self, actor: &ActorName) -> Option<String> {
+        self.description(actor).map(|description| description.messages)
+    }
+
+    /// Starts an actor and waits for its `init` alone: its state is loaded beside that, and its messages wait meanwhile.
+    ///
+    /// # Errors
+    /// `AlreadyStarted` if the name is taken, `UnknownPlugin`, `Start` if `init` crashed, failed or ran out of time, and
+    /// `ShuttingDown`.
+    pub async fn start(&self, spec: ActorSpec) -> Result<(), HostError> {
+        self.start_as(spec, ChildKind::Dynamic).await
+    }
+
+    async fn start_as(&self, spec: ActorSpec, kind: ChildKind) -> Result<(), HostError> {
+        if self.0.router.is_closed() {
+            return Err(HostError::new(ErrorCode::ShuttingDown, "the host is going down"));
+        }
+        let cell = self.0.registry.register(Arc::new(Cell::new(spec))).map_err(|taken| {
+            let phase = taken.status().phase;
+            let message = format!("actor `{}` is started already; it is {phase}", taken.name());
+            HostError::new(ErrorCode::AlreadyStarted, message)
+        })?;
+        self.0.supervisor.start_child(cell, kind).await
+    }
+
+    /// Starts again those actors of templates that ran when the host last stopped: what their inboxes and timers hold
+    /// must not wait for a message.
+    async fn resume(&self) {
+        let mut after: Option<ActorName> = None;
+        loop {
+            let page = match self.0.store.list(after.as_ref(), RESUME_PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::error!(%error, "actors of templates are started by their next message only");
+                    return;
+                }
+            };
+            let Some((last, _)) = page.last() else { return };
+            after = Some(last.clone());
+            for (name, head) in page {
+                let ran = head.as_ref().is_ok_and(ran_when_the_host_stopped);
+                let free = self.0.registry.whereis(&name).is_none();
+                let Some(spec) = self.0.router.template_for(&name).filter(|_| ran && free) else { continue };
+                match self.start_as(spec, ChildKind::Dynamic).await {
+                    Ok(()) => {}
+                    // Its first message was quicker, or the host goes down again.
+                    Err(error) if matches!(error.code(), ErrorCode::AlreadyStarted | ErrorCode::ShuttingDown) => {}
+                    Err(error) => tracing::error!(actor = %name, %error, "the actor was not resumed"),
+                }
+            }
+        }
+    }
+
+    /// Sends a message and waits for its reply.
+    ///
+    /// # Errors
+    /// Each variant of [`CallError`] says whether the actor has seen the message.
+    pub async fn call(&self, name: &ActorName, body: impl Into<Body>, options: CallOptions) -> Result<Body, CallError> {
+        let id = options.id.unwrap_or_else(MessageId::random);
+        self.0.router.call(name, id, body.into(), options.timeout.unwrap_or(DEFAULT_CALL_TIMEOUT)).await
+    }
+
+    /// Puts a message into an actor's mailbox, and answers with its id. It is not durable before the actor's next record.
+    ///
+    /// # Errors
+    /// If it was not taken.
+    pub fn cast(&self, name: &ActorName, body: impl Into<Body>, id: Option<MessageId>) -> Result<MessageId, SendError> {
+        let id = id.unwrap_or_else(MessageId::random);
+        self.0.router.cast(name, id.clone(), body.into())?;
+        Ok(id)
+    }
+
+    /// Stops one actor, its state saved within its shutdown timeout, and waits until it is gone.
+    ///
+    /// # Errors
+    /// `UnknownActor`, `ShuttingDown`.
+    pub async fn stop(&self, name: &ActorName) -> Result<Saved, HostError> {
+        self.0.supervisor.stop_child(name.clone()).await
+    }
+
+    /// The store, to look at. Whatever is written past the host takes an actor away from it.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn SnapshotStore> {
+        &self.0.store
+    }
+
+    /// Messages that nobody handled, oldest first; the last 1,000 are kept.
+    #[must_use]
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.0.router.dead_letters()
+    }
+
+    /// From now on nothing is taken from outside: readiness is off. [`Host::shutdown`] does this first.
+    pub fn close_to_outside(&self) {
+        self.0.router.close();
+    }
+
+    /// Whether the host takes work.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.0.router.is_closed()
+    }
+
+    /// Stops everything: no more work from outside, then every actor within its own timeout and what is left of
+    /// `budget` (none: as long as it takes), then the store's last barrier. A second call waits for the first and gets
+    /// the same report.
+    pub async fn shutdown(&self, budget: Option<Duration>) -> ShutdownReport {
+        self.close_to_outside();
+        let _one = self.0.ending.lock().await;
+        let report = self.0.shutdown.get_or_init(async || {
+            let deadline = budget.and_then(|budget| Instant::now().checked_add(budget));
+            let total_ms = budget.map_or(u64::MAX, |b| u64::try_from(b.as_millis()).unwrap_or(u64::MAX));
+            let mut report = self.0.supervisor.shutdown(Budget { deadline, total_ms }).await;
+            report.store = self.0.store.close().await.err().map(|error| error.to_string());
+            report
+        });
+        report.await.clone()
+    }
+}
+
+/// The store's own words say what is wrong, where, and what to do.
+fn store_error(error: &OpenError) -> HostError {
+    let code = match error {
+        OpenError::InUse { .. } => ErrorCode::InUse,
+        OpenError::Damaged { .. } => ErrorCode::StoreDamaged,
+        OpenError::Io { .. } => ErrorCode::Store,
+    };
+    HostError::new(code, error.to_string())
+}
+
+/// Whether an actor ran, or was on its way, when its host ended.
+fn ran_when_the_host_stopped(head: &Head) -> bool {
+    match &head.stopped {
+        None | Some(StopReason::Shutdown | StopReason::Upgrade | StopReason::Relocate | StopReason::Restart) => true,
+        Some(StopReason::Passivate | StopReason::Normal) => false,
+    }
+}

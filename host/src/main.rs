@@ -1,0 +1,9 @@
+//! `baton`: runs a host, and talks to one.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

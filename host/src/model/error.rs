@@ -1,0 +1,237 @@
+//! What callers and embedders are told.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Failure, Hold};
+
+/// Why a message was not taken. Nothing has happened to the actor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// No such actor runs, and no template matches the name.
+    #[error("no actor `{0}` runs here, and no template matches its name")]
+    UnknownActor(String),
+    /// Its mailbox is full.
+    #[error(
+        "the mailbox of `{actor}` is full: it holds {messages} messages (limit mailbox_messages = {max_messages}) and {bytes} bytes (limit mailbox_bytes = {max_bytes}); try again later, or raise the limit"
+    )]
+    MailboxFull {
+        /// Whose.
+        actor: String,
+        /// Messages waiting.
+        messages: usize,
+        /// Its limit of messages.
+        max_messages: usize,
+        /// Bytes waiting.
+        bytes: usize,
+        /// Its limit of bytes.
+        max_bytes: usize,
+    },
+    /// The body is larger than the actor takes.
+    #[error("a body of {bytes} bytes is too large for `{actor}`: limit message_bytes = {max_bytes}")]
+    TooLarge {
+        /// For whom.
+        actor: String,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        max_bytes: usize,
+    },
+    /// The actor or the host is stopping, or the actor stays down. The message was not seen: it may be sent again.
+    #[error("`{actor}` is not available: {why}; it has not seen the message")]
+    Unavailable {
+        /// Who.
+        actor: String,
+        /// Why.
+        why: String,
+    },
+    /// The actor is parked with a state that could not be used.
+    #[error("`{actor}` is held: {hold}")]
+    Held {
+        /// Who.
+        actor: String,
+        /// Why.
+        hold: Box<Hold>,
+    },
+}
+
+/// Why a call brought no reply.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The message was not taken.
+    #[error(transparent)]
+    NotSent(#[from] SendError),
+    /// No reply in time. Whether the message was or will be handled is not known.
+    #[error("`{actor}` did not answer within {timeout_ms} ms; whether it handled the message is not known")]
+    Timeout {
+        /// Who.
+        actor: String,
+        /// How long was waited.
+        timeout_ms: u64,
+    },
+    /// The actor's instance ended while it handled the message; the message is not delivered again.
+    #[error("`{actor}` crashed while it handled the message: {reason}")]
+    Crashed {
+        /// Who.
+        actor: String,
+        /// How.
+        reason: String,
+    },
+    /// The callee waits, through others, for the caller.
+    #[error("a call to `{actor}` would wait for itself: {chain}")]
+    Deadlock {
+        /// Who.
+        actor: String,
+        /// Who waits for whom.
+        chain: String,
+    },
+    /// The guest's own error: the actor lives on.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+impl CallError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotSent(error) => error.code(),
+            Self::Timeout { .. } => "timeout",
+            Self::Crashed { .. } => "crashed",
+            Self::Deadlock { .. } => "deadlock",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+impl SendError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownActor(_) => "unknown-actor",
+            Self::MailboxFull { .. } => "mailbox-full",
+            Self::TooLarge { .. } => "too-large",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Held { .. } => "held",
+        }
+    }
+}
+
+/// What went wrong in the host, by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// A file could not be read or written.
+    Io,
+    /// The configuration is wrong.
+    Config,
+    /// A plugin file cannot be used.
+    Plugin,
+    /// No such plugin is loaded.
+    UnknownPlugin,
+    /// No such actor runs.
+    UnknownActor,
+    /// The name is taken.
+    AlreadyStarted,
+    /// The actor would not start.
+    Start,
+    /// The store cannot be used.
+    Store,
+    /// The store would not open as it is; see `--recover`.
+    StoreDamaged,
+    /// Another process has the data directory.
+    InUse,
+    /// The engine refused.
+    Engine,
+    /// The host is going down.
+    ShuttingDown,
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Io => "io",
+            Self::Config => "config",
+            Self::Plugin => "plugin",
+            Self::UnknownPlugin => "unknown-plugin",
+            Self::UnknownActor => "unknown-actor",
+            Self::AlreadyStarted => "already-started",
+            Self::Start => "start",
+            Self::Store => "store",
+            Self::StoreDamaged => "store-damaged",
+            Self::InUse => "in-use",
+            Self::Engine => "engine",
+            Self::ShuttingDown => "shutting-down",
+        })
+    }
+}
+
+/// An error of the host: a code for programs, a message that says what was wrong and where, and, where there is one, what
+/// to do. The types of the libraries beneath do not show; their words do, as its source.
+#[derive(Debug)]
+pub struct HostError {
+    code: ErrorCode,
+    message: String,
+    hint: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl HostError {
+    /// An error of this kind.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, source: None }
+    }
+
+    /// With what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// With what it came from.
+    #[must_use]
+    pub fn source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// What to do about it, where the host knows.
+    #[must_use]
+    pub fn cure(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(source) = &self.source {
+            write!(f, ": {source}")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, " ({hint})")?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for HostError {
+    // The source's words are part of the message already.
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        None
+    }
+}

@@ -1,0 +1,236 @@
+//! How instances end, and where an actor stands.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, Refusal};
+
+/// Why an instance is told to end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopReason {
+    /// The actor asked to stop, or someone asked for it alone.
+    Normal,
+    /// Its supervisor or the whole host is going down.
+    Shutdown,
+    /// Another version of the plugin has taken over.
+    Upgrade,
+    /// It is idle.
+    Passivate,
+    /// It moves to another node.
+    Relocate,
+    /// Its supervisor restarts it together with a sibling.
+    Restart,
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Normal => "normal",
+            Self::Shutdown => "shutdown",
+            Self::Upgrade => "upgrade",
+            Self::Passivate => "passivate",
+            Self::Relocate => "relocate",
+            Self::Restart => "restart",
+        })
+    }
+}
+
+/// What kind of crash it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CrashKind {
+    /// The guest trapped: a panic, an unreachable instruction, memory out of bounds.
+    Trap,
+    /// It ran past its time.
+    Timeout,
+    /// It went past another limit.
+    Limit,
+    /// It answered something that the contract does not allow.
+    Contract,
+    /// The host lost the right to run it: another instance owns the actor now.
+    Fenced,
+    /// The store could not do what the turn needed.
+    Store,
+}
+
+/// An instance's end that nobody asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Crash {
+    /// What kind.
+    pub kind: CrashKind,
+    /// In which call into the guest: `init`, `continue`, `handle`, `snapshot`, `terminate`, `describe`.
+    pub during: String,
+    /// What happened, and, for a limit, its name and value.
+    pub message: String,
+    /// The guest's frames, innermost first, where there are any.
+    pub backtrace: Vec<String>,
+}
+
+/// How an instance ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// As it was told, or as it asked.
+    Stopped(StopReason, Saved),
+    /// By a crash.
+    Crashed(Crash),
+    /// `init` answered with a failure.
+    Refused(super::Failure),
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped(reason, Saved::Not(why)) => write!(f, "{reason}, not saved: {why}"),
+            Self::Stopped(reason, _) => write!(f, "{reason}"),
+            Self::Crashed(crash) => write!(f, "crash in `{}`: {crash}", crash.during),
+            Self::Refused(failure) => write!(f, "`init` failed: {failure}"),
+        }
+    }
+}
+
+/// What became of an instance's state when it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Saved {
+    /// A record was committed; its sequence.
+    Committed(u64),
+    /// The record before stays, as the guest or `trap-exit = false` wished.
+    Kept,
+    /// The guest wished its state and history erased.
+    Forgotten,
+    /// Nothing was saved, and something may be lost.
+    Not(NotSaved),
+}
+
+/// Why something was not saved at a stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotSaved {
+    /// The budget was spent; what it was, in milliseconds.
+    #[error("its shutdown budget of {0} ms was spent")]
+    Budget(u64),
+    /// It was killed, as its shutdown `brutal-kill` says or as someone asked.
+    #[error("it was killed")]
+    Killed,
+    /// It crashed while it was stopped.
+    #[error("it crashed: {0}")]
+    Crashed(String),
+    /// `terminate` answered with a failure.
+    #[error("terminate failed: {0}")]
+    Failed(String),
+    /// The state was not acceptable: too large, or of another schema than described.
+    #[error("its state was refused: {0}")]
+    Refused(String),
+    /// The store did not take it.
+    #[error("the store did not take it: {0}")]
+    Store(String),
+    /// It is held, and messages that it had accepted could not be kept with a record that cannot be read.
+    #[error("{0} accepted messages had no record to be kept with")]
+    Messages(usize),
+}
+
+/// Why an actor is parked with a state that nobody could use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{cause}")]
+pub struct Hold {
+    /// What was wrong.
+    pub cause: HoldCause,
+    /// Sequence of the record in question, where its head could be read.
+    pub sequence: Option<u64>,
+    /// Its digest, likewise.
+    pub digest: Option<Digest>,
+}
+
+/// What was wrong with a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldCause {
+    /// The record's bytes are not what was written.
+    #[error("its record is damaged ({0}); it was moved to the quarantine, where `baton store show` finds it")]
+    Damaged(String),
+    /// The record is in a format that this release does not know.
+    #[error(
+        "its record has format {found}, and this release reads up to {newest}: run the release that wrote it, or a newer one"
+    )]
+    NewerFormat {
+        /// The format found.
+        found: u16,
+        /// The newest that this release reads.
+        newest: u16,
+    },
+    /// Another plugin wrote it.
+    #[error(
+        "its record was written by plugin `{found}`, and the actor runs plugin `{expected}`: name the right plugin, or give the actor another name"
+    )]
+    OtherPlugin {
+        /// Who wrote it.
+        found: String,
+        /// Who should read it.
+        expected: String,
+    },
+    /// The schema is outside what the plugin reads.
+    #[error(
+        "its state has schema {found}, and `{plugin}` {version} reads {reads_from} to {reads_to}: run a version that reads {found}"
+    )]
+    Schema {
+        /// The schema found.
+        found: u32,
+        /// The plugin that should read it.
+        plugin: String,
+        /// Its version.
+        version: String,
+        /// Oldest that it reads.
+        reads_from: u32,
+        /// Newest that it reads.
+        reads_to: u32,
+    },
+    /// The guest refused it.
+    #[error("`continue` refused the state: {0}")]
+    Refused(Refusal),
+    /// `continue` crashed on it as often as it may.
+    #[error("`continue` failed {attempts} times on this state, last with: {last}")]
+    Crashed {
+        /// How often.
+        attempts: u32,
+        /// The last crash.
+        last: String,
+    },
+}
+
+/// Where an actor stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// `init` runs.
+    Starting,
+    /// Its state is being loaded, or `continue` runs; messages wait.
+    Continuing,
+    /// It handles messages.
+    Running,
+    /// It was told to end.
+    Stopping,
+    /// It crashed and waits to be started again.
+    Restarting,
+    /// Parked with a state that nobody could use.
+    Held,
+    /// It crashed more often than its restart intensity allows, or would not start; it stays down until it is started
+    /// again.
+    Failed,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Continuing => "continuing",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Restarting => "restarting",
+            Self::Held => "held",
+            Self::Failed => "failed",
+        })
+    }
+}

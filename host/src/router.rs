@@ -1,0 +1,221 @@
+//! Name → mailbox. An actor that is not there yet, but has a template, is started by its first message.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use crate::actor::{Cell, Envelope, Post};
+use crate::model::{ActorName, ActorSpec, Body, CallError, Crash, Message, MessageId, Request, SendError, Template};
+use crate::registry::Registry;
+use crate::sandbox::{Chain, NestedCall, Outside};
+use crate::supervisor::Supervisor;
+
+/// Dead letters that are kept; older ones make room.
+const DEAD_LETTERS: usize = 1_000;
+/// Bytes of a dead letter's body that are kept.
+const DEAD_BODY_BYTES: usize = 4 << 10;
+
+/// A message that nobody handled.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeadLetter {
+    /// For whom it was.
+    pub to: String,
+    /// Who sent it; none: it came from outside, or is a timer.
+    pub from: Option<ActorName>,
+    /// Its id; empty for a timer.
+    pub id: String,
+    /// `call`, `cast`, `timer` or `down`.
+    pub kind: &'static str,
+    /// Its body, or the first 4,096 bytes of it.
+    #[serde(with = "serde_bytes")]
+    pub body: Vec<u8>,
+    /// How many bytes the body had.
+    pub body_bytes: usize,
+    /// Why it was not handled.
+    pub why: String,
+    /// The guest's frames where it crashed its actor, innermost first.
+    pub backtrace: Vec<String>,
+    /// When, in milliseconds since the Unix epoch.
+    pub time_ms: u64,
+}
+
+/// Delivers. Shared by everyone who sends.
+#[derive(Debug)]
+pub(crate) struct Router {
+    registry: Arc<Registry>,
+    templates: Vec<Template>,
+    /// Set once, right after both exist.
+    supervisor: OnceLock<Supervisor>,
+    closed: AtomicBool,
+    dead: Mutex<VecDeque<DeadLetter>>,
+}
+
+impl Router {
+    pub(crate) fn new(registry: Arc<Registry>, mut templates: Vec<Template>) -> Self {
+        // The most specific pattern that matches counts.
+        templates.sort_by_key(|template| std::cmp::Reverse(template.pattern.specificity()));
+        Self {
+            registry,
+            templates,
+            supervisor: OnceLock::new(),
+            closed: AtomicBool::new(false),
+            dead: Mutex::new(VecDeque::new()),
+        }
+    }
+
+    pub(crate) fn supervised_by(&self, supervisor: Supervisor) {
+        // A second supervisor would be a mistake of the host's own; the first one stays.
+        drop(self.supervisor.set(supervisor));
+    }
+
+    /// No more work from outside, and no actor starts any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// The spec of an actor that a template stands for.
+    pub(crate) fn template_for(&self, name: &ActorName) -> Option<ActorSpec> {
+        let template = self.templates.iter().find(|template| template.pattern.matches(name))?;
+        Some(template.spec_for(name.clone()))
+    }
+
+    /// Puts a message into its actor's mailbox, or says why not.
+    fn deliver(&self, to: &ActorName, envelope: Envelope) -> Result<(), SendError> {
+        if let Some(cell) = self.registry.whereis(to) {
+            return cell.mailbox.push(envelope);
+        }
+        let unavailable = |why: &str| SendError::Unavailable { actor: to.to_string(), why: why.into() };
+        let Some(spec) = self.template_for(to) else { return Err(SendError::UnknownActor(to.to_string())) };
+        if self.is_closed() {
+            return Err(unavailable("the host is going down"));
+        }
+        let Some(supervisor) = self.supervisor.get() else { return Err(unavailable("the host is starting")) };
+        let cell = match self.registry.register(Arc::new(Cell::new(spec))) {
+            Ok(cell) => cell,
+            // Someone else's message was first.
+            Err(other) => return other.mailbox.push(envelope),
+        };
+        if !supervisor.start_soon(cell.clone()) {
+            self.registry.unregister(&cell);
+            return Err(unavailable("too many actors are being started"));
+        }
+        cell.mailbox.push(envelope)
+    }
+
+    /// A message from outside.
+    pub(crate) fn cast(&self, to: &ActorName, id: MessageId, body: Body) -> Result<(), SendError> {
+        self.open_to_outside(to)?;
+        let message = Message::Cast(Request { id, sender: None, body });
+        self.deliver(to, Envelope { message, reply: None, chain: Chain::default(), restored: None })
+    }
+
+    /// A call from outside.
+    pub(crate) async fn call(
+        &self,
+        to: &ActorName,
+        id: MessageId,
+        body: Body,
+        timeout: Duration,
+    ) -> Result<Body, CallError> {
+        self.open_to_outside(to)?;
+        let request = Request { id, sender: None, body };
+        self.ask(to, request, Chain::default(), timeout).await
+    }
+
+    fn open_to_outside(&self, to: &ActorName) -> Result<(), SendError> {
+        match self.is_closed() {
+            false => Ok(()),
+            true => Err(SendError::Unavailable { actor: to.to_string(), why: "the host is going down".into() }),
+        }
+    }
+
+    async fn ask(&self, to: &ActorName, request: Request, chain: Chain, timeout: Duration) -> Result<Body, CallError> {
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Call(request);
+        self.deliver(to, Envelope { message, reply: Some(reply), chain, restored: None })?;
+        match tokio::time::timeout(timeout, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => {
+                let reason = "its instance ended without an answer".into();
+                Err(CallError::Crashed { actor: to.to_string(), reason })
+            }
+            Err(_) => {
+                let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+                Err(CallError::Timeout { actor: to.to_string(), timeout_ms })
+            }
+        }
+    }
+
+    /// Those that are kept, oldest first.
+    pub(crate) fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.dead.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    fn bury(&self, to: &ActorName, message: &Message, why: &str, crash: Option<&Crash>) {
+        let (kind, id, from, body): (_, _, _, &[u8]) = match message {
+            Message::Call(r) => ("call", r.id.to_string(), r.sender.clone(), &r.body),
+            Message::Cast(r) => ("cast", r.id.to_string(), r.sender.clone(), &r.body),
+            Message::Timer(name) => ("timer", String::new(), None, name.as_bytes()),
+            Message::Down(actor, reason) => ("down", String::new(), Some(actor.clone()), reason.as_bytes()),
+        };
+        tracing::warn!(%to, kind, id, why, "dead letter");
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let letter = DeadLetter {
+            to: to.to_string(),
+            from,
+            id,
+            kind,
+            body: body[..body.len().min(DEAD_BODY_BYTES)].to_vec(),
+            body_bytes: body.len(),
+            why: crash.map_or_else(|| why.to_owned(), |crash| format!("{why}: {crash}")),
+            backtrace: crash.map(|crash| crash.backtrace.clone()).unwrap_or_default(),
+            time_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        };
+        let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        if dead.len() >= DEAD_LETTERS {
+            dead.pop_front();
+        }
+        dead.push_back(letter);
+    }
+}
+
+impl Post for Router {
+    fn send(&self, from: &ActorName, to: ActorName, id: MessageId, body: Body) {
+        let message = Message::Cast(Request { id, sender: Some(from.clone()), body });
+        let kept = message.clone();
+        let envelope = Envelope { message, reply: None, chain: Chain::default(), restored: None };
+        if let Err(error) = self.deliver(&to, envelope) {
+            self.bury(&to, &kept, &error.to_string(), None);
+        }
+    }
+
+    fn dead_letter(&self, to: &ActorName, message: &Message, why: &str, crash: Option<&Crash>) {
+        self.bury(to, message, why, crash);
+    }
+}
+
+/// Takes the calls that actors make in the middle of a turn.
+#[derive(Debug, Clone)]
+pub(crate) struct Calls(pub(crate) Arc<Router>);
+
+impl Outside for Calls {
+    fn call(&self, call: NestedCall) -> BoxFuture<'static, Result<Body, CallError>> {
+        let router = self.0.clone();
+        Box::pin(async move {
+            let NestedCall { to, id, body, timeout, from, chain } = call;
+            if chain.contains(&to) {
+                return Err(CallError::Deadlock { actor: to.to_string(), chain: format!("{chain} → {to}") });
+            }
+            router.ask(&to, Request { id, sender: Some(from), body }, chain, timeout).await
+        })
+    }
+}

@@ -1,0 +1,325 @@
+//! The contract's types as the component model passes them, and their way to and from the model's words.
+//!
+//! Written by hand: wasmtime's generator does not escape `continue`, a keyword of Rust, as the name of an export. What
+//! goes in borrows, so that a message body is copied once, into the guest's memory. That these types are those of `wit/`
+//! is checked against a component made from `wit/` itself (`program.rs`), and by the engine for every plugin it loads.
+
+use wasmtime::component::{ComponentType, Lift, Lower};
+
+use crate::model;
+
+pub(super) const LIFECYCLE: &str = "baton:actor/lifecycle@0.1.0";
+pub(super) const HOST: &str = "baton:actor/host@0.1.0";
+pub(super) const TYPES: &str = "baton:actor/types@0.1.0";
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(super) struct StateOut {
+    schema: u32,
+    data: Vec<u8>,
+}
+
+impl From<StateOut> for model::State {
+    fn from(state: StateOut) -> Self {
+        Self { schema: state.schema, data: state.data }
+    }
+}
+
+#[derive(ComponentType, Lower, Clone, Copy)]
+#[component(record)]
+pub(super) struct StateIn<'a> {
+    schema: u32,
+    data: &'a [u8],
+}
+
+#[derive(ComponentType, Lower, Clone, Copy)]
+#[component(variant)]
+pub(super) enum StopReason<'a> {
+    #[component(name = "normal")]
+    Normal,
+    #[component(name = "shutdown")]
+    Shutdown,
+    #[component(name = "upgrade")]
+    Upgrade,
+    #[component(name = "passivate")]
+    Passivate,
+    #[component(name = "relocate")]
+    Relocate,
+    #[component(name = "restart")]
+    Restart,
+    /// Part of the contract; no reason of this release needs it.
+    #[allow(dead_code)]
+    #[component(name = "other")]
+    Other(&'a str),
+}
+
+impl From<&model::StopReason> for StopReason<'_> {
+    fn from(reason: &model::StopReason) -> Self {
+        match reason {
+            model::StopReason::Normal => Self::Normal,
+            model::StopReason::Shutdown => Self::Shutdown,
+            model::StopReason::Upgrade => Self::Upgrade,
+            model::StopReason::Passivate => Self::Passivate,
+            model::StopReason::Relocate => Self::Relocate,
+            model::StopReason::Restart => Self::Restart,
+        }
+    }
+}
+
+#[derive(ComponentType, Lower, Clone, Copy)]
+#[component(variant)]
+pub(super) enum Origin<'a> {
+    #[component(name = "terminated")]
+    Terminated(StopReason<'a>),
+    #[component(name = "switched")]
+    Switched,
+    #[component(name = "checkpoint")]
+    Checkpoint(Option<u64>),
+    #[component(name = "restored")]
+    Restored,
+    #[allow(dead_code)]
+    #[component(name = "other")]
+    Other(&'a str),
+}
+
+#[derive(ComponentType, Lower, Clone, Copy)]
+#[component(record)]
+pub(super) struct Handoff<'a> {
+    state: StateIn<'a>,
+    origin: Origin<'a>,
+    generation: u64,
+    #[component(name = "written-by")]
+    written_by: &'a str,
+    #[component(name = "age-ms")]
+    age_ms: u64,
+}
+
+impl<'a> From<&'a model::Handoff> for Handoff<'a> {
+    fn from(handoff: &'a model::Handoff) -> Self {
+        Self {
+            state: StateIn { schema: handoff.state.schema, data: &handoff.state.data },
+            origin: match &handoff.origin {
+                model::Origin::Terminated(reason) => Origin::Terminated(reason.into()),
+                model::Origin::Switched => Origin::Switched,
+                model::Origin::Checkpoint(turns) => Origin::Checkpoint(*turns),
+                model::Origin::Restored => Origin::Restored,
+            },
+            generation: handoff.generation,
+            written_by: handoff.written_by.as_str(),
+            age_ms: handoff.age_ms,
+        }
+    }
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(super) struct Description {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) schema: u32,
+    #[component(name = "reads-from")]
+    pub(super) reads_from: u32,
+    #[component(name = "reads-to")]
+    pub(super) reads_to: u32,
+    pub(super) messages: String,
+    pub(super) metadata: Vec<(String, String)>,
+}
+
+#[derive(ComponentType, Lower, Clone, Copy)]
+#[component(record)]
+pub(super) struct Context<'a> {
+    pub(super) actor: &'a str,
+    pub(super) args: &'a [u8],
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(super) struct Start {
+    #[component(name = "trap-exit")]
+    pub(super) trap_exit: bool,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+pub(super) enum Refusal {
+    #[component(name = "incompatible")]
+    Incompatible(String),
+    #[component(name = "corrupt")]
+    Corrupt(String),
+    #[component(name = "stale")]
+    Stale(String),
+    #[component(name = "unavailable")]
+    Unavailable(String),
+    #[component(name = "other")]
+    Other(String),
+}
+
+impl From<Refusal> for model::Refusal {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Incompatible(why) => Self::Incompatible(why),
+            Refusal::Corrupt(why) => Self::Corrupt(why),
+            Refusal::Stale(why) => Self::Stale(why),
+            Refusal::Unavailable(why) => Self::Unavailable(why),
+            Refusal::Other(why) => Self::Other(why),
+        }
+    }
+}
+
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+pub(super) enum Legacy {
+    #[component(name = "save")]
+    Save(StateOut),
+    #[component(name = "keep")]
+    Keep,
+    #[component(name = "forget")]
+    Forget,
+}
+
+impl From<Legacy> for model::Legacy {
+    fn from(legacy: Legacy) -> Self {
+        match legacy {
+            Legacy::Save(state) => Self::Save(state.into()),
+            Legacy::Keep => Self::Keep,
+            Legacy::Forget => Self::Forget,
+        }
+    }
+}
+
+#[derive(ComponentType, Lower, Clone, Copy)]
+#[component(record)]
+pub(super) struct Request<'a> {
+    id: &'a str,
+    sender: Option<&'a str>,
+    body: &'a [u8],
+}
+
+impl<'a> From<&'a model::Request> for Request<'a> {
+    fn from(request: &'a model::Request) -> Self {
+        Self {
+            id: request.id.as_str(),
+            sender: request.sender.as_ref().map(model::ActorName::as_str),
+            body: &request.body,
+        }
+    }
+}
+
+#[derive(ComponentType, Lower, Clone, Copy)]
+#[component(record)]
+pub(super) struct Down<'a> {
+    actor: &'a str,
+    reason: &'a str,
+}
+
+#[derive(ComponentType, Lower, Clone, Copy)]
+#[component(variant)]
+pub(super) enum Message<'a> {
+    #[component(name = "call")]
+    Call(Request<'a>),
+    #[component(name = "cast")]
+    Cast(Request<'a>),
+    #[component(name = "timer")]
+    Timer(&'a str),
+    #[component(name = "down")]
+    Down(Down<'a>),
+    #[allow(dead_code)]
+    #[component(name = "other")]
+    Other((&'a str, &'a [u8])),
+}
+
+impl<'a> From<&'a model::Message> for Message<'a> {
+    fn from(message: &'a model::Message) -> Self {
+        match message {
+            model::Message::Call(request) => Self::Call(request.into()),
+            model::Message::Cast(request) => Self::Cast(request.into()),
+            model::Message::Timer(name) => Self::Timer(name),
+            model::Message::Down(actor, reason) => Self::Down(Down { actor: actor.as_str(), reason }),
+        }
+    }
+}
+
+#[derive(ComponentType, Lift, Lower)]
+#[component(record)]
+pub(super) struct Failure {
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+impl From<Failure> for model::Failure {
+    fn from(failure: Failure) -> Self {
+        Self { code: failure.code, message: failure.message }
+    }
+}
+
+/// Made by the engine alone, from the guest's word.
+#[allow(dead_code)]
+#[derive(ComponentType, Lift, Clone, Copy)]
+#[component(enum)]
+#[repr(u8)]
+pub(super) enum Level {
+    #[component(name = "trace")]
+    Trace,
+    #[component(name = "debug")]
+    Debug,
+    #[component(name = "info")]
+    Info,
+    #[component(name = "warn")]
+    Warn,
+    #[component(name = "error")]
+    Error,
+}
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(super) enum SendError {
+    /// Part of the contract; grants come with the sandbox's own issue of them.
+    #[allow(dead_code)]
+    #[component(name = "denied")]
+    Denied,
+    #[component(name = "limit")]
+    Limit(String),
+}
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(super) enum CallError {
+    #[component(name = "unknown-actor")]
+    UnknownActor,
+    #[component(name = "mailbox-full")]
+    MailboxFull,
+    #[allow(dead_code)]
+    #[component(name = "denied")]
+    Denied,
+    #[component(name = "unavailable")]
+    Unavailable,
+    #[component(name = "timeout")]
+    Timeout,
+    #[component(name = "crashed")]
+    Crashed,
+    #[component(name = "deadlock")]
+    Deadlock,
+    #[component(name = "limit")]
+    Limit(String),
+    #[component(name = "failed")]
+    Failed(Failure),
+}
+
+impl From<model::CallError> for CallError {
+    fn from(error: model::CallError) -> Self {
+        use model::SendError as Send;
+        match error {
+            model::CallError::NotSent(not_sent) => match not_sent {
+                Send::UnknownActor(_) => Self::UnknownActor,
+                Send::MailboxFull { .. } => Self::MailboxFull,
+                Send::TooLarge { .. } => Self::Limit(not_sent.to_string()),
+                // A parked actor has not seen the message either.
+                Send::Unavailable { .. } | Send::Held { .. } => Self::Unavailable,
+            },
+            model::CallError::Timeout { .. } => Self::Timeout,
+            model::CallError::Crashed { .. } => Self::Crashed,
+            model::CallError::Deadlock { .. } => Self::Deadlock,
+            model::CallError::Failed(failure) => Self::Failed(Failure { code: failure.code, message: failure.message }),
+        }
+    }
+}

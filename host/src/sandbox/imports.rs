@@ -1,0 +1,180 @@
+//! The contract's `host` interface: what a guest may ask for in a turn.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::Linker;
+
+use super::guest::Data;
+use super::{Effect, NestedCall, abi, trap};
+use crate::model::{ActorName, Body, MessageId, SendError};
+
+/// Most random bytes in one request; the contract names it.
+const RANDOM_BYTES: u32 = 64 << 10;
+/// Longest name of a timer, in bytes.
+const TIMER_NAME_BYTES: usize = 255;
+
+pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
+    linker.instance(abi::TYPES)?;
+    let mut host = linker.instance(abi::HOST)?;
+    host.func_wrap("log", |mut cx: Cx<'_>, (level, message, fields): LogLine| {
+        cx.data_mut().log(level, &message, &fields);
+        Ok(())
+    })?;
+    host.func_wrap("now-ms", |_: Cx<'_>, ()| Ok((unix_ms(),)))?;
+    host.func_wrap("random", |_: Cx<'_>, (count,): (u32,)| random(count).map(|bytes| (bytes,)))?;
+    host.func_wrap("remaining-ms", |cx: Cx<'_>, ()| {
+        let left = cx.data().turn.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        Ok((left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),))
+    })?;
+    host.func_wrap("save", |mut cx: Cx<'_>, ()| {
+        cx.data_mut().turn.effects.push(Effect::Save);
+        Ok(())
+    })?;
+    host.func_wrap("send", |mut cx: Cx<'_>, (to, body): (String, Vec<u8>)| Ok((cx.data_mut().send(&to, body),)))?;
+    host.func_wrap_async("call", |mut cx: Cx<'_>, (to, body, timeout_ms): (String, Vec<u8>, u64)| {
+        let prepared = cx.data_mut().prepare_call(&to, body, timeout_ms);
+        let outside = cx.data().env.outside.clone();
+        Box::new(async move {
+            let answer = match prepared {
+                Ok(call) => outside.call(call).await.map(|reply| reply.to_vec()).map_err(Into::into),
+                Err(error) => Err(error),
+            };
+            Ok((answer,))
+        })
+    })?;
+    host.func_wrap("set-timer", |mut cx: Cx<'_>, (name, after_ms): (String, u64)| {
+        Ok((cx.data_mut().set_timer(name, after_ms),))
+    })?;
+    host.func_wrap("cancel-timer", |mut cx: Cx<'_>, (name,): (String,)| {
+        cx.data_mut().turn.effects.push(Effect::CancelTimer(name));
+        Ok(())
+    })?;
+    host.func_wrap("stop", |mut cx: Cx<'_>, ()| {
+        cx.data_mut().turn.effects.push(Effect::Stop);
+        Ok(())
+    })
+}
+
+type Cx<'a> = StoreContextMut<'a, Data>;
+type LogLine = (abi::Level, String, Vec<(String, String)>);
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn random(count: u32) -> wasmtime::Result<Vec<u8>> {
+    if count > RANDOM_BYTES {
+        return Err(trap::Misuse(format!("it asked for {count} random bytes; at most {RANDOM_BYTES} at once")).into());
+    }
+    let mut bytes = vec![0; count as usize];
+    getrandom::fill(&mut bytes).map_err(|e| trap::Misuse(format!("no random bytes: {e}")))?;
+    Ok(bytes)
+}
+
+impl Data {
+    fn log(&mut self, level: abi::Level, message: &str, fields: &[(String, String)]) {
+        self.turn.log_lines += 1;
+        let limit = self.env.limits.turn_log_lines;
+        let actor = &self.env.actor;
+        if self.turn.log_lines > limit {
+            if self.turn.log_lines == limit + 1 {
+                tracing::warn!(target: "baton::guest", %actor, limit, "more log lines in this turn are dropped (limit turn_log_lines)");
+            }
+            return;
+        }
+        let line = log_line(message, fields, self.env.limits.log_line_bytes);
+        match level {
+            abi::Level::Trace => tracing::trace!(target: "baton::guest", %actor, "{line}"),
+            abi::Level::Debug => tracing::debug!(target: "baton::guest", %actor, "{line}"),
+            abi::Level::Info => tracing::info!(target: "baton::guest", %actor, "{line}"),
+            abi::Level::Warn => tracing::warn!(target: "baton::guest", %actor, "{line}"),
+            abi::Level::Error => tracing::error!(target: "baton::guest", %actor, "{line}"),
+        }
+    }
+
+    fn next_id(&mut self) -> MessageId {
+        let id = self.turn.base.id.child(self.turn.ordinal);
+        self.turn.ordinal += 1;
+        id
+    }
+
+    fn send(&mut self, to: &str, body: Vec<u8>) -> Result<(), abi::SendError> {
+        let limits = self.env.limits.clone();
+        let refuse = |why: String| Err(abi::SendError::Limit(why));
+        let to = match ActorName::new(to) {
+            Ok(to) => to,
+            Err(error) => return refuse(error.to_string()),
+        };
+        if body.len() > limits.message_bytes {
+            return refuse(format!("{} bytes: limit message_bytes = {}", body.len(), limits.message_bytes));
+        }
+        if self.turn.sent >= limits.turn_sends {
+            return refuse(format!("limit turn_sends = {}", limits.turn_sends));
+        }
+        if self.turn.sent_bytes + body.len() > limits.turn_send_bytes {
+            return refuse(format!("limit turn_send_bytes = {}", limits.turn_send_bytes));
+        }
+        self.turn.sent += 1;
+        self.turn.sent_bytes += body.len();
+        let id = self.next_id();
+        self.turn.effects.push(Effect::Send { to, id, body: Body::from(body) });
+        Ok(())
+    }
+
+    fn prepare_call(&mut self, to: &str, body: Vec<u8>, timeout_ms: u64) -> Result<NestedCall, abi::CallError> {
+        let to = ActorName::new(to).map_err(|_| abi::CallError::UnknownActor)?;
+        if body.len() > self.env.limits.message_bytes {
+            let error = SendError::TooLarge {
+                actor: to.to_string(),
+                bytes: body.len(),
+                max_bytes: self.env.limits.message_bytes,
+            };
+            return Err(abi::CallError::Limit(error.to_string()));
+        }
+        let id = self.next_id();
+        let chain = self.turn.base.chain.with(&self.env.actor);
+        let (from, timeout) = (self.env.actor.clone(), Duration::from_millis(timeout_ms));
+        Ok(NestedCall { to, id, body: Body::from(body), timeout, from, chain })
+    }
+
+    fn set_timer(&mut self, name: String, after_ms: u64) -> Result<(), abi::SendError> {
+        if name.is_empty() || name.len() > TIMER_NAME_BYTES {
+            let why = format!("a timer's name has 1 to {TIMER_NAME_BYTES} bytes, this one {}", name.len());
+            return Err(abi::SendError::Limit(why));
+        }
+        if self.turn.timers_set >= self.turn.base.timers_left {
+            return Err(abi::SendError::Limit(format!("limit timers = {}", self.env.limits.timers)));
+        }
+        self.turn.timers_set += 1;
+        self.turn.effects.push(Effect::SetTimer { name, due_ms: unix_ms().saturating_add(after_ms) });
+        Ok(())
+    }
+}
+
+/// One line: the message and its fields, without control characters, cut at `limit` bytes.
+fn log_line(message: &str, fields: &[(String, String)], limit: usize) -> String {
+    let fields = fields.iter().flat_map(|(key, value)| [" ", key.as_str(), "=", value.as_str()]);
+    let mut line = String::new();
+    for c in std::iter::once(message).chain(fields).flat_map(str::chars) {
+        let c = if c.is_control() { ' ' } else { c };
+        if line.len() + c.len_utf8() > limit {
+            break;
+        }
+        line.push(c);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_line_is_one_line_and_bounded() {
+        let fields = [("key".to_owned(), "va\nlue".to_owned())];
+        assert_eq!(log_line("a\r\nb", &fields, 100), "a  b key=va lue");
+        assert_eq!(log_line("ääää", &fields, 5), "ää");
+    }
+}

@@ -1,0 +1,303 @@
+//! A plugin from its bytes to something that instances are made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre};
+
+use super::guest::{Data, Exports, Guest, TurnBase};
+use super::{Chain, GuestEnv, NestedCall, Outside, Sandbox, abi};
+use crate::model::{
+    ActorName, Body, CallError, Crash, CrashKind, Description, Digest, ErrorCode, HostError, Limits, MessageId,
+    PluginName, SendError, Version,
+};
+
+/// Largest plugin file, in bytes.
+pub(crate) const PLUGIN_BYTES: usize = 256 << 20;
+/// Entries of a description's metadata, and bytes of all of them together.
+const METADATA_ENTRIES: usize = 64;
+const METADATA_BYTES: usize = 16 << 10;
+/// Longest media type, in bytes.
+const MEDIA_TYPE_BYTES: usize = 127;
+/// Bounds of `describe`, which runs before anyone has configured anything for the plugin.
+const DESCRIBE_TIMEOUT_MS: u64 = 5_000;
+
+const MAGIC: &[u8] = b"\0asm";
+const CORE_MODULE: &[u8] = &[1, 0, 0, 0];
+const COMPONENT: &[u8] = &[13, 0, 1, 0];
+
+/// What a plugin file is, for a person to look at.
+#[derive(Debug, Clone, Serialize)]
+pub struct Inspection {
+    /// `component` or `core module`.
+    pub kind: &'static str,
+    /// Digest of the file.
+    pub digest: Digest,
+    /// What the plugin says of itself.
+    pub description: Description,
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// What it exports.
+    pub exports: Vec<String>,
+    /// Size of the file, in bytes.
+    pub bytes: usize,
+}
+
+/// A plugin that was compiled and linked, and has said who it is. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Program(Arc<Inner>);
+
+struct Inner {
+    pre: InstancePre<Data>,
+    exports: Exports,
+    uses_wasi: bool,
+    inspection: Inspection,
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Description { name, version, .. } = self.description();
+        write!(f, "Program({name} {version})")
+    }
+}
+
+impl Program {
+    pub(crate) fn description(&self) -> &Description {
+        &self.0.inspection.description
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        self.0.inspection.digest
+    }
+
+    pub(crate) fn inspection(&self) -> &Inspection {
+        &self.0.inspection
+    }
+
+    /// A new instance, its own start code run.
+    pub(crate) async fn instantiate(&self, env: GuestEnv) -> Result<Guest, Crash> {
+        let within = Duration::from_millis(env.limits.start_timeout_ms);
+        Guest::new(self, env, within).await
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        self.0.pre.engine()
+    }
+
+    pub(super) fn pre(&self) -> &InstancePre<Data> {
+        &self.0.pre
+    }
+
+    pub(super) fn exports(&self) -> &Exports {
+        &self.0.exports
+    }
+
+    pub(super) fn uses_wasi(&self) -> bool {
+        self.0.uses_wasi
+    }
+}
+
+impl Sandbox {
+    /// Compiles `bytes` off the runtime's workers, links them, and asks the plugin who it is, in a sandbox that grants
+    /// nothing. `label` says in errors where they came from.
+    ///
+    /// # Errors
+    /// If they are no plugin: each error says what was found and what was expected.
+    pub(crate) async fn load(&self, label: &str, bytes: Vec<u8>) -> Result<Program, HostError> {
+        let (sandbox, name) = (self.clone(), label.to_owned());
+        let compiled = tokio::task::spawn_blocking(move || sandbox.compile(&name, &bytes)).await;
+        let compiled = compiled.map_err(|e| plugin_error(label, "compiling it panicked").source(e))??;
+        let mut program = compiled;
+        let description = describe(&program).await.map_err(|crash| {
+            let hint = match crash.backtrace.as_slice() {
+                [] => "run it under `baton inspect` while you mend it".to_owned(),
+                frames => format!("the guest was in {}", frames.join(" ← ")),
+            };
+            plugin_error(label, format!("`{}` failed: {crash}", crash.during)).hint(hint)
+        })?;
+        program.inspection.description = description;
+        Ok(Program(Arc::new(program)))
+    }
+
+    fn compile(&self, label: &str, bytes: &[u8]) -> Result<Inner, HostError> {
+        let digest = Digest::of(bytes);
+        let (kind, component) = self.component(label, bytes, digest)?;
+        let kinds = component.component_type();
+        let imports: Vec<String> = kinds.imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        let exported: Vec<String> = kinds.exports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        let exports = find_exports(label, &component, &exported)?;
+        check_versions(label, &imports)?;
+        let pre = self.linker.instantiate_pre(&component).map_err(|error| {
+            plugin_error(label, "it imports what this host does not have")
+                .hint("a plugin may import baton:actor/host and WASI 0.2; `baton inspect` lists what one asks for")
+                .source(format!("{error:#}"))
+        })?;
+        let uses_wasi = imports.iter().any(|name| name.starts_with("wasi:"));
+        let inspection =
+            Inspection { kind, digest, description: unknown(), imports, exports: exported, bytes: bytes.len() };
+        Ok(Inner { pre, exports, uses_wasi, inspection })
+    }
+
+    /// The compiled component, from the cache where it has it.
+    fn component(&self, label: &str, bytes: &[u8], digest: Digest) -> Result<(&'static str, Component), HostError> {
+        let kind = match bytes.split_at_checked(4) {
+            _ if bytes.len() > PLUGIN_BYTES => {
+                return Err(plugin_error(label, format!("{} bytes; at most {PLUGIN_BYTES} are taken", bytes.len())));
+            }
+            Some((MAGIC, rest)) if rest.starts_with(CORE_MODULE) => "core module",
+            Some((MAGIC, rest)) if rest.starts_with(COMPONENT) => "component",
+            Some((MAGIC, _)) => return Err(plugin_error(label, "it is WebAssembly of a version that is not known")),
+            _ => {
+                return Err(plugin_error(label, "it is not WebAssembly: it does not begin with \\0asm")
+                    .hint("name the .wasm file that the plugin's build made"));
+            }
+        };
+        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, digest)) {
+            return Ok((kind, component));
+        }
+        let lifted = if kind == "core module" { Some(lift(label, bytes)?) } else { None };
+        let component = Component::from_binary(&self.engine, lifted.as_deref().unwrap_or(bytes))
+            .map_err(|error| plugin_error(label, "it is not a valid component").source(format!("{error:#}")))?;
+        if let Some(cache) = &self.cache {
+            cache.put(&component, digest);
+        }
+        Ok((kind, component))
+    }
+}
+
+fn plugin_error(label: &str, why: impl std::fmt::Display) -> HostError {
+    HostError::new(ErrorCode::Plugin, format!("plugin {label}: {why}"))
+}
+
+/// A core module that says which world it was made for becomes a component.
+fn lift(label: &str, bytes: &[u8]) -> Result<Vec<u8>, HostError> {
+    let encoded = wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(bytes)
+        .and_then(|mut encoder| encoder.encode());
+    encoded.map_err(|error| {
+        plugin_error(label, "it is a core module that could not be made a component")
+            .hint(
+                "build it with an SDK or with wit-bindgen, whose output says which world it is made for, or make it a \
+                 component with `wasm-tools component new`",
+            )
+            .source(format!("{error:#}"))
+    })
+}
+
+fn find_exports(label: &str, component: &Component, exported: &[String]) -> Result<Exports, HostError> {
+    let missing = || {
+        let package = "baton:actor/lifecycle@";
+        match exported.iter().find(|name| name.starts_with(package)) {
+            Some(other) => plugin_error(label, format!("it exports {other}, and this host knows {}", abi::LIFECYCLE))
+                .hint("build it against wit/actor/0.1.0, or use a host that knows its version"),
+            None if exported.is_empty() => {
+                plugin_error(label, format!("it exports nothing; {} is needed", abi::LIFECYCLE))
+                    .hint("build it for the world `baton:actor/actor`")
+            }
+            None => plugin_error(label, format!("it exports {}, not {}", exported.join(", "), abi::LIFECYCLE))
+                .hint("build it for the world `baton:actor/actor`"),
+        }
+    };
+    let interface = component.get_export_index(None, abi::LIFECYCLE).ok_or_else(missing)?;
+    let function = |name: &str| {
+        component.get_export_index(Some(&interface), name).ok_or_else(|| {
+            plugin_error(label, format!("its {} has no function `{name}`", abi::LIFECYCLE))
+                .hint("build it against wit/actor/0.1.0")
+        })
+    };
+    Ok(Exports {
+        describe: function("describe")?,
+        init: function("init")?,
+        r#continue: function("continue")?,
+        handle: function("handle")?,
+        snapshot: function("snapshot")?,
+        terminate: function("terminate")?,
+    })
+}
+
+/// A version of the contract that this host does not know gets a message of its own.
+fn check_versions(label: &str, imports: &[String]) -> Result<(), HostError> {
+    let known = |name: &&String| name.as_str() == abi::HOST || name.as_str() == abi::TYPES;
+    match imports.iter().filter(|name| name.starts_with("baton:actor/")).find(|name| !known(name)) {
+        None => Ok(()),
+        Some(other) => Err(plugin_error(label, format!("it imports {other}, and this host knows {}", abi::HOST))
+            .hint("build it against wit/actor/0.1.0, or use a host that knows its version")),
+    }
+}
+
+/// Stands in a program until it has described itself; never seen outside.
+fn unknown() -> Description {
+    let name = PluginName::new("unknown").expect("a valid name");
+    let version = Version::new("0.0.0").expect("a valid version");
+    let messages = String::new();
+    Description { name, version, schema: 0, reads_from: 0, reads_to: 0, messages, metadata: Vec::new() }
+}
+
+async fn describe(program: &Inner) -> Result<Description, Crash> {
+    let limits = Limits {
+        start_timeout_ms: DESCRIBE_TIMEOUT_MS,
+        turn_timeout_ms: DESCRIBE_TIMEOUT_MS,
+        turn_sends: 0,
+        timers: 0,
+        ..Limits::default()
+    };
+    let env = GuestEnv {
+        actor: ActorName::new("describe").expect("a valid name"),
+        limits: Arc::new(limits),
+        outside: Arc::new(NoOne),
+    };
+    // A program is cheap to clone once it is whole; until then its parts are.
+    let whole = Program(Arc::new(Inner {
+        pre: program.pre.clone(),
+        exports: program.exports.clone(),
+        uses_wasi: program.uses_wasi,
+        inspection: program.inspection.clone(),
+    }));
+    let mut guest = whole.instantiate(env).await?;
+    guest.describe(TurnBase { id: MessageId::random(), chain: Chain::default(), timers_left: 0 }).await
+}
+
+/// Whom a plugin reaches while it describes itself.
+#[derive(Debug)]
+struct NoOne;
+
+impl Outside for NoOne {
+    fn call(&self, call: NestedCall) -> futures_util::future::BoxFuture<'static, Result<Body, CallError>> {
+        Box::pin(async move { Err(SendError::UnknownActor(call.to.to_string()).into()) })
+    }
+}
+
+/// A description is a stranger's word: names, versions and sizes are checked before anything uses them.
+pub(super) fn checked(answer: abi::Description) -> Result<Description, Crash> {
+    let wrong = |why: String| Crash {
+        kind: CrashKind::Contract,
+        during: "describe".into(),
+        message: format!("its description cannot be used: {why}"),
+        backtrace: Vec::new(),
+    };
+    let name = PluginName::new(&answer.name).map_err(|e| wrong(e.to_string()))?;
+    let version = Version::new(&answer.version).map_err(|e| wrong(e.to_string()))?;
+    let (schema, reads_from, reads_to) = (answer.schema, answer.reads_from, answer.reads_to);
+    if reads_from > reads_to {
+        return Err(wrong(format!("reads-from {reads_from} is above reads-to {reads_to}")));
+    }
+    if !(reads_from..=reads_to).contains(&schema) {
+        return Err(wrong(format!(
+            "it writes schema {schema} and reads {reads_from} to {reads_to}: it could not take over its own state"
+        )));
+    }
+    if answer.messages.len() > MEDIA_TYPE_BYTES || !answer.messages.contains('/') || !answer.messages.is_ascii() {
+        return Err(wrong(format!(
+            "`messages` is not a media type of at most {MEDIA_TYPE_BYTES} bytes, such as application/json"
+        )));
+    }
+    let bytes: usize = answer.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if answer.metadata.len() > METADATA_ENTRIES || bytes > METADATA_BYTES {
+        return Err(wrong(format!("its metadata has more than {METADATA_ENTRIES} entries or {METADATA_BYTES} bytes")));
+    }
+    let (messages, metadata) = (answer.messages, answer.metadata);
+    Ok(Description { name, version, schema, reads_from, reads_to, messages, metadata })
+}

@@ -1,0 +1,291 @@
+//! The rules of the head, as functions of what is stored and what is asked: which write may take place, and what the
+//! head looks like afterwards. Every backend runs these, so that all keep the same promises.
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{self, Header};
+use super::{Head, Lease, NewRecord, Record, RecordError, RecordRef, Revision, StoreError};
+use crate::model::{ActorName, Digest, StopReason};
+
+#[cfg(test)]
+mod tests;
+
+/// Records kept for each actor, the current one included. Two at the least: a damaged one can fall back to its parent.
+pub(super) const HISTORY_RECORDS: usize = 3;
+/// Longest name of an owner, in bytes: it is part of every head.
+const OWNER_BYTES: usize = 255;
+/// Bytes of a head's checksum.
+const CHECKSUM_BYTES: usize = 32;
+
+/// What a lease says of the head that it expects to find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    owner: String,
+    epoch: u64,
+    revision: Revision,
+}
+
+impl From<&Lease> for Held {
+    fn from(lease: &Lease) -> Self {
+        Self { owner: lease.owner.clone(), epoch: lease.head.epoch, revision: lease.revision }
+    }
+}
+
+/// One write to a head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// See [`super::SnapshotStore::claim`].
+    Claim { expect: Option<Revision>, owner: String },
+    /// See [`super::SnapshotStore::commit`].
+    Commit { held: Held, record: RecordRef },
+    /// See [`super::SnapshotStore::take_up`].
+    TakeUp { held: Held },
+    /// See [`super::SnapshotStore::release`].
+    Release { held: Held, record: Option<RecordRef>, stopped: StopReason },
+    /// See [`super::SnapshotStore::forget`].
+    Forget { held: Held },
+}
+
+/// What a write makes of a head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    /// The head from now on. Equal to the one before where there was nothing to do.
+    pub(super) head: Head,
+    /// The records that it names no more: to be deleted once this head is durable.
+    pub(super) dropped: Vec<RecordRef>,
+}
+
+/// Names this state of `head`. Its nonce does: it is drawn anew with every write, and never the same twice in a row.
+pub(super) fn revision(head: &Head) -> Revision {
+    Revision(head.nonce)
+}
+
+/// A nonce for one write.
+///
+/// # Errors
+/// If the system has no source of randomness.
+pub(super) fn draw_nonce() -> Result<u64, StoreError> {
+    let unavailable = |e| StoreError::Unavailable(format!("the system's random generator does not answer: {e}"));
+    getrandom::u64().map_err(unavailable)
+}
+
+/// What `step` makes of the `stored` head.
+///
+/// # Errors
+/// `Conflict` where the head is not the one that the caller has seen.
+pub(super) fn apply(stored: Option<&Head>, step: &Step, nonce: u64) -> Result<Change, StoreError> {
+    let nonce = match stored {
+        Some(head) if head.nonce == nonce => nonce.wrapping_add(1),
+        _ => nonce,
+    };
+    match step {
+        Step::Claim { expect, owner } => claim(stored, *expect, owner, nonce),
+        Step::Commit { held, record } => Ok(push(check(stored, held)?, record, nonce)),
+        Step::TakeUp { held } => Ok(take_up(check(stored, held)?, nonce)),
+        Step::Release { held, record, stopped } => {
+            let head = check(stored, held)?;
+            let mut change = match record {
+                Some(record) => push(head, record, nonce),
+                None => Change { head: Head { nonce, ..head.clone() }, dropped: Vec::new() },
+            };
+            change.head.owner = None;
+            change.head.stopped = Some(stopped.clone());
+            Ok(change)
+        }
+        Step::Forget { held } => {
+            let head = check(stored, held)?;
+            let erased =
+                Head { nonce, owner: None, stopped: None, taken_up: None, records: Vec::new(), ..head.clone() };
+            Ok(Change { head: erased, dropped: head.records.clone() })
+        }
+    }
+}
+
+fn claim(stored: Option<&Head>, expect: Option<Revision>, owner: &str, nonce: u64) -> Result<Change, StoreError> {
+    if owner.len() > OWNER_BYTES {
+        return Err(StoreError::Unsupported("take an owner whose name is longer than 255 bytes"));
+    }
+    let head = match (stored, expect) {
+        (None, None) => Head {
+            epoch: 0,
+            generation: 0,
+            sequence: 0,
+            owner: None,
+            nonce,
+            stopped: None,
+            taken_up: None,
+            records: Vec::new(),
+        },
+        (Some(head), Some(expect)) if revision(head) == expect => head.clone(),
+        (Some(head), _) => return Err(StoreError::Conflict(format!("the head was written since: {}", describe(head)))),
+        (None, Some(_)) => return Err(StoreError::Conflict("the head that was seen is not there any more".to_owned())),
+    };
+    let head = Head {
+        epoch: head.epoch + 1,
+        generation: head.generation + 1,
+        owner: Some(owner.to_owned()),
+        nonce,
+        stopped: None,
+        ..head
+    };
+    Ok(Change { head, dropped: Vec::new() })
+}
+
+/// The stored head, if `held` is still the right to write it.
+fn check<'a>(stored: Option<&'a Head>, held: &Held) -> Result<&'a Head, StoreError> {
+    let Some(head) = stored else {
+        return Err(StoreError::Conflict("its head is not there any more".to_owned()));
+    };
+    let same_owner = head.owner.as_deref() == Some(&held.owner);
+    if head.epoch != held.epoch || !same_owner {
+        let mine = format!("this lease is `{}`'s, of epoch {}", held.owner, held.epoch);
+        return Err(StoreError::Conflict(format!("{}; {mine}", describe(head))));
+    }
+    if revision(head) != held.revision {
+        return Err(StoreError::Conflict(format!("the head was written since under the same epoch {}", held.epoch)));
+    }
+    Ok(head)
+}
+
+fn describe(head: &Head) -> String {
+    match &head.owner {
+        Some(owner) => format!("`{owner}` owns it, epoch {}", head.epoch),
+        None => format!("it was given up in epoch {}", head.epoch),
+    }
+}
+
+/// With `record` as the one that counts.
+fn push(head: &Head, record: &RecordRef, nonce: u64) -> Change {
+    let mut records = Vec::with_capacity(HISTORY_RECORDS + 1);
+    records.push(record.clone());
+    records.extend_from_slice(&head.records);
+    let dropped = records.split_off(records.len().min(HISTORY_RECORDS));
+    let head = Head { sequence: head.sequence + 1, nonce, taken_up: None, records, ..head.clone() };
+    Change { head, dropped }
+}
+
+fn take_up(head: &Head, nonce: u64) -> Change {
+    let mut head = head.clone();
+    // With no record there is nothing to mark, and a mark that stands needs no second write.
+    if !head.records.is_empty() && head.taken_up != Some(head.generation) {
+        head.taken_up = Some(head.generation);
+        head.nonce = nonce;
+    }
+    Change { head, dropped: Vec::new() }
+}
+
+/// The bytes of `new` as the next record under `lease`, and what the head will know of it.
+///
+/// # Errors
+/// `TooLarge` above `largest` bytes.
+pub(super) fn seal(lease: &Lease, new: NewRecord, largest: usize) -> Result<(RecordRef, Vec<u8>), StoreError> {
+    // Checked before anything is copied as well: what is far too large must not take its size in memory once more.
+    let inbox: usize = new.inbox.iter().map(crate::model::Message::size).sum();
+    let least = inbox + new.state.as_ref().map_or(0, |(_, data)| data.len());
+    if least > largest {
+        return Err(StoreError::TooLarge { bytes: least, largest });
+    }
+    let (state, data) = new.state.map_or((None, Vec::new()), |(origination, data)| (Some(origination), data));
+    let header = Header {
+        actor: lease.actor.clone(),
+        epoch: lease.head.epoch,
+        generation: lease.head.generation,
+        sequence: lease.head.sequence + 1,
+        parent: lease.head.current().map(|parent| (parent.sequence, parent.digest)),
+        cause: new.cause,
+        node: new.node,
+        time_ms: new.time_ms,
+        state,
+        inbox: new.inbox,
+        timers: new.timers,
+    };
+    let (bytes, digest) = record::encode_with_digest(&header, &data);
+    if bytes.len() > largest {
+        return Err(StoreError::TooLarge { bytes: bytes.len(), largest });
+    }
+    let reference = RecordRef {
+        sequence: header.sequence,
+        digest,
+        bytes: bytes.len() as u64,
+        time_ms: header.time_ms,
+        schema: header.state.as_ref().map(|state| state.schema),
+        plugin: header.state.map(|state| (state.plugin.as_str().to_owned(), state.version.as_str().to_owned())),
+        cause: header.cause,
+    };
+    Ok((reference, bytes))
+}
+
+/// What is said of a record that the head does not name: it was dropped from the history since, or never was there.
+pub(super) fn not_named(reference: &RecordRef) -> StoreError {
+    StoreError::Conflict(format!("its head does not name record {} any more", reference.sequence))
+}
+
+/// The record in `bytes`, if it is whole, and the one that `reference` means.
+///
+/// # Errors
+/// `Corrupt`, with what is wrong.
+pub(super) fn verify(actor: &ActorName, reference: &RecordRef, bytes: &[u8]) -> Result<Record, StoreError> {
+    let found = bytes.len() as u64;
+    if found < reference.bytes {
+        return Err(StoreError::Corrupt(RecordError::Cut { expected: reference.bytes, found }));
+    }
+    let record = record::decode(bytes).map_err(StoreError::Corrupt)?;
+    let mismatch = |why: String| Err(StoreError::Corrupt(RecordError::Mismatch(why)));
+    if record.header.actor != *actor {
+        return mismatch(format!("it is one of `{}`", record.header.actor));
+    }
+    if record.header.sequence != reference.sequence {
+        return mismatch(format!("its sequence is {}, not {}", record.header.sequence, reference.sequence));
+    }
+    if Digest::of(bytes) != reference.digest {
+        return mismatch("its digest is another".to_owned());
+    }
+    Ok(record)
+}
+
+/// The head as it is written. Its position here is its number on disk; variants are only ever added, and a field added
+/// to anything within a head needs one.
+#[derive(Serialize)]
+enum Written<'a> {
+    V1(&'a Head),
+}
+
+/// The head as it is read: the same variants in the same order.
+#[derive(Deserialize)]
+enum Read {
+    V1(Head),
+}
+
+/// The bytes of a head: the versioned head, then BLAKE3 of it.
+pub(super) fn encode(head: &Head) -> Vec<u8> {
+    // Only a type that refuses to be serialized makes this fail, and none within a head does.
+    let mut bytes = postcard::to_stdvec(&Written::V1(head)).expect("a head can always be encoded");
+    let checksum = blake3::hash(&bytes);
+    bytes.extend_from_slice(checksum.as_bytes());
+    bytes
+}
+
+/// Reads and checks the bytes of a head.
+///
+/// # Errors
+/// Says what is wrong with them.
+pub(super) fn decode(bytes: &[u8]) -> Result<Head, RecordError> {
+    let bad = |why: String| Err(RecordError::Head(why));
+    let Some(length) = bytes.len().checked_sub(CHECKSUM_BYTES) else {
+        return bad(format!("it has {} bytes only", bytes.len()));
+    };
+    let (body, checksum) = bytes.split_at(length);
+    if blake3::hash(body).as_bytes().as_slice() != checksum {
+        return bad("its checksum does not match".to_owned());
+    }
+    match postcard::take_from_bytes::<u32>(body) {
+        Ok((0, _)) => {}
+        Ok((number, _)) => return bad(format!("a newer release wrote it, in version {}", u64::from(number) + 1)),
+        Err(error) => return bad(error.to_string()),
+    }
+    match postcard::take_from_bytes(body) {
+        Ok((Read::V1(head), [])) => Ok(head),
+        Ok((_, rest)) => bad(format!("{} bytes follow it", rest.len())),
+        Err(error) => bad(error.to_string()),
+    }
+}

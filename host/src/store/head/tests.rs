@@ -1,0 +1,279 @@
+use super::*;
+use crate::store::Cause;
+
+fn reference(sequence: u64) -> RecordRef {
+    RecordRef {
+        sequence,
+        digest: Digest([u8::try_from(sequence).expect("small"); 32]),
+        bytes: 100 + sequence,
+        time_ms: 1_763_800_000_000 + sequence,
+        schema: Some(2),
+        plugin: Some(("flights".to_owned(), "1.0.0".to_owned())),
+        cause: Cause::Checkpoint,
+    }
+}
+
+fn lease(head: &Head) -> Lease {
+    Lease {
+        actor: ActorName::new("a").expect("valid"),
+        owner: head.owner.clone().unwrap_or_else(|| "host".to_owned()),
+        revision: revision(head),
+        head: head.clone(),
+    }
+}
+
+fn held(head: &Head) -> Held {
+    Held::from(&lease(head))
+}
+
+fn claimed(stored: Option<&Head>, owner: &str, nonce: u64) -> Head {
+    let step = Step::Claim { expect: stored.map(revision), owner: owner.to_owned() };
+    apply(stored, &step, nonce).expect("claims").head
+}
+
+fn committed(head: &Head, nonce: u64) -> Change {
+    let step = Step::Commit { held: held(head), record: reference(head.sequence + 1) };
+    apply(Some(head), &step, nonce).expect("commits")
+}
+
+/// Every step that needs a lease.
+fn leased(held: &Held) -> Vec<Step> {
+    vec![
+        Step::Commit { held: held.clone(), record: reference(9) },
+        Step::TakeUp { held: held.clone() },
+        Step::Release { held: held.clone(), record: None, stopped: StopReason::Normal },
+        Step::Release { held: held.clone(), record: Some(reference(9)), stopped: StopReason::Normal },
+        Step::Forget { held: held.clone() },
+    ]
+}
+
+#[test]
+fn only_the_current_lease_may_write() {
+    let first = claimed(None, "host-a", 1);
+    let second = claimed(Some(&first), "host-b", 2);
+    let again = claimed(Some(&second), "host-b", 3);
+    let written = committed(&again, 4).head;
+    let released = Step::Release { held: held(&written), record: None, stopped: StopReason::Shutdown };
+    let released = apply(Some(&written), &released, 5).expect("releases").head;
+    let mut foreign = held(&written);
+    foreign.owner = "host-c".to_owned();
+
+    let stale = [
+        ("claimed by another owner", Some(&second), held(&first)),
+        ("claimed again by the same owner", Some(&again), held(&second)),
+        ("written since under the same epoch", Some(&written), held(&again)),
+        ("released", Some(&released), held(&written)),
+        ("released, and the head after it", Some(&released), held(&released)),
+        ("another owner with the right numbers", Some(&written), foreign),
+        ("another epoch with the right revision", Some(&written), Held { epoch: 2, ..held(&written) }),
+        ("no head", None, held(&first)),
+    ];
+    for (case, stored, held) in stale {
+        for step in leased(&held) {
+            let outcome = apply(stored, &step, 9);
+            assert!(matches!(outcome, Err(StoreError::Conflict(_))), "{case}: {step:?} gave {outcome:?}");
+        }
+    }
+    for step in leased(&held(&written)) {
+        assert!(apply(Some(&written), &step, 9).is_ok(), "{step:?}");
+    }
+}
+
+#[test]
+fn a_claim_needs_the_head_that_is_there() {
+    let head = claimed(None, "a", 1);
+    let cases = [
+        (Some(&head), None, false),
+        (Some(&head), Some(Revision(99)), false),
+        (None, Some(Revision(1)), false),
+        (None, None, true),
+        (Some(&head), Some(revision(&head)), true),
+    ];
+    for (stored, expect, wins) in cases {
+        let outcome = apply(stored, &Step::Claim { expect, owner: "b".to_owned() }, 2);
+        assert_eq!(outcome.is_ok(), wins, "{expect:?} against {stored:?}");
+        assert!(wins || matches!(outcome, Err(StoreError::Conflict(_))));
+    }
+    let long = Step::Claim { expect: None, owner: "x".repeat(OWNER_BYTES + 1) };
+    assert!(matches!(apply(None, &long, 1), Err(StoreError::Unsupported(_))));
+}
+
+#[test]
+fn numbers_only_rise_even_after_all_is_forgotten() {
+    let mut head = claimed(None, "a", 1);
+    assert_eq!((head.epoch, head.generation, head.sequence), (1, 1, 0));
+    for round in 1..=5 {
+        head = committed(&head, 100 + round).head;
+        assert_eq!(head.sequence, round);
+        let forgotten = apply(Some(&head), &Step::Forget { held: held(&head) }, 200 + round).expect("forgets");
+        assert_eq!(forgotten.dropped, head.records);
+        let Head { owner, stopped, taken_up, records, .. } = &forgotten.head;
+        assert_eq!((owner, stopped, taken_up, records.len()), (&None, &None, &None, 0));
+        head = claimed(Some(&forgotten.head), "a", 300 + round);
+        assert_eq!((head.epoch, head.generation, head.sequence), (round + 1, round + 1, round));
+    }
+}
+
+#[test]
+fn every_write_has_another_revision_even_with_the_same_nonce() {
+    let first = claimed(None, "a", 7);
+    let second = claimed(Some(&first), "a", 7);
+    assert_ne!(revision(&first), revision(&second));
+    assert_ne!(revision(&second), revision(&committed(&second, second.nonce).head));
+}
+
+#[test]
+fn the_history_is_bounded_and_says_what_drops_out() {
+    let mut head = claimed(None, "a", 1);
+    for sequence in 1..=6u64 {
+        let change = committed(&head, 10 + sequence);
+        let dropped: Vec<u64> = change.dropped.iter().map(|r| r.sequence).collect();
+        let expected: Vec<u64> = sequence.checked_sub(HISTORY_RECORDS as u64).filter(|s| *s > 0).into_iter().collect();
+        assert_eq!(dropped, expected, "after {sequence} commits");
+        head = change.head;
+        assert_eq!(head.current().expect("saved").sequence, sequence);
+        assert!(head.records.len() <= HISTORY_RECORDS);
+        assert!(head.records.is_sorted_by(|a, b| a.sequence > b.sequence));
+    }
+    const { assert!(HISTORY_RECORDS >= 2) };
+}
+
+#[test]
+fn the_mark_stands_until_the_next_record() {
+    let take_up =
+        |head: &Head, nonce| apply(Some(head), &Step::TakeUp { held: held(head) }, nonce).expect("marks").head;
+    let empty = claimed(None, "a", 1);
+    assert_eq!(take_up(&empty, 2), empty, "nothing to mark");
+
+    let saved = committed(&empty, 3).head;
+    let marked = take_up(&saved, 4);
+    assert_eq!((marked.taken_up, marked.sequence), (Some(1), 1));
+    assert_ne!(revision(&marked), revision(&saved));
+    assert_eq!(take_up(&marked, 5), marked, "it stands already");
+
+    let claimed_again = claimed(Some(&marked), "b", 6);
+    assert_eq!(claimed_again.taken_up, Some(1), "a claim leaves the mark");
+    assert_eq!(take_up(&claimed_again, 7).taken_up, Some(2));
+    assert_eq!(committed(&claimed_again, 8).head.taken_up, None, "nobody has taken the new record up");
+}
+
+#[test]
+fn a_release_is_one_step_with_its_record() {
+    let head = committed(&claimed(None, "a", 1), 2).head;
+    for record in [None, Some(reference(2))] {
+        let sequence = if record.is_some() { 2 } else { 1 };
+        let step = Step::Release { held: held(&head), record, stopped: StopReason::Upgrade };
+        let released = apply(Some(&head), &step, 3).expect("releases").head;
+        assert_eq!((released.owner.as_deref(), released.sequence), (None, sequence));
+        assert_eq!(released.stopped, Some(StopReason::Upgrade));
+        assert_eq!(claimed(Some(&released), "b", 4).stopped, None, "it is owned again");
+    }
+}
+
+fn new_record(data: Vec<u8>) -> NewRecord {
+    let origination = crate::store::Origination {
+        plugin: crate::model::PluginName::new("flights").expect("valid"),
+        version: crate::model::Version::new("1.0.0").expect("valid"),
+        digest: Digest([1; 32]),
+        schema: 4,
+        generation: 77,
+        time_ms: 5,
+    };
+    NewRecord {
+        state: Some((origination, data)),
+        cause: Cause::Switched,
+        node: "n".to_owned(),
+        time_ms: 6,
+        inbox: vec![],
+        timers: vec![],
+    }
+}
+
+#[test]
+fn the_lease_fills_in_what_it_decides_and_nothing_else() {
+    let head = committed(&claimed(None, "a", 1), 2).head;
+    let lease = lease(&head);
+    let (reference, bytes) = seal(&lease, new_record(vec![1, 2]), 10_000).expect("seals");
+    let record = verify(&lease.actor, &reference, &bytes).expect("verifies");
+    let header = &record.header;
+    assert_eq!((header.epoch, header.generation, header.sequence), (1, 1, 2));
+    assert_eq!(header.parent, Some((1, head.records[0].digest)));
+    assert_eq!(header.state, new_record(vec![]).state.map(|(o, _)| o), "the origination is passed through");
+    assert_eq!((reference.schema, reference.bytes), (Some(4), bytes.len() as u64));
+    assert_eq!(reference.digest, Digest::of(&bytes));
+}
+
+#[test]
+fn a_record_may_have_exactly_so_many_bytes() {
+    let lease = lease(&claimed(None, "a", 1));
+    let (_, bytes) = seal(&lease, new_record(vec![0; 100]), usize::MAX).expect("seals");
+    assert!(seal(&lease, new_record(vec![0; 100]), bytes.len()).is_ok());
+    let too_large = StoreError::TooLarge { bytes: bytes.len(), largest: bytes.len() - 1 };
+    assert_eq!(seal(&lease, new_record(vec![0; 100]), bytes.len() - 1), Err(too_large));
+    let early = StoreError::TooLarge { bytes: 100, largest: 50 };
+    assert_eq!(seal(&lease, new_record(vec![0; 100]), 50), Err(early));
+}
+
+#[test]
+fn a_good_record_in_the_wrong_place_is_refused() {
+    let lease = lease(&claimed(None, "a", 1));
+    let (reference, bytes) = seal(&lease, new_record(vec![1]), usize::MAX).expect("seals");
+    let (_, other) = seal(&lease, new_record(vec![2]), usize::MAX).expect("seals");
+    let mismatch = |outcome| matches!(outcome, Err(StoreError::Corrupt(RecordError::Mismatch(_))));
+    assert!(mismatch(verify(&ActorName::new("b").expect("valid"), &reference, &bytes)), "another actor's");
+    assert!(mismatch(verify(&lease.actor, &reference, &other)), "other bytes");
+    assert!(
+        mismatch(verify(&lease.actor, &RecordRef { sequence: 2, ..reference.clone() }, &bytes)),
+        "another sequence"
+    );
+    let cut = verify(&lease.actor, &reference, &bytes[..10]);
+    assert!(matches!(cut, Err(StoreError::Corrupt(RecordError::Cut { .. }))));
+}
+
+fn golden_head() -> Head {
+    Head {
+        epoch: 300,
+        generation: 7,
+        sequence: 2,
+        owner: Some("host-1".to_owned()),
+        nonce: 0xdead_beef_cafe_f00d,
+        stopped: Some(StopReason::Passivate),
+        taken_up: Some(6),
+        records: vec![
+            RecordRef { cause: Cause::Stopped(StopReason::Upgrade), ..reference(2) },
+            RecordRef { schema: None, plugin: None, ..reference(1) },
+        ],
+    }
+}
+
+// What was written once must be readable for ever: these bytes never change. Whatever changes gets a new version.
+const GOLDEN_V1: &str = concat!(
+    "00ac0207020106686f73742d318de0fbd7fcddefd6de01010301060202020202020202020202020202020202020202020202",
+    "02020202020202020202026682ccb0d5aa3301020107666c696768747305312e302e30000201010101010101010101010101",
+    "01010101010101010101010101010101010101016581ccb0d5aa33000001d8f54aefdc19217bd395817df29e55f4f9d46370",
+    "4cdcec8a49d67af93e0ea2a6",
+);
+
+#[test]
+fn version_1_of_the_head_stays_as_it_was_written() {
+    let bytes = encode(&golden_head());
+    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(hex, GOLDEN_V1);
+    assert_eq!(decode(&bytes), Ok(golden_head()));
+}
+
+#[test]
+fn no_damage_to_a_head_goes_unseen() {
+    let good = encode(&golden_head());
+    for bit in 0..good.len() * 8 {
+        let mut bad = good.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        assert!(decode(&bad).is_err(), "bit {bit}");
+    }
+    for length in 0..good.len() {
+        assert!(decode(&good[..length]).is_err(), "{length} bytes");
+    }
+    let mut newer = vec![1, 2, 3];
+    newer.extend_from_slice(blake3::hash(&[1, 2, 3]).as_bytes());
+    assert!(decode(&newer).expect_err("newer").to_string().contains("newer release"));
+}

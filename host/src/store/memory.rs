@@ -1,0 +1,226 @@
+//! A store in the memory of its process: for trying things out, for tests, and for actors whose state may be lost.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use super::head::{self, Held, Step};
+use super::{
+    Capabilities, Durable, Head, Lease, Listed, NewRecord, Quarantined, Record, RecordRef, Revision, SnapshotStore,
+    StoreError,
+};
+use crate::model::{ActorName, Digest, StopReason};
+
+/// Largest record by default, in bytes.
+const LARGEST_RECORD_BYTES: usize = 64 << 20;
+
+/// A [`SnapshotStore`] in memory. Everything is gone with it.
+#[derive(Debug)]
+pub struct MemoryStore {
+    /// None once it was closed.
+    actors: Mutex<Option<BTreeMap<ActorName, Entry>>>,
+    largest_record: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    head: Head,
+    /// Exactly those that the head names.
+    records: BTreeMap<Digest, Bytes>,
+    quarantine: Vec<Quarantined>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_largest_record(LARGEST_RECORD_BYTES)
+    }
+
+    /// An empty store that takes records of at most so many bytes.
+    #[must_use]
+    pub fn with_largest_record(bytes: usize) -> Self {
+        Self { actors: Mutex::new(Some(BTreeMap::new())), largest_record: bytes.min(u32::MAX as usize) }
+    }
+
+    /// Runs `ask` on what is stored. Nothing in here panics half-way, so what a poisoned lock guards is whole.
+    fn with<T>(
+        &self,
+        ask: impl FnOnce(&mut BTreeMap<ActorName, Entry>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut actors: MutexGuard<'_, _> = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
+        match actors.as_mut() {
+            Some(actors) => ask(actors),
+            None => Err(StoreError::Unavailable("it was closed".to_owned())),
+        }
+    }
+
+    fn write(&self, actor: &ActorName, step: &Step, bytes: Option<Vec<u8>>) -> Result<Head, StoreError> {
+        let nonce = head::draw_nonce()?;
+        self.with(|actors| {
+            let change = head::apply(actors.get(actor).map(|entry| &entry.head), step, nonce)?;
+            let entry = actors.entry(actor.clone()).or_insert_with(|| Entry {
+                head: change.head.clone(),
+                records: BTreeMap::new(),
+                quarantine: Vec::new(),
+            });
+            if let (Some(bytes), Some(current)) = (bytes, change.head.current()) {
+                entry.records.insert(current.digest, Bytes::from(bytes));
+            }
+            for dropped in &change.dropped {
+                entry.records.remove(&dropped.digest);
+            }
+            entry.head = change.head.clone();
+            Ok(change.head)
+        })
+    }
+
+    fn renew(&self, lease: &mut Lease, step: &Step, bytes: Option<Vec<u8>>) -> Result<Revision, StoreError> {
+        lease.head = self.write(&lease.actor, step, bytes)?;
+        lease.revision = head::revision(&lease.head);
+        Ok(lease.revision)
+    }
+}
+
+impl SnapshotStore for MemoryStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            backend: "memory",
+            shared: false,
+            durable: Durable::Process,
+            largest_record: self.largest_record,
+            history: head::HISTORY_RECORDS,
+        }
+    }
+
+    fn head<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Option<(Head, Revision)>, StoreError>> {
+        Box::pin(async move {
+            let head = self.with(|actors| Ok(actors.get(actor).map(|entry| entry.head.clone())))?;
+            Ok(head.map(|head| {
+                let revision = head::revision(&head);
+                (head, revision)
+            }))
+        })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        Box::pin(async move {
+            let head = self.write(actor, &Step::Claim { expect, owner: owner.to_owned() }, None)?;
+            let revision = head::revision(&head);
+            Ok(Lease { actor: actor.clone(), owner: owner.to_owned(), head, revision })
+        })
+    }
+
+    fn commit<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let (record, bytes) = head::seal(lease, record, self.largest_record)?;
+            let step = Step::Commit { held: Held::from(&*lease), record };
+            self.renew(lease, &step, Some(bytes))
+        })
+    }
+
+    fn take_up<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let step = Step::TakeUp { held: Held::from(&*lease) };
+            self.renew(lease, &step, None).map(drop)
+        })
+    }
+
+    fn release<'a>(
+        &'a self,
+        lease: &'a mut Lease,
+        record: Option<NewRecord>,
+        stopped: StopReason,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let sealed = record.map(|record| head::seal(lease, record, self.largest_record)).transpose()?;
+            let (record, bytes) = sealed.unzip();
+            let step = Step::Release { held: Held::from(&*lease), record, stopped };
+            self.renew(lease, &step, bytes)
+        })
+    }
+
+    fn forget<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let step = Step::Forget { held: Held::from(&*lease) };
+            self.renew(lease, &step, None).map(drop)
+        })
+    }
+
+    fn load<'a>(&'a self, actor: &'a ActorName, reference: &'a RecordRef) -> BoxFuture<'a, Result<Record, StoreError>> {
+        Box::pin(async move {
+            let found = self.with(|actors| {
+                let entry = actors.get(actor).filter(|entry| entry.head.records.contains(reference));
+                let entry = entry.ok_or_else(|| head::not_named(reference))?;
+                Ok(entry.records.get(&reference.digest).cloned().unwrap_or_default())
+            })?;
+            head::verify(actor, reference, &found)
+        })
+    }
+
+    fn quarantine<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        reference: &'a RecordRef,
+        why: &'a str,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.with(|actors| {
+                let entry = actors.get_mut(actor).ok_or_else(|| head::not_named(reference))?;
+                let found = entry.records.get(&reference.digest).map(|bytes| bytes.to_vec()).unwrap_or_default();
+                if !entry.quarantine.iter().any(|q| q.record == *reference) {
+                    let why = why.to_owned();
+                    entry.quarantine.push(Quarantined {
+                        record: reference.clone(),
+                        why,
+                        time_ms: super::now_ms(),
+                        found,
+                    });
+                }
+                Ok(())
+            })
+        })
+    }
+
+    fn quarantined<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Vec<Quarantined>, StoreError>> {
+        Box::pin(async move {
+            self.with(|actors| Ok(actors.get(actor).map(|entry| entry.quarantine.clone()).unwrap_or_default()))
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        after: Option<&'a ActorName>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
+        Box::pin(async move {
+            self.with(|actors| {
+                let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+                let heads = actors.range::<ActorName, _>((from, Bound::Unbounded));
+                Ok(heads.take(limit).map(|(name, entry)| (name.clone(), Ok(entry.head.clone()))).collect())
+            })
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.with(|_| Ok(()))?;
+            *self.actors.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            Ok(())
+        })
+    }
+}

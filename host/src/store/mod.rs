@@ -1,0 +1,276 @@
+//! Keeping state: the contract that every backend fulfils, the record, and a file per backend.
+//!
+//! Safety rests on one compare-and-swapped [`Head`] per actor, which holds who owns the actor, under which epoch, and
+//! which record counts. Whoever does not hold the current epoch cannot commit.
+
+mod head;
+mod memory;
+pub mod record;
+pub mod sled;
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ActorName, Digest, StopReason};
+
+pub use self::sled::{OpenError, Opened, Recovered, SledOptions, SledStore};
+pub use memory::MemoryStore;
+pub use record::{Cause, Origination, Record, RecordError, StoredTimer};
+
+/// Where state is kept. Chosen at run time, so every method gives a boxed future.
+///
+/// Every method may be called from any number of tasks at once. A future that is dropped may still take effect; one that
+/// has answered `Ok` has.
+pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
+    /// What this backend can and cannot do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// The head of `actor`, and the revision to claim it with. `None` only where the store knows that there is none.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store is out of reach; `Corrupt` where the head's own bytes are damaged.
+    fn head<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Option<(Head, Revision)>, StoreError>>;
+
+    /// Makes `owner` the one that may commit: epoch and generation rise by one, durably. `expect` is the revision that
+    /// the caller has seen, none for an actor without a head. The mark "taken up" stays as it was.
+    ///
+    /// # Errors
+    /// `Conflict` if the head has changed since; `Unknown` if the answer was lost.
+    fn claim<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>>;
+
+    /// Writes `record`, then swaps the head to it: sequence + 1. Durable on `Ok`. What of the record the lease decides
+    /// (epoch, generation of the commit, sequence, parent) is filled in here. Clears the mark "taken up".
+    ///
+    /// # Errors
+    /// `Conflict` if the lease's epoch is not the head's any more; `TooLarge` above `capabilities().largest_record`.
+    fn commit<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>>;
+
+    /// Marks the head's record, durably, as taken up by the lease's generation: from now on it is never again told as
+    /// [`crate::model::Origin::Terminated`].
+    ///
+    /// # Errors
+    /// As `commit`.
+    fn take_up<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Gives the actor up after an optional last record, in one step: no owner, and `stopped` says how it ended.
+    ///
+    /// # Errors
+    /// As `commit`; on an error the lease may still hold.
+    fn release<'a>(
+        &'a self,
+        lease: &'a mut Lease,
+        record: Option<NewRecord>,
+        stopped: StopReason,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>>;
+
+    /// Gives the actor up and erases its records and history. The head stays, so that an epoch or a generation never
+    /// starts again.
+    ///
+    /// # Errors
+    /// As `commit`.
+    fn forget<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The record that `reference` names, verified: its checksum, and that it is the one that the head means.
+    ///
+    /// # Errors
+    /// `Corrupt` with what is wrong; `Conflict` where the head does not name that record any more; `Unavailable` where
+    /// the store is out of reach.
+    fn load<'a>(&'a self, actor: &'a ActorName, reference: &'a RecordRef) -> BoxFuture<'a, Result<Record, StoreError>>;
+
+    /// Keeps a copy of the record's bytes as they are, with what was wrong, for inspection. The head still names it.
+    /// Doing so again for the same record changes nothing.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store is out of reach.
+    fn quarantine<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        reference: &'a RecordRef,
+        why: &'a str,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// What is in quarantine for `actor`.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store is out of reach.
+    fn quarantined<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Vec<Quarantined>, StoreError>>;
+
+    /// Heads in the order of their names, those after `after`, at most `limit`. A head that is damaged is listed as such.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store is out of reach.
+    fn list<'a>(&'a self, after: Option<&'a ActorName>, limit: usize)
+    -> BoxFuture<'a, Result<Vec<Listed>, StoreError>>;
+
+    /// Ends with a last barrier. Whatever is asked afterwards gets `Unavailable`.
+    ///
+    /// # Errors
+    /// If the barrier failed: then what was acknowledged is durable, and nothing else.
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// An entry of a listing: whose head, and the head, or what is wrong with it.
+pub type Listed = (ActorName, Result<Head, String>);
+
+/// What a backend can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Capabilities {
+    /// The backend's name.
+    pub backend: &'static str,
+    /// Whether several hosts may use it at once.
+    pub shared: bool,
+    /// What an acknowledged commit survives.
+    pub durable: Durable,
+    /// Largest record, in bytes.
+    pub largest_record: usize,
+    /// Records kept for each actor, the current one included.
+    pub history: usize,
+}
+
+/// What an acknowledged commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durable {
+    /// Nothing: it is gone with the process.
+    Process,
+    /// The loss of power.
+    PowerLoss,
+}
+
+/// Names one state of a head; compared, never computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Revision(pub u64);
+
+/// The one small entry per actor that says which record counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Counts claims. Only its holder may commit.
+    pub epoch: u64,
+    /// Counts instances.
+    pub generation: u64,
+    /// Counts commits.
+    pub sequence: u64,
+    /// Who may commit: a host's own id; none after a release.
+    pub owner: Option<String>,
+    /// Drawn anew with every write: settles whether a write whose answer was lost took place.
+    pub nonce: u64,
+    /// How the actor was given up; none while it is owned.
+    pub stopped: Option<StopReason>,
+    /// The generation that has taken the current record up and handled messages since; none: nobody yet.
+    pub taken_up: Option<u64>,
+    /// The records that are kept, newest first: the first one counts. Empty: nothing was saved, or it was erased.
+    pub records: Vec<RecordRef>,
+}
+
+impl Head {
+    /// The record that counts.
+    #[must_use]
+    pub fn current(&self) -> Option<&RecordRef> {
+        self.records.first()
+    }
+}
+
+/// What a head knows of a record without reading it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordRef {
+    /// Its sequence; 1 for an actor's first.
+    pub sequence: u64,
+    /// BLAKE3 of its bytes as stored, checksum included.
+    pub digest: Digest,
+    /// Length of its bytes as stored.
+    pub bytes: u64,
+    /// When it was committed, in milliseconds since the Unix epoch by the host's clock.
+    pub time_ms: u64,
+    /// Schema of its state; none: it holds messages and timers alone.
+    pub schema: Option<u32>,
+    /// The plugin that wrote the state: name and version.
+    pub plugin: Option<(String, String)>,
+    /// Why it was written.
+    pub cause: Cause,
+}
+
+/// The right to commit for one actor, from a claim on. Each commit moves its revision on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// For whom.
+    pub actor: ActorName,
+    /// The host that holds it.
+    pub owner: String,
+    /// The head as this lease's last write left it.
+    pub head: Head,
+    /// The revision of that head.
+    pub revision: Revision,
+}
+
+/// A record still to be committed: what the lease does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRecord {
+    /// Who encoded the state, and when; none with no state.
+    pub state: Option<(Origination, Vec<u8>)>,
+    /// Why it is written.
+    pub cause: Cause,
+    /// The host that writes it.
+    pub node: String,
+    /// Now, in milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// Accepted messages that were not handled yet, in order.
+    pub inbox: Vec<crate::model::Message>,
+    /// Timers that have not come due yet.
+    pub timers: Vec<StoredTimer>,
+}
+
+/// A record in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// The record that the head names.
+    pub record: RecordRef,
+    /// What was wrong.
+    pub why: String,
+    /// When it was put there, in milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// The bytes as they were found; what was missing is missing.
+    #[serde(skip_serializing)]
+    pub found: Vec<u8>,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The head is not what the caller has seen: another owner, or another write.
+    #[error("another instance owns the actor now: {0}")]
+    Conflict(String),
+    /// The answer was lost: whether it took place is settled by reading the head and comparing its nonce.
+    #[error("whether the write took place is not known: {0}")]
+    Unknown(String),
+    /// Out of reach, or out of order; trying again later may help.
+    #[error("the store is out of reach: {0}")]
+    Unavailable(String),
+    /// The bytes are not what was written.
+    #[error("the store's bytes are damaged: {0}")]
+    Corrupt(RecordError),
+    /// The record is larger than the backend takes.
+    #[error("a record of {bytes} bytes is larger than this store takes ({largest})")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The most that it may have.
+        largest: usize,
+    },
+    /// This backend cannot do that.
+    #[error("this store cannot {0}")]
+    Unsupported(&'static str),
+}
+
+/// Now, in milliseconds since the Unix epoch; 0 before it.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

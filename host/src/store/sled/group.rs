@@ -1,0 +1,136 @@
+//! Group commit: many writes, one pair of barriers.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::super::head::{self, Change, Step};
+use super::super::{Head, RecordRef, StoreError};
+use super::disk::Disk;
+use super::tables::{Fault, Tables, record_key};
+use super::witness::{Totals, Witness};
+use crate::model::ActorName;
+
+/// One write that waits to be made.
+pub(super) struct Write {
+    pub(super) actor: ActorName,
+    pub(super) step: Step,
+    pub(super) nonce: u64,
+    /// The record that the step names, with its bytes.
+    pub(super) record: Option<(RecordRef, Vec<u8>)>,
+    pub(super) reply: oneshot::Sender<Result<Head, StoreError>>,
+    /// Counts its bytes as long as they are in memory.
+    pub(super) _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Why a batch failed.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) fault: Fault,
+    /// Whether some of its heads may have been written all the same.
+    pub(super) heads_may_be_written: bool,
+}
+
+/// What a batch has done.
+pub(super) struct Done {
+    /// For each write, in order: its answer.
+    pub(super) answers: Vec<Result<Head, StoreError>>,
+    /// Records that no durable head names any more.
+    pub(super) dropped: Vec<Vec<u8>>,
+}
+
+/// What a batch is going to do.
+#[derive(Default)]
+struct Plan {
+    /// For each write, in order: its answer.
+    answers: Vec<Result<Head, StoreError>>,
+    /// The heads as they will be, with the bytes that they replace.
+    heads: BTreeMap<ActorName, Staged>,
+    /// Indexes of the writes whose records are to be written.
+    records: Vec<usize>,
+    /// Records that no head will name any more.
+    dropped: Vec<Vec<u8>>,
+}
+
+struct Staged {
+    head: Head,
+    replaces: Option<::sled::IVec>,
+    writes: u64,
+}
+
+/// Makes `writes`, durably, in order: as if each had been made alone. One answer for each.
+///
+/// Chunks, barrier, heads, barrier, witness; who waits is told afterwards. This thread is the only one that writes, so a
+/// comparison here and the heads' atomic batch are together a compare-and-swap.
+pub(super) fn commit(
+    tables: &Tables,
+    totals: &mut Totals,
+    witness: &mut Witness,
+    disk: &Disk,
+    writes: &[Write],
+) -> Result<Done, Failed> {
+    let before = |fault| Failed { fault, heads_may_be_written: false };
+    let after = |fault| Failed { fault, heads_may_be_written: true };
+
+    let plan = plan(tables, writes).map_err(before)?;
+    if plan.heads.is_empty() {
+        return Ok(Done { answers: plan.answers, dropped: plan.dropped });
+    }
+    let records = plan.records.iter().filter_map(|index| {
+        let write = &writes[*index];
+        write.record.as_ref().map(|(record, bytes)| (record_key(&write.actor, record), bytes.as_slice()))
+    });
+    if !plan.records.is_empty() {
+        tables.write_records(records.clone()).map_err(before)?;
+    }
+
+    let named: Vec<Vec<u8>> = records.map(|(key, _)| key).collect();
+    let mut new_totals = *totals;
+    let mut heads = Vec::with_capacity(plan.heads.len());
+    for (actor, staged) in plan.heads {
+        let bytes = head::encode(&staged.head);
+        match &staged.replaces {
+            Some(replaced) => new_totals.toggle(actor.as_str().as_bytes(), replaced),
+            None => new_totals.heads += 1,
+        }
+        new_totals.toggle(actor.as_str().as_bytes(), &bytes);
+        new_totals.writes += staged.writes;
+        heads.push((actor, bytes));
+    }
+    tables.write_heads(&heads, &new_totals, &named, &plan.dropped).map_err(after)?;
+    *totals = new_totals;
+    witness.tell(totals, disk).map_err(|error| after(Fault::disk("write", witness.path())(error)))?;
+    Ok(Done { answers: plan.answers, dropped: plan.dropped })
+}
+
+/// Decides every write in order, each on what the ones before it leave.
+fn plan(tables: &Tables, writes: &[Write]) -> Result<Plan, Fault> {
+    let mut plan = Plan::default();
+    for (index, write) in writes.iter().enumerate() {
+        let (stored, replaces) = match plan.heads.get(&write.actor) {
+            Some(staged) => (Ok(Some(staged.head.clone())), None),
+            None => {
+                let bytes = tables.head(&write.actor)?;
+                (bytes.as_deref().map(head::decode).transpose().map_err(StoreError::Corrupt), bytes)
+            }
+        };
+        let outcome = stored.and_then(|stored| {
+            let change = head::apply(stored.as_ref(), &write.step, write.nonce)?;
+            Ok((stored.as_ref() != Some(&change.head), change))
+        });
+        plan.answers.push(outcome.map(|(changed, Change { head, dropped })| {
+            if changed {
+                plan.dropped.extend(dropped.iter().map(|record| record_key(&write.actor, record)));
+                if write.record.is_some() {
+                    plan.records.push(index);
+                }
+                let new = Staged { head: head.clone(), replaces, writes: 0 };
+                let staged = plan.heads.entry(write.actor.clone()).or_insert(new);
+                staged.head = head.clone();
+                staged.writes += 1;
+            }
+            head
+        }));
+    }
+    Ok(plan)
+}

@@ -1,0 +1,169 @@
+//! Opening: the lock, the witness, sled, and whether they agree.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use super::disk::Disk;
+use super::lock::Lock;
+use super::tables::{Fault, Tables, has_content};
+use super::witness::{Testimony, Totals, Witness, judge};
+use super::worker::{Worker, words};
+use super::{OpenError, Opened, SledOptions, recover};
+
+/// The files and directories of a store in its data directory.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    pub(super) dir: PathBuf,
+    pub(super) store: PathBuf,
+    pub(super) witness: PathBuf,
+    pub(super) lock: PathBuf,
+    /// Where a recovery builds the new store.
+    pub(super) recovering: PathBuf,
+}
+
+impl Places {
+    pub(super) fn of(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            store: dir.join("store"),
+            witness: dir.join("store.witness"),
+            lock: dir.join("store.lock"),
+            recovering: dir.join("store.recovering"),
+        }
+    }
+
+    pub(super) fn damaged(&self, what: impl Into<String>) -> OpenError {
+        OpenError::Damaged { path: self.dir.clone(), what: what.into() }
+    }
+}
+
+/// A store that was opened and agrees with its witness.
+pub(super) struct Sound {
+    pub(super) tables: Tables,
+    pub(super) totals: Totals,
+    pub(super) opened: Opened,
+}
+
+/// Opens the store in `dir`, and recovers it where it is damaged and the options say so.
+pub(super) fn open(dir: &Path, options: &SledOptions, disk: &Disk) -> Result<(Worker, Opened), OpenError> {
+    make_dir(dir, disk).map_err(|error| OpenError::io("make the data directory", dir, error))?;
+    let places = Places::of(dir);
+    let lock = Lock::take(&places.lock)?;
+    let testimony =
+        Witness::read(&places.witness).map_err(|error| OpenError::io("read the witness", &places.witness, error))?;
+    let sound = match open_sound(&places, &testimony, options, disk) {
+        Err(OpenError::Damaged { what, .. }) if options.recover => {
+            recover::recover(&places, &what, &testimony, options, disk)?
+        }
+        other => other?,
+    };
+    // Written anew at each opening, with both of its slots good.
+    let witness = Witness::create(&places.witness, &sound.totals, disk)
+        .map_err(|error| OpenError::io("write the witness", &places.witness, error))?;
+    let Sound { tables, totals, opened } = sound;
+    Ok((Worker { tables, totals, witness, disk: disk.clone(), _lock: lock }, opened))
+}
+
+/// Opens what is there, if it is what its witness knows.
+pub(super) fn open_sound(
+    places: &Places,
+    testimony: &Testimony,
+    options: &SledOptions,
+    disk: &Disk,
+) -> Result<Sound, OpenError> {
+    let there = has_content(&places.store).map_err(|error| OpenError::io("read", &places.store, error))?;
+    if !there {
+        // Before sled makes an empty one.
+        judge(testimony, None, (0, [0; 32])).map_err(|what| places.damaged(what))?;
+    }
+    let opening = || -> Result<Sound, Refusal> {
+        let tables = Tables::open(&places.store, options.cache_bytes, disk)?;
+        let kept = match tables.totals()? {
+            Some(None) => return Err(Refusal::Damaged("the count beside its heads cannot be read".to_owned())),
+            Some(Some(totals)) => Some(totals),
+            None => None,
+        };
+        judge(testimony, kept.as_ref(), tables.count()?).map_err(Refusal::Damaged)?;
+        let orphans = tables.delete_orphans()?;
+        let totals = match kept {
+            Some(totals) => totals,
+            None => {
+                let totals = Totals::new(draw_id()?);
+                tables.write_heads(&[], &totals, &[], &[])?;
+                totals
+            }
+        };
+        let mut opened =
+            Opened { created: !there, actors: totals.heads, writes: totals.writes, orphans, ..Opened::default() };
+        if *testimony == Testimony::Missing && totals.writes > 0 {
+            let note = "its witness was missing: whether it held more before cannot be told; there is a new one";
+            opened.notes.push(note.to_owned());
+        }
+        Ok(Sound { tables, totals, opened })
+    };
+    guarded(places, opening)
+}
+
+/// Why a directory was not opened, before it is told with the directory's name.
+pub(super) enum Refusal {
+    Damaged(String),
+    Fault(Fault),
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Runs what may make sled panic, which it does on some damage.
+pub(super) fn guarded<T>(places: &Places, run: impl FnOnce() -> Result<T, Refusal>) -> Result<T, OpenError> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(Refusal::Damaged(what))) => Err(places.damaged(what)),
+        Ok(Err(Refusal::Fault(fault))) => Err(told(places, fault)),
+        Err(panic) => Err(places.damaged(format!("sled panicked: {}", words(&*panic)))),
+    }
+}
+
+/// A fault as whoever opens is told of it: the system's refusals are not damage.
+fn told(places: &Places, fault: Fault) -> OpenError {
+    match fault {
+        Fault::Disk { what, path, error } => OpenError::Io { what, path, source: error },
+        Fault::Sled { error: ::sled::Error::Io(error), path } if error.to_string().contains("acquire lock") => {
+            OpenError::InUse { path, pid: None }
+        }
+        Fault::Sled { error: ::sled::Error::Io(error), path } if is_refusal(&error) => {
+            OpenError::io("open the store in", &path, error)
+        }
+        Fault::Sled { error, .. } => places.damaged(format!("sled does not open it: {error}")),
+    }
+}
+
+/// Whether the system refused, rather than the file being wrong. sled loses the number of some errors, not their kind.
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let kinds = [NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull];
+    error.raw_os_error().is_some() || kinds.contains(&error.kind())
+}
+
+/// Makes the data directory, for its owner alone, with those above it; leaves one that is there as it is.
+fn make_dir(dir: &Path, disk: &Disk) -> io::Result<()> {
+    if fs::metadata(dir).is_ok_and(|found| found.is_dir()) {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    disk.sync_dir(parent.unwrap_or(Path::new(".")))
+}
+
+/// An id for a new store.
+pub(super) fn draw_id() -> Result<[u8; 16], Refusal> {
+    let mut id = [0; 16];
+    let no_random = |error| Refusal::Fault(Fault::disk("read random bytes for", Path::new("the store's id"))(error));
+    getrandom::fill(&mut id).map_err(|error| no_random(io::Error::other(error)))?;
+    Ok(id)
+}

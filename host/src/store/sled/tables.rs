@@ -1,0 +1,343 @@
+//! What lies where in sled, and the barrier. Everything that touches sled's own types is here.
+//!
+//! | tree | key | value |
+//! | --- | --- | --- |
+//! | `heads` | the actor's name | its head |
+//! | | `0` | the numbers that the witness is compared with |
+//! | | `1 · record` | the record is being written or deleted: its chunks go unless a head names it |
+//! | `chunks` | `record · u32` | up to [`CHUNK_BYTES`] of a record |
+//! | `quarantine` | `record` | what was wrong, and when |
+//! | `found` | `record · u32` | the bytes of a record in quarantine |
+//!
+//! where `record` is `name · 0 · sequence · 8 bytes of its digest`. No name has a control character, so no key of one
+//! actor begins like another's, and records of one sequence (an attempt that crashed, and the next) never mix.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use ::sled::{Batch, Db, IVec, Tree};
+
+use super::super::{Quarantined, RecordRef, head, now_ms};
+use super::disk::Disk;
+use super::witness::Totals;
+use crate::model::ActorName;
+
+/// Bytes of one chunk. sled keeps up to 16 values in a page and puts pages above some 128 KiB into files that it never
+/// syncs.
+const CHUNK_BYTES: usize = 4 << 10;
+/// Bytes of chunks between two barriers: bounds what waits in memory to be synced.
+const BARRIER_BYTES: usize = 1 << 20;
+/// Key of the totals among the heads.
+const TOTALS_KEY: [u8; 1] = [0];
+/// What the keys of records that are being written or deleted begin with, among the heads.
+const PENDING: u8 = 1;
+/// No name begins with less.
+const FIRST_NAME: [u8; 1] = [b' '];
+/// How often sled's own lock is tried: after a close it is held until sled's threads have let go of the file.
+const LOCK_ATTEMPTS: u32 = 50;
+/// Milliseconds between two attempts.
+const LOCK_PAUSE_MS: u64 = 100;
+
+/// Why sled or the disk beneath it did not do what it was told. Nothing is assumed of the store afterwards.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("sled at {}: {error}", path.display())]
+    Sled { path: PathBuf, error: ::sled::Error },
+    #[error("cannot {what} {}: {error}", path.display())]
+    Disk { what: &'static str, path: PathBuf, error: io::Error },
+}
+
+impl Fault {
+    pub(super) fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::Disk { what, path: path.to_owned(), error }
+    }
+}
+
+/// An open sled directory.
+pub(super) struct Tables {
+    /// Kept for its `Drop`, which closes everything; and to flush.
+    db: Db,
+    heads: Tree,
+    chunks: Tree,
+    quarantine: Tree,
+    found: Tree,
+    /// sled's data file, held open to be synced.
+    data: File,
+    path: PathBuf,
+    disk: Disk,
+}
+
+/// A record's place in the trees of chunks.
+pub(super) fn record_key(actor: &ActorName, record: &RecordRef) -> Vec<u8> {
+    let mut key = Vec::with_capacity(actor.as_str().len() + 17);
+    key.extend_from_slice(actor.as_str().as_bytes());
+    key.push(0);
+    key.extend_from_slice(&record.sequence.to_be_bytes());
+    key.extend_from_slice(&record.digest.0[..8]);
+    key
+}
+
+fn chunk_key(record: &[u8], index: u32) -> Vec<u8> {
+    [record, &index.to_be_bytes()].concat()
+}
+
+fn pending_key(record: &[u8]) -> Vec<u8> {
+    [&[PENDING], record].concat()
+}
+
+impl Tables {
+    /// Opens the directory at `path`, or makes it, and syncs all that is in it: sled itself does not.
+    pub(super) fn open(path: &Path, cache_bytes: u64, disk: &Disk) -> Result<Self, Fault> {
+        let sled = |error| Fault::Sled { path: path.to_owned(), error };
+        let config = ::sled::Config::new().path(path).cache_capacity(cache_bytes);
+        let mut attempt = 1;
+        let db = loop {
+            match config.open() {
+                Err(error) if is_locked(&error) && attempt < LOCK_ATTEMPTS => {
+                    attempt += 1;
+                    thread::sleep(Duration::from_millis(LOCK_PAUSE_MS));
+                }
+                other => break other.map_err(sled)?,
+            }
+        };
+        let tree = |name: &str| db.open_tree(name).map_err(sled);
+        let (heads, chunks) = (tree("heads")?, tree("chunks")?);
+        let (quarantine, found) = (tree("quarantine")?, tree("found")?);
+        let data_path = path.join("db");
+        let data = File::open(&data_path).map_err(Fault::disk("open", &data_path))?;
+        let tables = Self { db, heads, chunks, quarantine, found, data, path: path.to_owned(), disk: disk.clone() };
+        tables.barrier()?;
+        disk.sync_tree(path).map_err(Fault::disk("sync", path))?;
+        let parent = path.parent().unwrap_or(Path::new("."));
+        disk.sync_dir(parent).map_err(Fault::disk("sync", parent))?;
+        Ok(tables)
+    }
+
+    /// Everything written so far is on the disk when this is `Ok`: sled's flush hands its buffers to the kernel, and the
+    /// syncs are ours.
+    pub(super) fn barrier(&self) -> Result<(), Fault> {
+        self.db.flush().map_err(|error| self.sled(error))?;
+        self.disk
+            .sync_file(&self.data, &self.path.join("db"))
+            .map_err(Fault::disk("sync the data file in", &self.path))?;
+        self.disk.sync_dir(&self.path).map_err(Fault::disk("sync", &self.path))
+    }
+
+    fn sled(&self, error: ::sled::Error) -> Fault {
+        Fault::Sled { path: self.path.clone(), error }
+    }
+
+    /// The bytes of a head.
+    pub(super) fn head(&self, actor: &ActorName) -> Result<Option<IVec>, Fault> {
+        self.heads.get(actor.as_str()).map_err(|error| self.sled(error))
+    }
+
+    /// Names and heads in order, those after `after`.
+    pub(super) fn heads_after(
+        &self,
+        after: Option<&ActorName>,
+    ) -> impl Iterator<Item = Result<(IVec, IVec), Fault>> + use<'_> {
+        // With no control character in any name, the one after a name in order is that name and this byte.
+        let start = after.map_or(FIRST_NAME.to_vec(), |name| [name.as_str().as_bytes(), &[0]].concat());
+        self.heads.range(start..).map(|entry| entry.map_err(|error| self.sled(error)))
+    }
+
+    /// The numbers that lie beside the heads; none in a new store, `Some(None)` where they cannot be read.
+    pub(super) fn totals(&self) -> Result<Option<Option<Totals>>, Fault> {
+        let bytes = self.heads.get(TOTALS_KEY).map_err(|error| self.sled(error))?;
+        Ok(bytes.map(|bytes| Totals::decode(&bytes)))
+    }
+
+    /// Counts the heads that are really there, and their digest.
+    pub(super) fn count(&self) -> Result<(u64, [u8; 32]), Fault> {
+        let mut counted = Totals::new([0; 16]);
+        for entry in self.heads_after(None) {
+            let (key, value) = entry?;
+            counted.heads += 1;
+            counted.toggle(&key, &value);
+        }
+        Ok((counted.heads, counted.digest))
+    }
+
+    /// Writes the chunks of records that no head names yet, and ends with a barrier. After a crash they are found by the
+    /// marks that were written before them.
+    pub(super) fn write_records<'a>(
+        &self,
+        records: impl Iterator<Item = (Vec<u8>, &'a [u8])> + Clone,
+    ) -> Result<(), Fault> {
+        let mut marks = Batch::default();
+        records.clone().for_each(|(key, _)| marks.insert(pending_key(&key), &[]));
+        self.heads.apply_batch(marks).map_err(|error| self.sled(error))?;
+        let mut unsynced = 0;
+        for (key, bytes) in records {
+            self.write_chunks(&self.chunks, &key, bytes, &mut unsynced)?;
+        }
+        self.barrier()
+    }
+
+    fn write_chunks(&self, tree: &Tree, key: &[u8], bytes: &[u8], unsynced: &mut usize) -> Result<(), Fault> {
+        for (index, chunk) in (0u32..).zip(bytes.chunks(CHUNK_BYTES)) {
+            tree.insert(chunk_key(key, index), chunk).map_err(|error| self.sled(error))?;
+            *unsynced += chunk.len();
+            if *unsynced >= BARRIER_BYTES {
+                self.barrier()?;
+                *unsynced = 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes heads with the totals that go with them, in one atomic step, and ends with a barrier. Marks the records
+    /// that drop out, and takes the marks of those that are named now.
+    pub(super) fn write_heads(
+        &self,
+        heads: &[(ActorName, Vec<u8>)],
+        totals: &Totals,
+        named: &[Vec<u8>],
+        dropped: &[Vec<u8>],
+    ) -> Result<(), Fault> {
+        let mut batch = Batch::default();
+        heads.iter().for_each(|(actor, bytes)| batch.insert(actor.as_str(), bytes.as_slice()));
+        named.iter().for_each(|key| batch.remove(pending_key(key)));
+        dropped.iter().for_each(|key| batch.insert(pending_key(key), &[]));
+        batch.insert(&TOTALS_KEY, totals.encode().as_slice());
+        self.heads.apply_batch(batch).map_err(|error| self.sled(error))?;
+        self.barrier()
+    }
+
+    /// Deletes the chunks of records that no durable head names any more. Needs no barrier: what a crash leaves is found
+    /// by its mark.
+    pub(super) fn delete_records(&self, records: &[Vec<u8>]) -> Result<(), Fault> {
+        for record in records {
+            for key in self.chunks.scan_prefix(record).keys() {
+                let key = key.map_err(|error| self.sled(error))?;
+                self.chunks.remove(key).map_err(|error| self.sled(error))?;
+            }
+            self.heads.remove(pending_key(record)).map_err(|error| self.sled(error))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what a crash left half-written or half-deleted; says how many records that were.
+    pub(super) fn delete_orphans(&self) -> Result<usize, Fault> {
+        let marks = self.heads.scan_prefix([PENDING]).keys();
+        let keys = marks.collect::<Result<Vec<_>, _>>().map_err(|error| self.sled(error))?;
+        let (mut orphans, mut named) = (Vec::new(), Batch::default());
+        for key in keys {
+            let record = key[1..].to_vec();
+            if self.is_named(&record)? {
+                named.remove(key);
+            } else {
+                orphans.push(record);
+            }
+        }
+        self.heads.apply_batch(named).map_err(|error| self.sled(error))?;
+        self.delete_records(&orphans)?;
+        if !orphans.is_empty() {
+            self.barrier()?;
+        }
+        Ok(orphans.len())
+    }
+
+    /// Whether a head names the record. A head that cannot be read might.
+    fn is_named(&self, record: &[u8]) -> Result<bool, Fault> {
+        let name = record.split(|byte| *byte == 0).next().unwrap_or_default();
+        let Some(actor) = std::str::from_utf8(name).ok().and_then(|name| ActorName::new(name).ok()) else {
+            return Ok(false);
+        };
+        let Some(bytes) = self.head(&actor)? else { return Ok(false) };
+        Ok(head::decode(&bytes).map_or(true, |head| head.records.iter().any(|r| record_key(&actor, r) == record)))
+    }
+
+    /// The bytes of a record as far as they are there, never more than it should have.
+    pub(super) fn read_record(&self, actor: &ActorName, record: &RecordRef) -> Result<Vec<u8>, Fault> {
+        self.read_chunks(&self.chunks, &record_key(actor, record), record.bytes)
+    }
+
+    fn read_chunks(&self, tree: &Tree, record: &[u8], length: u64) -> Result<Vec<u8>, Fault> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        // A length that is wrong must not ask for more memory than there are chunks.
+        let mut bytes = Vec::with_capacity(length.min(BARRIER_BYTES));
+        for index in 0..u32::try_from(length.div_ceil(CHUNK_BYTES)).unwrap_or(u32::MAX) {
+            match tree.get(chunk_key(record, index)).map_err(|error| self.sled(error))? {
+                Some(chunk) => bytes.extend_from_slice(&chunk),
+                None => break,
+            }
+        }
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    /// Keeps a copy of a record with what was wrong; nothing if it is kept already.
+    pub(super) fn quarantine(&self, actor: &ActorName, record: &RecordRef, why: &str) -> Result<(), Fault> {
+        let key = record_key(actor, record);
+        if self.quarantine.contains_key(&key).map_err(|error| self.sled(error))? {
+            return Ok(());
+        }
+        let found = self.read_record(actor, record)?;
+        self.write_chunks(&self.found, &key, &found, &mut 0)?;
+        self.barrier()?;
+        let entry = (record, bounded(why), now_ms(), found.len() as u64);
+        // Only a type that refuses to be serialized makes this fail, and none of these does.
+        let entry = postcard::to_stdvec(&entry).expect("an entry can always be encoded");
+        self.quarantine.insert(key, entry).map_err(|error| self.sled(error))?;
+        self.barrier()
+    }
+
+    /// What is in quarantine for an actor, in order of sequence.
+    pub(super) fn quarantined(&self, actor: &ActorName) -> Result<Vec<Quarantined>, Fault> {
+        let prefix = [actor.as_str().as_bytes(), &[0]].concat();
+        let mut all = Vec::new();
+        for entry in self.quarantine.scan_prefix(prefix) {
+            let (key, value) = entry.map_err(|error| self.sled(error))?;
+            // An entry that cannot be read is a copy's description: it is left out, and its bytes stay where they are.
+            let Ok((record, why, time_ms, length)) = postcard::from_bytes::<(RecordRef, String, u64, u64)>(&value)
+            else {
+                tracing::warn!(%actor, "an entry in quarantine cannot be read");
+                continue;
+            };
+            let found = self.read_chunks(&self.found, &key, length)?;
+            all.push(Quarantined { record, why, time_ms, found });
+        }
+        Ok(all)
+    }
+
+    /// Copies what is in quarantine from another directory, as it is.
+    pub(super) fn copy_quarantine(&self, from: &Self) -> Result<(), Fault> {
+        let mut unsynced = 0;
+        for (source, target) in [(&from.found, &self.found), (&from.quarantine, &self.quarantine)] {
+            for entry in source {
+                let (key, value) = entry.map_err(|error| from.sled(error))?;
+                unsynced += value.len();
+                target.insert(key, value).map_err(|error| self.sled(error))?;
+                if unsynced >= BARRIER_BYTES {
+                    self.barrier()?;
+                    unsynced = 0;
+                }
+            }
+        }
+        self.barrier()
+    }
+}
+
+/// `why`, cut to what a page of sled's takes many times over.
+fn bounded(why: &str) -> String {
+    why.chars().take(500).collect()
+}
+
+fn is_locked(error: &::sled::Error) -> bool {
+    // sled has no error of its own for this.
+    matches!(error, ::sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
+}
+
+/// Whether `path` has anything in it that sled could open.
+pub(super) fn has_content(path: &Path) -> io::Result<bool> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => entries.next().transpose().map(|first| first.is_some()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,445 @@
+//! The loop that starts, restarts and stops actors. It waits for nobody: starting and stopping happen beside it, and
+//! come back to it as events.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+
+use super::restart::{Decision, Restarts, decide};
+use crate::actor::{Budget, Cell, Gate, Instance, Parts, Post, Signal, StartFailure};
+use crate::catalog::Catalog;
+use crate::model::{
+    ActorName, CallError, ErrorCode, Exit, HostError, NotSaved, Phase, Saved, SendError, Shutdown, StopReason,
+};
+use crate::registry::Registry;
+use crate::sandbox::Outside;
+use crate::store::SnapshotStore;
+
+/// Requests and events that may wait for the loop.
+const QUEUE: usize = 1_024;
+/// How long past its deadline an instance is waited for before its task is ended from outside.
+const OVERDUE: Duration = Duration::from_secs(2);
+
+/// How a child came to be, and so how it is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChildKind {
+    /// Listed: started in order, stopped one by one in reverse.
+    Listed,
+    /// Started at run time: stopped side by side, before those that are listed.
+    Dynamic,
+}
+
+/// What actors are made with.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) store: Arc<dyn SnapshotStore>,
+    pub(crate) owner: String,
+    pub(crate) node: String,
+    pub(crate) post: Arc<dyn Post>,
+    pub(crate) outside: Arc<dyn Outside>,
+}
+
+/// What became of every actor when the host was shut down, in the order in which they ended.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ShutdownReport {
+    /// Each actor, and what became of its state.
+    pub stopped: Vec<(ActorName, Saved)>,
+    /// What went wrong with the store's last barrier, if anything did.
+    pub store: Option<String>,
+}
+
+impl ShutdownReport {
+    /// Whether nothing was lost.
+    #[must_use]
+    pub fn all_saved(&self) -> bool {
+        self.store.is_none() && self.not_saved().next().is_none()
+    }
+
+    /// Those whose state or messages could not be saved, and why.
+    pub fn not_saved(&self) -> impl Iterator<Item = (&ActorName, &NotSaved)> {
+        self.stopped.iter().filter_map(|(name, saved)| match saved {
+            Saved::Not(why) => Some((name, why)),
+            _ => None,
+        })
+    }
+}
+
+enum Event {
+    Start { cell: Arc<Cell>, kind: ChildKind, started: oneshot::Sender<Result<(), HostError>> },
+    Stop { name: ActorName, done: oneshot::Sender<Result<Saved, HostError>> },
+    Ended { cell: Arc<Cell>, exit: Exit },
+    Shutdown { budget: Budget, done: oneshot::Sender<ShutdownReport> },
+    Abandon,
+}
+
+/// A handle to the loop. It runs until it has shut everything down.
+#[derive(Debug, Clone)]
+pub(crate) struct Supervisor(mpsc::Sender<Event>);
+
+impl Supervisor {
+    /// Starts the loop. `surroundings` is asked for once the handle exists, since who takes actors' messages may need it.
+    pub(crate) fn start(surroundings: impl FnOnce(&Self) -> Surroundings) -> Self {
+        let (sender, events) = mpsc::channel(QUEUE);
+        let supervisor = Self(sender);
+        let state = Run {
+            around: surroundings(&supervisor),
+            // The loop must not keep itself alive: its own sender is weak.
+            events: supervisor.0.downgrade(),
+            children: HashMap::new(),
+            order: 0,
+            shutting_down: None,
+        };
+        tokio::spawn(state.run(events));
+        supervisor
+    }
+
+    /// Starts a registered actor and waits for its `init` alone.
+    pub(crate) async fn start_child(&self, cell: Arc<Cell>, kind: ChildKind) -> Result<(), HostError> {
+        let (started, answer) = oneshot::channel();
+        let sent = self.0.send(Event::Start { cell, kind, started }).await;
+        sent.map_err(|_| going_down())?;
+        answer.await.map_err(|_| going_down())?
+    }
+
+    /// The same without waiting, for a message that is on its way already; false if too much waits.
+    pub(crate) fn start_soon(&self, cell: Arc<Cell>) -> bool {
+        let (started, _) = oneshot::channel();
+        self.0.try_send(Event::Start { cell, kind: ChildKind::Dynamic, started }).is_ok()
+    }
+
+    /// Stops an actor and waits until it is gone.
+    pub(crate) async fn stop_child(&self, name: ActorName) -> Result<Saved, HostError> {
+        let (done, answer) = oneshot::channel();
+        self.0.send(Event::Stop { name, done }).await.map_err(|_| going_down())?;
+        answer.await.map_err(|_| going_down())?
+    }
+
+    /// Ends everything at once, nothing saved: for a host that was dropped. A loop with a full queue is told a moment
+    /// later.
+    pub(crate) fn abandon(&self) {
+        if let Err(mpsc::error::TrySendError::Full(event)) = self.0.try_send(Event::Abandon)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let sender = self.0.clone();
+            runtime.spawn(async move { drop(sender.send(event).await) });
+        }
+    }
+
+    /// Stops everything within `budget`.
+    pub(crate) async fn shutdown(&self, budget: Budget) -> ShutdownReport {
+        let (done, answer) = oneshot::channel();
+        if self.0.send(Event::Shutdown { budget, done }).await.is_err() {
+            return ShutdownReport::default();
+        }
+        answer.await.unwrap_or_default()
+    }
+}
+
+fn going_down() -> HostError {
+    HostError::new(ErrorCode::ShuttingDown, "the host is going down")
+}
+
+struct Child {
+    cell: Arc<Cell>,
+    kind: ChildKind,
+    /// Counts starts, so that those listed are stopped in reverse.
+    order: u64,
+    restarts: Restarts,
+    /// None: no instance; the actor stays down.
+    instance: Option<Running>,
+    /// Those who wait for its end; not empty, or stopping: it was told to stop.
+    waiting: Vec<oneshot::Sender<Result<Saved, HostError>>>,
+    asked: bool,
+}
+
+struct Running {
+    signal: watch::Sender<Signal>,
+    abort: AbortHandle,
+}
+
+struct ShuttingDown {
+    budget: Budget,
+    report: ShutdownReport,
+    done: oneshot::Sender<ShutdownReport>,
+}
+
+struct Run {
+    around: Surroundings,
+    events: mpsc::WeakSender<Event>,
+    children: HashMap<ActorName, Child>,
+    order: u64,
+    shutting_down: Option<ShuttingDown>,
+}
+
+impl Run {
+    async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+        while let Some(event) = events.recv().await {
+            match event {
+                Event::Start { cell, kind, started } => self.start(cell, kind, started),
+                Event::Stop { name, done } => self.stop(&name, done),
+                Event::Ended { cell, exit } => self.ended(&cell, exit),
+                // Without their signals' senders, all instances end at once.
+                Event::Abandon => break,
+                Event::Shutdown { budget, done } => {
+                    self.shutting_down.get_or_insert(ShuttingDown { budget, report: ShutdownReport::default(), done });
+                }
+            }
+            if self.shutting_down.is_some() && self.stop_next() {
+                break;
+            }
+        }
+    }
+
+    fn start(&mut self, cell: Arc<Cell>, kind: ChildKind, started: oneshot::Sender<Result<(), HostError>>) {
+        if self.shutting_down.is_some() {
+            self.close(&cell, "the host is going down");
+            self.around.registry.unregister(&cell);
+            drop(started.send(Err(going_down())));
+            return;
+        }
+        self.order += 1;
+        let child = Child {
+            cell: cell.clone(),
+            kind,
+            order: self.order,
+            restarts: Restarts::default(),
+            instance: None,
+            waiting: Vec::new(),
+            asked: false,
+        };
+        let name = cell.name().clone();
+        self.children.insert(name.clone(), child);
+        let (heard, answer) = oneshot::channel();
+        match self.spawn(&name, heard) {
+            Ok(()) => {
+                tokio::spawn(async move {
+                    let answer = answer.await.unwrap_or(Err(StartFailure::Stopped));
+                    drop(started.send(answer.map_err(|failure| start_error(&name, &failure))));
+                });
+            }
+            Err(error) => {
+                match kind {
+                    ChildKind::Listed => self.give_up(&name, &error.to_string()),
+                    ChildKind::Dynamic => self.remove(&name, &Saved::Kept, &error.to_string()),
+                }
+                drop(started.send(Err(error)));
+            }
+        }
+    }
+
+    /// The next instance of an actor, with the plugin version that is current now.
+    fn spawn(&mut self, name: &ActorName, started: oneshot::Sender<Result<(), StartFailure>>) -> Result<(), HostError> {
+        let Some(child) = self.children.get_mut(name) else { return Err(going_down()) };
+        let around = &self.around;
+        let parts = Parts {
+            program: around.catalog.current(&child.cell.spec.plugin)?,
+            store: around.store.clone(),
+            owner: around.owner.clone(),
+            node: around.node.clone(),
+            post: around.post.clone(),
+            outside: around.outside.clone(),
+        };
+        let (signal, receiver) = watch::channel(Signal::Go);
+        let cell = child.cell.clone();
+        let task = tokio::spawn(Instance::new(cell.clone(), parts, receiver).run(started));
+        child.instance = Some(Running { signal, abort: task.abort_handle() });
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let exit = task.await.unwrap_or_else(|error| ended_from_outside(&error));
+            if let Some(events) = events.upgrade() {
+                drop(events.send(Event::Ended { cell, exit }).await);
+            }
+        });
+        Ok(())
+    }
+
+    fn stop(&mut self, name: &ActorName, done: oneshot::Sender<Result<Saved, HostError>>) {
+        let Some(child) = self.children.get_mut(name) else {
+            let message = format!("no actor `{name}` runs here");
+            drop(done.send(Err(HostError::new(ErrorCode::UnknownActor, message))));
+            return;
+        };
+        child.waiting.push(done);
+        let above = self.shutting_down.as_ref().map(|down| down.budget);
+        child.tell_to_stop(StopReason::Normal, above);
+        if child.instance.is_none() {
+            self.remove(&name.clone(), &Saved::Kept, "it has ended");
+        }
+    }
+
+    fn ended(&mut self, cell: &Arc<Cell>, exit: Exit) {
+        let name = cell.name().clone();
+        let Some(child) = self.children.get_mut(&name) else { return };
+        child.instance = None;
+        let exit_text = exit.to_string();
+        cell.status().last_exit = Some(exit_text.clone());
+        let going_down = self.shutting_down.is_some();
+        let spec = &cell.spec;
+        let now = std::time::Instant::now();
+        let asked = child.asked || going_down;
+        let decision = match (cell.status().was_ready, child.kind) {
+            (true, _) => decide(&exit, asked, spec.restart, spec.intensity, &mut child.restarts, now),
+            // A first start that fails is its starter's to judge, not a crash to be mended.
+            (false, _) if asked => Decision::Remove,
+            (false, ChildKind::Dynamic) => Decision::Remove,
+            (false, ChildKind::Listed) => Decision::GiveUp,
+        };
+        match (&exit, decision) {
+            (Exit::Crashed(crash), _) => tracing::error!(
+                actor = %name, kind = ?crash.kind, during = crash.during, backtrace = ?crash.backtrace, next = ?decision, "crash: {crash}"
+            ),
+            (Exit::Refused(failure), _) => tracing::error!(actor = %name, next = ?decision, "`init` failed: {failure}"),
+            (Exit::Stopped(reason, Saved::Not(why)), _) => {
+                tracing::error!(actor = %name, %reason, "stopped, and not saved: {why}");
+            }
+            (Exit::Stopped(reason, saved), _) => tracing::debug!(actor = %name, %reason, ?saved, "stopped"),
+        }
+        match decision {
+            Decision::Restart => self.restart(&name, cell),
+            Decision::Remove => {
+                let saved = match exit {
+                    Exit::Stopped(_, saved) => saved,
+                    Exit::Crashed(crash) => Saved::Not(NotSaved::Crashed(crash.to_string())),
+                    // Nothing was loaded yet, so nothing is lost.
+                    Exit::Refused(_) => Saved::Kept,
+                };
+                let why = if cell.status().was_ready { "it has ended".to_owned() } else { exit_text };
+                self.remove(&name, &saved, &why);
+            }
+            Decision::GiveUp => self.give_up(&name, &exit_text),
+        }
+    }
+
+    fn restart(&mut self, name: &ActorName, cell: &Arc<Cell>) {
+        {
+            let mut status = cell.status();
+            status.phase = Phase::Restarting;
+            status.restarts += 1;
+        }
+        // A stop that the actor asked for has closed its mailbox.
+        cell.mailbox.set_gate(Gate::Open);
+        let (started, _) = oneshot::channel();
+        if let Err(error) = self.spawn(name, started) {
+            self.give_up(name, &error.to_string());
+        }
+    }
+
+    /// The actor stays down, under its name.
+    fn give_up(&mut self, name: &ActorName, why: &str) {
+        let Some(child) = self.children.get(name) else { return };
+        let cell = child.cell.clone();
+        tracing::error!(actor = %name, why, "the actor stays down until it is started again");
+        {
+            let mut status = cell.status();
+            status.phase = Phase::Failed;
+            status.last_exit = Some(why.to_owned());
+        }
+        self.close(&cell, &format!("it stays down: {why}"));
+    }
+
+    fn remove(&mut self, name: &ActorName, saved: &Saved, why: &str) {
+        let Some(child) = self.children.remove(name) else { return };
+        self.close(&child.cell, why);
+        self.around.registry.unregister(&child.cell);
+        if let Some(down) = &mut self.shutting_down {
+            down.report.stopped.push((name.clone(), saved.clone()));
+        }
+        for waiting in child.waiting {
+            drop(waiting.send(Ok(saved.clone())));
+        }
+    }
+
+    /// Takes no more messages, and says so to those that wait.
+    fn close(&self, cell: &Arc<Cell>, why: &str) {
+        cell.mailbox.set_gate(Gate::Closed(why.to_owned()));
+        let unseen = |actor: &ActorName| -> CallError {
+            SendError::Unavailable { actor: actor.to_string(), why: why.to_owned() }.into()
+        };
+        for envelope in cell.mailbox.drain(unseen) {
+            self.around.post.dead_letter(cell.name(), &envelope.message, why, None);
+        }
+    }
+
+    /// While the host goes down: tells the next ones to stop. True when nobody is left, and the report is out.
+    fn stop_next(&mut self) -> bool {
+        let Some(down) = &self.shutting_down else { return false };
+        let budget = down.budget;
+        let stays_down: Vec<_> =
+            self.children.values().filter(|c| c.instance.is_none()).map(|c| c.cell.name().clone()).collect();
+        for name in stays_down {
+            self.remove(&name, &Saved::Kept, "it has ended");
+        }
+        let dynamic = self.children.values().any(|child| child.kind == ChildKind::Dynamic);
+        if dynamic {
+            // Side by side: their commits share a barrier.
+            let children = self.children.values_mut().filter(|c| c.kind == ChildKind::Dynamic && !c.asked);
+            children.for_each(|child| child.tell_to_stop(StopReason::Shutdown, Some(budget)));
+            return false;
+        }
+        if let Some(last) = self.children.values_mut().max_by_key(|child| child.order) {
+            if !last.asked {
+                last.tell_to_stop(StopReason::Shutdown, Some(budget));
+            }
+            return false;
+        }
+        if let Some(down) = self.shutting_down.take() {
+            drop(down.done.send(down.report));
+        }
+        true
+    }
+}
+
+impl Child {
+    /// Once told, it is not told again; a tighter budget from above is kept to from outside.
+    fn tell_to_stop(&mut self, reason: StopReason, above: Option<Budget>) {
+        self.asked = true;
+        let Some(running) = &self.instance else { return };
+        let budget = Budget::of(self.cell.spec.shutdown, above);
+        let signal = match self.cell.spec.shutdown {
+            Shutdown::BrutalKill => Signal::Kill,
+            _ => Signal::Stop(reason, budget),
+        };
+        running.signal.send_modify(|now| {
+            // A stop that is under way keeps its reason and gets no more time than it had.
+            if matches!(now, Signal::Go) {
+                *now = signal;
+            }
+        });
+        if let Some(deadline) = budget.deadline {
+            let abort = running.abort.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep_until(deadline + OVERDUE).await;
+                abort.abort();
+            });
+        }
+    }
+}
+
+fn start_error(name: &ActorName, failure: &StartFailure) -> HostError {
+    let error = HostError::new(ErrorCode::Start, format!("actor `{name}` would not start: {failure}"));
+    match failure {
+        StartFailure::Crashed(crash) if !crash.backtrace.is_empty() => {
+            error.hint(format!("the guest was in {}", crash.backtrace.join(" ← ")))
+        }
+        _ => error,
+    }
+}
+
+/// An instance's task that did not end by itself: it was overdue, or the host's own code panicked in it.
+fn ended_from_outside(error: &tokio::task::JoinError) -> Exit {
+    if error.is_cancelled() {
+        return Exit::Stopped(StopReason::Shutdown, Saved::Not(NotSaved::Killed));
+    }
+    Exit::Crashed(crate::model::Crash {
+        kind: crate::model::CrashKind::Trap,
+        during: "host".into(),
+        message: format!("the host's own code panicked: {error}"),
+        backtrace: Vec::new(),
+    })
+}

@@ -1,0 +1,208 @@
+//! A store that a test can watch, hold up, and make fail; what it keeps outlives the hosts that use it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use baton_host::ActorName;
+use baton_host::model::StopReason;
+use baton_host::store::{
+    Capabilities, Head, Lease, MemoryStore, NewRecord, Quarantined, Record, RecordRef, Revision, SnapshotStore,
+    StoreError,
+};
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+/// What a store is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Op {
+    Head,
+    Claim,
+    Commit,
+    TakeUp,
+    Release,
+    Forget,
+    Load,
+    Quarantine,
+    List,
+}
+
+/// Changes what `load` answers.
+type Tamper = Arc<dyn Fn(Record) -> Result<Record, StoreError> + Send + Sync>;
+
+#[derive(Default)]
+struct Rules {
+    failing: HashMap<Op, StoreError>,
+    tamper: Option<Tamper>,
+    log: Vec<(Op, ActorName)>,
+}
+
+/// A [`MemoryStore`] behind a door. `close` leaves it open, so that the next host finds what this one left.
+pub struct StoreDouble {
+    inner: Arc<dyn SnapshotStore>,
+    rules: Mutex<Rules>,
+    /// Operations that wait until they are let through.
+    held: watch::Sender<Vec<Op>>,
+}
+
+impl fmt::Debug for StoreDouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreDouble")
+    }
+}
+
+impl Default for StoreDouble {
+    fn default() -> Self {
+        Self { inner: Arc::new(MemoryStore::new()), rules: Mutex::default(), held: watch::Sender::default() }
+    }
+}
+
+impl StoreDouble {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// From now on `op` waits until [`StoreDouble::let_through`].
+    pub fn hold(&self, op: Op) {
+        self.held.send_modify(|held| held.push(op));
+    }
+
+    /// Whatever waits goes on.
+    pub fn let_through(&self) {
+        self.held.send_modify(Vec::clear);
+    }
+
+    /// From now on `op` fails.
+    pub fn fail(&self, op: Op, with: StoreError) {
+        self.rules().failing.insert(op, with);
+    }
+
+    /// Nothing fails any more, and records are what they are.
+    pub fn mend(&self) {
+        let mut rules = self.rules();
+        rules.failing.clear();
+        rules.tamper = None;
+    }
+
+    /// From now on `load` answers this.
+    pub fn tamper(&self, with: impl Fn(Record) -> Result<Record, StoreError> + Send + Sync + 'static) {
+        self.rules().tamper = Some(Arc::new(with));
+    }
+
+    /// What was asked so far, in order, of reads and writes alike.
+    #[must_use]
+    pub fn log(&self) -> Vec<(Op, ActorName)> {
+        self.rules().log.clone()
+    }
+
+    fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn pass(&self, op: Op, actor: &ActorName) -> Result<(), StoreError> {
+        let mut held = self.held.subscribe();
+        // The sender lives as long as this does.
+        drop(held.wait_for(|held| !held.contains(&op)).await);
+        let mut rules = self.rules();
+        rules.log.push((op, actor.clone()));
+        rules.failing.get(&op).cloned().map_or(Ok(()), Err)
+    }
+}
+
+impl SnapshotStore for StoreDouble {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn head<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Option<(Head, Revision)>, StoreError>> {
+        Box::pin(async move {
+            self.pass(Op::Head, actor).await?;
+            self.inner.head(actor).await
+        })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        Box::pin(async move {
+            self.pass(Op::Claim, actor).await?;
+            self.inner.claim(actor, expect, owner).await
+        })
+    }
+
+    fn commit<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            self.pass(Op::Commit, &lease.actor).await?;
+            self.inner.commit(lease, record).await
+        })
+    }
+
+    fn take_up<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.pass(Op::TakeUp, &lease.actor).await?;
+            self.inner.take_up(lease).await
+        })
+    }
+
+    fn release<'a>(
+        &'a self,
+        lease: &'a mut Lease,
+        record: Option<NewRecord>,
+        stopped: StopReason,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            self.pass(Op::Release, &lease.actor).await?;
+            self.inner.release(lease, record, stopped).await
+        })
+    }
+
+    fn forget<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.pass(Op::Forget, &lease.actor).await?;
+            self.inner.forget(lease).await
+        })
+    }
+
+    fn load<'a>(&'a self, actor: &'a ActorName, reference: &'a RecordRef) -> BoxFuture<'a, Result<Record, StoreError>> {
+        Box::pin(async move {
+            self.pass(Op::Load, actor).await?;
+            let record = self.inner.load(actor, reference).await?;
+            let tamper = self.rules().tamper.clone();
+            tamper.map_or(Ok(record.clone()), |tamper| tamper(record))
+        })
+    }
+
+    fn quarantine<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        reference: &'a RecordRef,
+        why: &'a str,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.pass(Op::Quarantine, actor).await?;
+            self.inner.quarantine(actor, reference, why).await
+        })
+    }
+
+    fn quarantined<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Vec<Quarantined>, StoreError>> {
+        self.inner.quarantined(actor)
+    }
+
+    fn list<'a>(
+        &'a self,
+        after: Option<&'a ActorName>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<(ActorName, Result<Head, String>)>, StoreError>> {
+        self.inner.list(after, limit)
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+}

@@ -1,0 +1,168 @@
+//! What a person types after `cargo xtask`.
+
+use crate::setup::Source;
+
+/// A command, read whole.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Show the help.
+    Help,
+    /// Find or make the toolchain for guests.
+    Setup(Source),
+    /// Build the guests.
+    Guests(Source),
+    /// Run the tests; with words, those of the workspace that they choose.
+    Test(Source, Vec<String>),
+    /// Play the main job.
+    Demo(Source),
+    /// Format, lints, dependencies.
+    Check,
+    /// Write the guest SDK's bindings again.
+    Bindings,
+}
+
+/// What `help` says.
+pub(crate) const HELP: &str = "\
+The project's own commands.
+
+Usage: cargo xtask <command> [options]
+
+  setup      find or make a Rust toolchain that builds guests (target wasm32-unknown-unknown)
+  guests     build all guests in plugins/ into <target>/guests/out
+  test       set up, build the guests, run all tests; `-- WORDS` are for the workspace's test run alone
+  demo       play the main job: 20,000 flights, one actor per airport, a new plugin version in mid-stream
+  check      cargo fmt --check, clippy without warnings, cargo deny where it is installed
+  bindings   write the guest SDK's bindings again from wit/
+  help       show this
+
+Options of setup, guests, test and demo:
+  --toolchain any|rustup|debian   where the guests' toolchain comes from: whatever works (any, the default), the Rust in
+                                  use with rustup's help, or Debian's packages. BATON_TOOLCHAIN says the same.
+
+Exit code: 0 done, 1 failed, 2 not understood.";
+
+const NAMES: [&str; 7] = ["setup", "guests", "test", "demo", "check", "bindings", "help"];
+
+/// Reads the words after `cargo xtask`. `preset` is what BATON_TOOLCHAIN says.
+pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, String> {
+    let Some((name, rest)) = words.split_first() else {
+        return Err(format!("no command given; there are {}", NAMES.join(", ")));
+    };
+    let separator = rest.iter().position(|word| word == "--");
+    let (options, passed) = rest.split_at(separator.unwrap_or(rest.len()));
+    if ["-h", "--help", "help"].contains(&name.as_str()) || options.iter().any(|word| word == "-h" || word == "--help")
+    {
+        return Ok(Command::Help);
+    }
+    if !NAMES.contains(&name.as_str()) {
+        return Err(format!("no command `{name}`{}; there are {}", perhaps(name, &NAMES), NAMES.join(", ")));
+    }
+    let builds_guests = ["setup", "guests", "test", "demo"].contains(&name.as_str());
+    let source = source(name, options, preset.filter(|_| builds_guests), builds_guests)?;
+    if separator.is_some() && name != "test" {
+        return Err(format!("`{name}` passes nothing on, so `--` has no meaning here; only `test` does"));
+    }
+    Ok(match name.as_str() {
+        "setup" => Command::Setup(source),
+        "guests" => Command::Guests(source),
+        "test" => Command::Test(source, passed.iter().skip(1).cloned().collect()),
+        "demo" => Command::Demo(source),
+        "check" => Command::Check,
+        _ => Command::Bindings,
+    })
+}
+
+fn source(command: &str, options: &[String], preset: Option<&str>, taken: bool) -> Result<Source, String> {
+    let mut source = match preset {
+        Some(name) => named(name).map_err(|reason| format!("BATON_TOOLCHAIN: {reason}"))?,
+        None => Source::Any,
+    };
+    let mut words = options.iter();
+    while let Some(word) = words.next() {
+        let value = match word.split_once('=') {
+            Some(("--toolchain", value)) if taken => value,
+            None if word == "--toolchain" && taken => {
+                words.next().ok_or_else(|| format!("--toolchain needs one of {}", Source::NAMES.join(", ")))?
+            }
+            _ => return Err(not_taken(command, word, taken)),
+        };
+        source = named(value).map_err(|reason| format!("--toolchain: {reason}"))?;
+    }
+    Ok(source)
+}
+
+fn named(name: &str) -> Result<Source, String> {
+    Source::named(name)
+        .ok_or_else(|| format!("`{name}` is none of {}{}", Source::NAMES.join(", "), perhaps(name, &Source::NAMES)))
+}
+
+fn not_taken(command: &str, word: &str, takes_toolchain: bool) -> String {
+    let kind = if word.starts_with('-') { "option" } else { "argument" };
+    let known: &[&str] = if takes_toolchain { &["--toolchain", "--help"] } else { &["--help"] };
+    let name = word.split_once('=').map_or(word, |(name, _)| name);
+    let passing = if command == "test" { "; words for the test run come after `--`" } else { "" };
+    format!("`{command}` takes no {kind} `{word}`{}{passing}", perhaps(name, known))
+}
+
+/// What was perhaps meant.
+fn perhaps(word: &str, known: &[&str]) -> String {
+    let near = known.iter().map(|known| (strsim::damerau_levenshtein(word, known), known));
+    let nearest = near.filter(|(distance, known)| *distance <= 1 + known.len() / 4).min();
+    nearest.map_or_else(String::new, |(_, known)| format!(" (did you mean `{known}`?)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str, preset: Option<&str>) -> Result<Command, String> {
+        parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>(), preset)
+    }
+
+    #[test]
+    fn what_is_right_is_understood() {
+        for (line, preset, expected) in [
+            ("setup", None, Command::Setup(Source::Any)),
+            ("setup --toolchain debian", None, Command::Setup(Source::Debian)),
+            ("guests --toolchain=rustup", Some("debian"), Command::Guests(Source::Rustup)),
+            ("demo", Some("debian"), Command::Demo(Source::Debian)),
+            ("test", None, Command::Test(Source::Any, vec![])),
+            ("test --toolchain any -- -p x --help", None, {
+                Command::Test(Source::Any, vec!["-p".to_owned(), "x".to_owned(), "--help".to_owned()])
+            }),
+            ("check", Some("nonsense"), Command::Check),
+            ("bindings", None, Command::Bindings),
+            ("help", None, Command::Help),
+            ("--help", None, Command::Help),
+            ("demo --help", None, Command::Help),
+        ] {
+            assert_eq!(parsed(line, preset), Ok(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_what_was_perhaps_meant() {
+        for (line, preset, part) in [
+            ("", None, "no command given"),
+            ("tset", None, "no command `tset` (did you mean `test`?)"),
+            ("deploy", None, "no command `deploy`; there are setup, guests"),
+            ("demo --toolchian debian", None, "`demo` takes no option `--toolchian` (did you mean `--toolchain`?)"),
+            ("demo --toolchain", None, "--toolchain needs one of any, rustup, debian"),
+            ("demo --toolchain debain", None, "`debain` is none of any, rustup, debian (did you mean `debian`?)"),
+            ("demo", Some("x"), "BATON_TOOLCHAIN: `x` is none of"),
+            ("check --toolchain debian", None, "`check` takes no option `--toolchain`"),
+            ("test store", None, "`test` takes no argument `store`; words for the test run come after `--`"),
+            ("demo -- x", None, "`demo` passes nothing on"),
+        ] {
+            let message = parsed(line, preset).expect_err(line);
+            assert!(message.contains(part), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_command() {
+        for name in NAMES {
+            assert!(HELP.contains(&format!("\n  {name} ")), "{name}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `cargo xtask`: the project's own commands. `cargo xtask help` lists them.
+
+mod args;
+mod check;
+mod demo;
+mod failure;
+mod guests;
+mod process;
+mod progress;
+mod project;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use args::Command;
+use failure::Result;
+use process::Interrupt;
+use progress::{Steps, say, show};
+use project::Project;
+use setup::Source;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let preset = std::env::var("BATON_TOOLCHAIN").ok().filter(|name| !name.is_empty());
+    let command = match args::parse(&words, preset.as_deref()) {
+        Ok(command) => command,
+        Err(reason) => {
+            say(&format!("error: {reason}\n`cargo xtask help` tells more"));
+            return ExitCode::from(2);
+        }
+    };
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(&format!("error: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    if command == Command::Help {
+        show(args::HELP);
+        return Ok(());
+    }
+    let interrupt = Interrupt::listen()?;
+    let ended = Project::find(&interrupt).and_then(|project| run_in(&project, command));
+    // Whatever failed because we were asked to stop is not what went wrong.
+    interrupt.check()?;
+    ended
+}
+
+fn run_in(project: &Project, command: Command) -> Result<()> {
+    let _alone = project.lock()?;
+    match command {
+        Command::Help => Ok(()),
+        Command::Setup(source) => setup_alone(project, source),
+        Command::Guests(source) => guests_alone(project, source),
+        Command::Test(source, words) => test::run(project, source, &words),
+        Command::Demo(source) => demo::run(project, source),
+        Command::Check => check::run(project),
+        Command::Bindings => check::bindings(project),
+    }
+}
+
+fn setup_alone(project: &Project, source: Source) -> Result<()> {
+    let mut steps = Steps::new(1);
+    prepare(project, source, &mut steps).map(drop)
+}
+
+fn guests_alone(project: &Project, source: Source) -> Result<()> {
+    let mut steps = Steps::new(2);
+    build_guests(project, source, &mut steps)?;
+    show(&project.guests_out().display().to_string());
+    Ok(())
+}
+
+/// The step that every command which builds guests begins with.
+fn prepare(project: &Project, source: Source, steps: &mut Steps) -> Result<setup::Toolchain> {
+    steps.begin("a toolchain for guests");
+    let toolchain = setup::toolchain(project, source)?;
+    steps.done(&toolchain.name);
+    Ok(toolchain)
+}
+
+/// Two steps: the toolchain, and the guests built with it.
+pub(crate) fn build_guests(project: &Project, source: Source, steps: &mut Steps) -> Result<Vec<guests::Guest>> {
+    let toolchain = prepare(project, source, steps)?;
+    steps.begin("the guests in plugins/");
+    let built = guests::build(project, &toolchain)?;
+    steps.done(&guests::listed(&built));
+    Ok(built)
+}

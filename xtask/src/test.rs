@@ -1,0 +1,173 @@
+//! Sets up what the tests need, runs all of them, and says what ran.
+
+use std::ffi::OsStr;
+use std::io::IsTerminal;
+use std::process::{Command, Stdio};
+
+use crate::build_guests;
+use crate::failure::{Failure, Result};
+use crate::process::{stream, watch};
+use crate::progress::{Steps, seconds, show};
+use crate::project::Project;
+use crate::setup::Source;
+
+/// How many tests passed, failed and were left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+/// One run of tests and what came of it.
+#[derive(Debug)]
+struct Ran {
+    title: &'static str,
+    counts: Counts,
+}
+
+/// Runs them. `words` go to the workspace's test run; with any, nothing else is run.
+pub(crate) fn run(project: &Project, source: Source, words: &[String]) -> Result<()> {
+    let all = words.is_empty();
+    let mut steps = Steps::new(if all { 6 } else { 4 });
+    let mut ran = Vec::new();
+    let ended = run_steps(project, source, words, &mut steps, &mut ran);
+    for Ran { title, counts } in &ran {
+        let Counts { passed, failed, skipped } = counts;
+        show(&format!("{title:<38} {passed:>5} passed {failed:>3} failed {skipped:>3} skipped"));
+    }
+    let took = seconds(steps.elapsed());
+    match ended {
+        Ok(()) => {
+            let passed: u64 = ran.iter().map(|ran| ran.counts.passed).sum();
+            let left =
+                if all { "" } else { " (the guests' own tests and the examples in the documentation were not run)" };
+            show(&format!("{passed} tests passed in {took}{left}"));
+            Ok(())
+        }
+        Err(failure) => Err(Failure::new(format!("step \"{}\" failed after {took}: {failure}", steps.title()))),
+    }
+}
+
+fn run_steps(project: &Project, source: Source, words: &[String], steps: &mut Steps, ran: &mut Vec<Ran>) -> Result<()> {
+    build_guests(project, source, steps)?;
+
+    steps.begin("the host, its command and the tests");
+    // Tests and binaries in one build: apart, cargo would choose other features for the dependencies they share and
+    // compile the engine twice.
+    stream(project.cargo().args(["build", "--workspace", "--bins", "--tests", "--locked"]), &project.interrupt)?;
+    steps.done("built");
+
+    if words.is_empty() {
+        steps.begin("the guests' own tests, run natively");
+        let mut guests = project.cargo_into(&project.target.join("plugins-native"));
+        guests.args(["test", "--workspace", "--locked", "--manifest-path"]).arg(project.plugins_manifest());
+        run_tests(project, guests, "guests, natively", 1, steps, ran)?;
+    }
+
+    let nextest = has_nextest(project);
+    steps.begin(if nextest { "the workspace's tests, with nextest" } else { "the workspace's tests, with cargo test" });
+    let mut tests = project.cargo();
+    tests.args(if nextest { &["nextest", "run"][..] } else { &["test"] });
+    // The doc tests come after; `cargo test` would run them here as well.
+    tests.args(["--workspace", "--locked"]).args(if nextest { &[][..] } else { &["--bins", "--lib", "--tests"] });
+    run_tests(project, tests_with(tests, words), "workspace", 1, steps, ran)?;
+
+    if words.is_empty() {
+        steps.begin("the examples in the documentation");
+        let mut docs = project.cargo();
+        // Of the whole workspace: another choice of packages would be another choice of features.
+        docs.args(["test", "--workspace", "--doc", "--locked"]);
+        run_tests(project, docs, "examples in the documentation", 0, steps, ran)?;
+    }
+    Ok(())
+}
+
+fn tests_with(mut command: Command, words: &[String]) -> Command {
+    command.args(words.iter().map(OsStr::new));
+    command
+}
+
+fn run_tests(
+    project: &Project,
+    mut command: Command,
+    title: &'static str,
+    least: u64,
+    steps: &Steps,
+    ran: &mut Vec<Ran>,
+) -> Result<()> {
+    command.env("BATON_GUESTS", project.guests_out());
+    if std::io::stderr().is_terminal() {
+        // The runner writes into our pipe and could not know that a screen is behind it.
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    let (ended, found) = watch(&mut command, &project.interrupt, counts)?;
+    let counts = found.into_iter().fold(Counts::default(), |sum, one| Counts {
+        passed: sum.passed + one.passed,
+        failed: sum.failed + one.failed,
+        skipped: sum.skipped + one.skipped,
+    });
+    ran.push(Ran { title, counts });
+    ended?;
+    if counts.passed < least {
+        return Err(Failure::new("it passed, but no test ran"));
+    }
+    steps.done(&format!("{} passed", counts.passed));
+    Ok(())
+}
+
+/// What a runner's closing line says: nextest's `Summary`, or libtest's `test result`.
+fn counts(line: &str) -> Option<Counts> {
+    let line = line.trim();
+    let said = if line.starts_with("Summary [") {
+        line.split_once(" run: ")?.1
+    } else {
+        line.strip_prefix("test result: ")?.split_once(". ")?.1
+    };
+    let mut counts = Counts::default();
+    for part in said.split([',', ';']) {
+        let mut words = part.split_whitespace();
+        let (Some(Ok(number)), Some(kind)) = (words.next().map(str::parse::<u64>), words.next()) else { continue };
+        match kind {
+            "passed" => counts.passed += number,
+            "failed" | "timed" | "exec" => counts.failed += number,
+            "skipped" | "ignored" => counts.skipped += number,
+            _ => {}
+        }
+    }
+    Some(counts)
+}
+
+fn has_nextest(project: &Project) -> bool {
+    let mut version = project.cargo();
+    version.args(["nextest", "--version"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    version.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_of_both_runners_are_counted() {
+        let of = |passed, failed, skipped| Some(Counts { passed, failed, skipped });
+        for (line, expected) in [
+            ("     Summary [   1.234s] 45 tests run: 45 passed, 2 skipped", of(45, 0, 2)),
+            ("     Summary [   1.234s] 9 tests run: 6 passed (1 slow), 2 failed, 1 timed out, 0 skipped", of(6, 3, 0)),
+            ("     Summary [   0.1s] 3/9 tests run: 2 passed, 1 failed, 1 skipped", of(2, 1, 1)),
+            (
+                "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s",
+                of(12, 0, 1),
+            ),
+            (
+                "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0s",
+                of(1, 1, 0),
+            ),
+            ("test store::tests::keeps ... ok", None),
+            ("Summary of nothing", None),
+            ("", None),
+        ] {
+            assert_eq!(counts(line), expected, "{line}");
+        }
+    }
+}
