@@ -1,8 +1,8 @@
 //! Name → mailbox. An actor that is not there yet, but has a template, is started by its first message.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::actor::{Cell, Envelope, Post};
 use crate::model::{ActorName, ActorSpec, Body, CallError, Crash, Message, MessageId, Request, SendError, Template};
 use crate::registry::Registry;
-use crate::sandbox::{Chain, NestedCall, Outside};
+use crate::sandbox::{NestedCall, Outside};
 use crate::supervisor::Supervisor;
 
 /// Dead letters that are kept; older ones make room.
@@ -53,6 +53,7 @@ pub(crate) struct Router {
     supervisor: OnceLock<Supervisor>,
     closed: AtomicBool,
     dead: Mutex<VecDeque<DeadLetter>>,
+    waits: Waits,
 }
 
 impl Router {
@@ -65,6 +66,7 @@ impl Router {
             supervisor: OnceLock::new(),
             closed: AtomicBool::new(false),
             dead: Mutex::new(VecDeque::new()),
+            waits: Waits::default(),
         }
     }
 
@@ -115,7 +117,7 @@ impl Router {
     pub(crate) fn cast(&self, to: &ActorName, id: MessageId, body: Body) -> Result<(), SendError> {
         self.open_to_outside(to)?;
         let message = Message::Cast(Request { id, sender: None, body });
-        self.deliver(to, Envelope { message, reply: None, chain: Chain::default(), restored: None })
+        self.deliver(to, Envelope { message, reply: None, restored: None })
     }
 
     /// A call from outside.
@@ -128,7 +130,7 @@ impl Router {
     ) -> Result<Body, CallError> {
         self.open_to_outside(to)?;
         let request = Request { id, sender: None, body };
-        self.ask(to, request, Chain::default(), timeout).await
+        self.ask(to, request, timeout).await
     }
 
     fn open_to_outside(&self, to: &ActorName) -> Result<(), SendError> {
@@ -138,10 +140,10 @@ impl Router {
         }
     }
 
-    async fn ask(&self, to: &ActorName, request: Request, chain: Chain, timeout: Duration) -> Result<Body, CallError> {
+    async fn ask(&self, to: &ActorName, request: Request, timeout: Duration) -> Result<Body, CallError> {
         let (reply, answer) = oneshot::channel();
         let message = Message::Call(request);
-        self.deliver(to, Envelope { message, reply: Some(reply), chain, restored: None })?;
+        self.deliver(to, Envelope { message, reply: Some(reply), restored: None })?;
         match tokio::time::timeout(timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {
@@ -192,7 +194,7 @@ impl Post for Router {
     fn send(&self, from: &ActorName, to: ActorName, id: MessageId, body: Body) {
         let message = Message::Cast(Request { id, sender: Some(from.clone()), body });
         let kept = message.clone();
-        let envelope = Envelope { message, reply: None, chain: Chain::default(), restored: None };
+        let envelope = Envelope { message, reply: None, restored: None };
         if let Err(error) = self.deliver(&to, envelope) {
             self.bury(&to, &kept, &error.to_string(), None);
         }
@@ -200,6 +202,48 @@ impl Post for Router {
 
     fn dead_letter(&self, to: &ActorName, message: &Message, why: &str, crash: Option<&Crash>) {
         self.bury(to, message, why, crash);
+    }
+}
+
+/// Who waits in the middle of its turn, and for whom: an actor has one turn at a time, and in it one call. No circle is
+/// ever let in.
+#[derive(Debug, Default)]
+struct Waits(Mutex<HashMap<ActorName, ActorName>>);
+
+/// That an actor waits; until this is dropped.
+#[derive(Debug)]
+struct Waiting<'a> {
+    waits: &'a Waits,
+    from: ActorName,
+}
+
+impl Waits {
+    fn map(&self) -> MutexGuard<'_, HashMap<ActorName, ActorName>> {
+        // Entries come and go whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that `from` waits for `to`; or, where `to` waits for `from` already, says who waits for whom.
+    fn begin(&self, from: &ActorName, to: &ActorName) -> Result<Waiting<'_>, String> {
+        let mut map = self.map();
+        let mut chain = format!("{from} → {to}");
+        let mut at = to;
+        while at != from {
+            let Some(next) = map.get(at) else {
+                map.insert(from.clone(), to.clone());
+                return Ok(Waiting { waits: self, from: from.clone() });
+            };
+            chain.push_str(" → ");
+            chain.push_str(next.as_str());
+            at = next;
+        }
+        Err(chain)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.waits.map().remove(&self.from);
     }
 }
 
@@ -211,11 +255,31 @@ impl Outside for Calls {
     fn call(&self, call: NestedCall) -> BoxFuture<'static, Result<Body, CallError>> {
         let router = self.0.clone();
         Box::pin(async move {
-            let NestedCall { to, id, body, timeout, from, chain } = call;
-            if chain.contains(&to) {
-                return Err(CallError::Deadlock { actor: to.to_string(), chain: format!("{chain} → {to}") });
-            }
-            router.ask(&to, Request { id, sender: Some(from), body }, chain, timeout).await
+            let NestedCall { to, id, body, timeout, from } = call;
+            let waiting = router.waits.begin(&from, &to);
+            let _until_answered = waiting.map_err(|chain| CallError::Deadlock { actor: to.to_string(), chain })?;
+            router.ask(&to, Request { id, sender: Some(from.clone()), body }, timeout).await
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_circle_of_calls_is_found_wherever_it_closes() {
+        let name = |n| ActorName::new(n).expect("valid");
+        let (a, b, c) = (name("a"), name("b"), name("c"));
+        let waits = Waits::default();
+        assert_eq!(waits.begin(&a, &a).expect_err("itself"), "a → a");
+        let b_waits = waits.begin(&b, &c).expect("c does not wait");
+        let a_waits = waits.begin(&a, &b).expect("b waits for c alone");
+        assert_eq!(waits.begin(&c, &a).expect_err("the circle"), "c → a → b → c");
+        // Who has its answer waits no more.
+        drop(a_waits);
+        drop(waits.begin(&c, &a).expect("a is free"));
+        drop(b_waits);
+        assert!(waits.map().is_empty());
     }
 }

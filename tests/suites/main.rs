@@ -3,8 +3,13 @@
 
 pub(crate) use baton_tests as harness;
 
+mod architecture;
+mod bad_input;
 mod bindings;
 mod cli;
+mod code_cache;
 mod lifecycle;
+mod process_disk;
+mod process_handoff;
 mod store_conformance;
 mod store_sled;

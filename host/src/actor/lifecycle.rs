@@ -10,7 +10,7 @@ use super::{Envelope, Gate, NotAgain};
 use crate::model::{
     CallError, Crash, CrashKind, Exit, Failure, Handoff, Hold, HoldCause, Message, MessageId, Phase, Refusal,
 };
-use crate::sandbox::{Chain, Effect, Guest, GuestEnv, TurnBase};
+use crate::sandbox::{Effect, Guest, GuestEnv, TurnBase};
 use crate::store::{Lease, Record, RecordRef, StoreError};
 
 /// Waits between two tries while something is out of reach, in milliseconds: the first, and the longest.
@@ -67,7 +67,7 @@ enum Opening {
 
 impl Instance {
     fn base(&self) -> TurnBase {
-        TurnBase { id: MessageId::random(), chain: Chain::default(), timers_left: self.cell.limits.timers }
+        TurnBase { id: MessageId::random(), timers_left: self.cell.limits.timers }
     }
 
     /// Makes an instance and runs its `init`. A stop cuts it short: until `continue` there is nothing to lose.

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 use crate::model::{ActorName, Body, CallError, Hold, Limits, Message, SendError};
-use crate::sandbox::Chain;
 
 /// Where a reply goes.
 pub(crate) type ReplyTo = oneshot::Sender<Result<Body, CallError>>;
@@ -17,8 +16,6 @@ pub(crate) struct Envelope {
     pub(crate) message: Message,
     /// For calls.
     pub(crate) reply: Option<ReplyTo>,
-    /// Who waits for the reply.
-    pub(crate) chain: Chain,
     /// For a message that came with a record: the record's sequence, and the message's place in its inbox.
     pub(crate) restored: Option<(u64, usize)>,
 }
@@ -26,7 +23,7 @@ pub(crate) struct Envelope {
 impl Envelope {
     /// A message that came with a record.
     pub(crate) fn restored(message: Message, sequence: u64, place: usize) -> Self {
-        Self { message, reply: None, chain: Chain::default(), restored: Some((sequence, place)) }
+        Self { message, reply: None, restored: Some((sequence, place)) }
     }
 }
 
@@ -195,7 +192,7 @@ mod tests {
             sender: None,
             body: Body::copy_from_slice(body.as_bytes()),
         };
-        Envelope { message: Message::Cast(request), reply: None, chain: Chain::default(), restored: None }
+        Envelope { message: Message::Cast(request), reply: None, restored: None }
     }
 
     fn drained(mailbox: &Mailbox) -> Vec<String> {

@@ -13,7 +13,7 @@ use super::{Budget, Cell, Envelope, NotAgain, Post, Signal};
 use crate::model::{
     CallError, Crash, CrashKind, Exit, Message, MessageId, NotSaved, Phase, Saved, Shutdown, State, StopReason,
 };
-use crate::sandbox::{Chain, Effect, Guest, Outside, Program, TurnBase};
+use crate::sandbox::{Effect, Guest, Outside, Program, TurnBase};
 use crate::store::{Cause, Lease, NewRecord, Origination, SnapshotStore, StoreError, StoredTimer};
 
 /// How long a checkpoint that the guest asked for is tried while the store is out of reach, in milliseconds.
@@ -150,12 +150,12 @@ impl Instance {
         let message = Message::Timer(name.to_owned());
         let record = live.lease.head.current().map(|record| record.sequence);
         let not_again = record.map(|sequence| NotAgain::Timer(sequence, name.to_owned(), due));
-        (Envelope { message, reply: None, chain: Chain::default(), restored: None }, not_again)
+        (Envelope { message, reply: None, restored: None }, not_again)
     }
 
     /// One message, from the mailbox to whatever follows.
     async fn turn(&mut self, live: &mut Live, (envelope, timer): (Envelope, Option<NotAgain>)) -> Next {
-        let Envelope { message, reply, chain, restored } = envelope;
+        let Envelope { message, reply, restored } = envelope;
         let not_again = restored.map(|(sequence, place)| NotAgain::Message(sequence, place)).or(timer);
         live.turns += 1;
         let id = match &message {
@@ -166,7 +166,7 @@ impl Instance {
         };
         let timers_left = self.cell.limits.timers.saturating_sub(live.timers.len());
         let handled = {
-            let handle = live.guest.handle(&message, TurnBase { id, chain, timers_left });
+            let handle = live.guest.handle(&message, TurnBase { id, timers_left });
             let mark = mark_taken_up(&*self.parts.store, &mut live.lease, live.mark);
             tokio::select! {
                 biased;
@@ -250,7 +250,7 @@ impl Instance {
 
     /// A checkpoint, durable when this answers.
     async fn save(&mut self, live: &mut Live, during: &str) -> Result<(), Crash> {
-        let base = TurnBase { id: MessageId::random(), chain: Chain::default(), timers_left: 0 };
+        let base = TurnBase { id: MessageId::random(), timers_left: 0 };
         let snapshot = live.guest.snapshot(base).await?;
         // A snapshot is not a turn of its own: what it asks for has no place.
         drop(live.guest.take_effects());
@@ -419,10 +419,13 @@ async fn sleep(wait: Option<Duration>) {
 
 /// Sets the mark, as often as it takes while the store is out of reach: nothing may leave the first turn before.
 async fn mark_taken_up(store: &dyn SnapshotStore, lease: &mut Lease, needed: bool) -> Result<(), Crash> {
+    if !needed {
+        return Ok(());
+    }
     let mut backoff = Backoff::new();
-    while needed {
+    loop {
         match store.take_up(lease).await {
-            Ok(()) => break,
+            Ok(()) => return Ok(()),
             Err(StoreError::Conflict(why)) => return Err(fenced("handle", why)),
             Err(error) => {
                 tracing::warn!(actor = %lease.actor, %error, "its state cannot be marked as taken up; trying again");
@@ -430,7 +433,6 @@ async fn mark_taken_up(store: &dyn SnapshotStore, lease: &mut Lease, needed: boo
             }
         }
     }
-    Ok(())
 }
 
 pub(super) fn apply_timers(timers: &mut BTreeMap<String, u64>, plan: &Plan) {

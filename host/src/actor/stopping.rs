@@ -11,7 +11,7 @@ use super::{Budget, Envelope, Gate};
 use crate::model::{
     ActorName, CallError, CrashKind, Exit, Legacy, MessageId, NotSaved, Phase, Saved, SendError, Shutdown, StopReason,
 };
-use crate::sandbox::{Chain, TurnBase};
+use crate::sandbox::TurnBase;
 use crate::store::{Cause, Lease, NewRecord, SnapshotStore, StoreError};
 
 /// What of a budget is set aside for the commit: at most this, in milliseconds, and at most a quarter.
@@ -75,7 +75,7 @@ impl Instance {
         }
         let share = budget.left().map(guest_share);
         let timers_left = self.cell.limits.timers.saturating_sub(live.timers.len());
-        let base = TurnBase { id: MessageId::random(), chain: Chain::default(), timers_left };
+        let base = TurnBase { id: MessageId::random(), timers_left };
         let left = {
             let terminate = live.guest.terminate(&reason, share, base);
             match self.unless_cut(terminate).await {

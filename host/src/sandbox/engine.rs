@@ -75,10 +75,10 @@ impl Sandbox {
 fn configuration(instances: u32) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
-        .total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT / 4))
-        // Most components have one memory and two tables; a few have more.
-        .total_memories(instances + instances / 4 + MEMORIES_PER_COMPONENT)
-        .total_tables(instances.saturating_mul(2) + TABLES_PER_COMPONENT)
+        // Most components have a few core instances, one memory and two tables; there is always room for a large one.
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT / 4) + CORE_INSTANCES_PER_COMPONENT)
+        .total_memories(instances.saturating_add(instances / 4 + MEMORIES_PER_COMPONENT))
+        .total_tables(instances.saturating_mul(2).saturating_add(TABLES_PER_COMPONENT))
         .total_stacks(instances)
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
         .max_memories_per_component(MEMORIES_PER_COMPONENT)

@@ -8,7 +8,7 @@ use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 
 use super::program::Program;
 use super::wasi::Wasi;
-use super::{Chain, Effect, GuestEnv, abi, trap};
+use super::{Effect, GuestEnv, abi, trap};
 use crate::model::{
     Crash, CrashKind, Description, Failure, Handoff, Legacy, Message, MessageId, Refusal, State, StopReason,
 };
@@ -22,8 +22,6 @@ const DEADLINE_GRACE: Duration = Duration::from_millis(50);
 pub(crate) struct TurnBase {
     /// The ids of what the turn sends are made of this one.
     pub(crate) id: MessageId,
-    /// Who waits for this turn.
-    pub(crate) chain: Chain,
     /// How many more timers the actor may have.
     pub(crate) timers_left: usize,
 }
@@ -47,12 +45,28 @@ pub(super) struct Turn {
     pub(super) sent: usize,
     pub(super) sent_bytes: usize,
     pub(super) timers_set: usize,
+    pub(super) timers_cancelled: usize,
+    /// Whether it has asked for a checkpoint, and for its end.
+    pub(super) saves: bool,
+    pub(super) stops: bool,
     pub(super) log_lines: usize,
 }
 
 impl Turn {
     fn new(base: TurnBase, deadline: Option<Instant>) -> Self {
-        Self { base, deadline, effects: Vec::new(), ordinal: 0, sent: 0, sent_bytes: 0, timers_set: 0, log_lines: 0 }
+        Self {
+            base,
+            deadline,
+            effects: Vec::new(),
+            ordinal: 0,
+            sent: 0,
+            sent_bytes: 0,
+            timers_set: 0,
+            timers_cancelled: 0,
+            saves: false,
+            stops: false,
+            log_lines: 0,
+        }
     }
 }
 
@@ -164,7 +178,7 @@ impl Guest {
     /// Makes an instance of `program`; its own start code runs within `within`.
     pub(super) async fn new(program: &Program, env: GuestEnv, within: Duration) -> Result<Self, Crash> {
         let limits = env.limits.clone();
-        let base = TurnBase { id: MessageId::random(), chain: Chain::default(), timers_left: 0 };
+        let base = TurnBase { id: MessageId::random(), timers_left: 0 };
         let wasi = program.uses_wasi().then(|| Box::new(Wasi::new(&env.actor)));
         let data =
             Data { env, wasi, turn: Turn::new(base, Some(Instant::now() + within)), memory_bytes: 0, limit_met: None };

@@ -13,6 +13,8 @@ use crate::model::{ActorName, Body, MessageId, SendError};
 const RANDOM_BYTES: u32 = 64 << 10;
 /// Longest name of a timer, in bytes.
 const TIMER_NAME_BYTES: usize = 255;
+/// Timers that one turn may cancel: cancelling has no answer, so more is a trap.
+const TURN_CANCELS: usize = 10_000;
 
 pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
     linker.instance(abi::TYPES)?;
@@ -28,7 +30,11 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
         Ok((left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),))
     })?;
     host.func_wrap("save", |mut cx: Cx<'_>, ()| {
-        cx.data_mut().turn.effects.push(Effect::Save);
+        let turn = &mut cx.data_mut().turn;
+        // Once says it all; a guest that says it without end must not fill the host's memory.
+        if !std::mem::replace(&mut turn.saves, true) {
+            turn.effects.push(Effect::Save);
+        }
         Ok(())
     })?;
     host.func_wrap("send", |mut cx: Cx<'_>, (to, body): (String, Vec<u8>)| Ok((cx.data_mut().send(&to, body),)))?;
@@ -46,12 +52,12 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
     host.func_wrap("set-timer", |mut cx: Cx<'_>, (name, after_ms): (String, u64)| {
         Ok((cx.data_mut().set_timer(name, after_ms),))
     })?;
-    host.func_wrap("cancel-timer", |mut cx: Cx<'_>, (name,): (String,)| {
-        cx.data_mut().turn.effects.push(Effect::CancelTimer(name));
-        Ok(())
-    })?;
+    host.func_wrap("cancel-timer", |mut cx: Cx<'_>, (name,): (String,)| cx.data_mut().cancel_timer(name))?;
     host.func_wrap("stop", |mut cx: Cx<'_>, ()| {
-        cx.data_mut().turn.effects.push(Effect::Stop);
+        let turn = &mut cx.data_mut().turn;
+        if !std::mem::replace(&mut turn.stops, true) {
+            turn.effects.push(Effect::Stop);
+        }
         Ok(())
     })
 }
@@ -134,9 +140,21 @@ impl Data {
             return Err(abi::CallError::Limit(error.to_string()));
         }
         let id = self.next_id();
-        let chain = self.turn.base.chain.with(&self.env.actor);
         let (from, timeout) = (self.env.actor.clone(), Duration::from_millis(timeout_ms));
-        Ok(NestedCall { to, id, body: Body::from(body), timeout, from, chain })
+        Ok(NestedCall { to, id, body: Body::from(body), timeout, from })
+    }
+
+    fn cancel_timer(&mut self, name: String) -> wasmtime::Result<()> {
+        // No timer has such a name.
+        if name.is_empty() || name.len() > TIMER_NAME_BYTES {
+            return Ok(());
+        }
+        if self.turn.timers_cancelled >= TURN_CANCELS {
+            return Err(trap::Misuse(format!("it cancelled more than {TURN_CANCELS} timers in one turn")).into());
+        }
+        self.turn.timers_cancelled += 1;
+        self.turn.effects.push(Effect::CancelTimer(name));
+        Ok(())
     }
 
     fn set_timer(&mut self, name: String, after_ms: u64) -> Result<(), abi::SendError> {

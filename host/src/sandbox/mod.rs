@@ -46,47 +46,6 @@ pub(crate) struct NestedCall {
     pub(crate) timeout: Duration,
     /// The actor that makes it.
     pub(crate) from: ActorName,
-    /// Who waits for this call, from the first caller to the one that makes it.
-    pub(crate) chain: Chain,
-}
-
-/// Who waits for whom: the actors whose turns wait for this one, outermost first.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Chain(Option<Arc<ChainLink>>);
-
-#[derive(Debug)]
-struct ChainLink {
-    actor: ActorName,
-    outer: Chain,
-}
-
-impl Chain {
-    /// This chain with `actor` at its end.
-    pub(crate) fn with(&self, actor: &ActorName) -> Self {
-        Self(Some(Arc::new(ChainLink { actor: actor.clone(), outer: self.clone() })))
-    }
-
-    /// Whether `actor` waits already.
-    pub(crate) fn contains(&self, actor: &ActorName) -> bool {
-        let mut at = &self.0;
-        while let Some(link) = at {
-            if link.actor == *actor {
-                return true;
-            }
-            at = &link.outer.0;
-        }
-        false
-    }
-}
-
-impl fmt::Display for Chain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(link) = &self.0 else { return Ok(()) };
-        if link.outer.0.is_some() {
-            write!(f, "{} → ", link.outer)?;
-        }
-        write!(f, "{}", link.actor)
-    }
 }
 
 /// What a turn asked for; it happens once the turn has ended well.
@@ -105,18 +64,4 @@ pub(crate) enum Effect {
     CancelTimer(String),
     Save,
     Stop,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_chain_knows_everyone_who_waits() {
-        let name = |n| ActorName::new(n).expect("valid");
-        let chain = Chain::default().with(&name("a")).with(&name("b"));
-        assert!(chain.contains(&name("a")) && chain.contains(&name("b")) && !chain.contains(&name("c")));
-        assert_eq!(chain.to_string(), "a → b");
-        assert_eq!(Chain::default().to_string(), "");
-    }
 }

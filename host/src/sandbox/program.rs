@@ -8,7 +8,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
 use super::guest::{Data, Exports, Guest, TurnBase};
-use super::{Chain, GuestEnv, NestedCall, Outside, Sandbox, abi};
+use super::{GuestEnv, NestedCall, Outside, Sandbox, abi};
 use crate::model::{
     ActorName, Body, CallError, Crash, CrashKind, Description, Digest, ErrorCode, HostError, Limits, MessageId,
     PluginName, SendError, Version,
@@ -112,7 +112,7 @@ impl Sandbox {
         let mut program = compiled;
         let description = describe(&program).await.map_err(|crash| {
             let hint = match crash.backtrace.as_slice() {
-                [] => "run it under `baton inspect` while you mend it".to_owned(),
+                [] => "`baton inspect FILE.wasm` tries the same without a host".to_owned(),
                 frames => format!("the guest was in {}", frames.join(" ← ")),
             };
             plugin_error(label, format!("`{}` failed: {crash}", crash.during)).hint(hint)
@@ -257,7 +257,7 @@ async fn describe(program: &Inner) -> Result<Description, Crash> {
         inspection: program.inspection.clone(),
     }));
     let mut guest = whole.instantiate(env).await?;
-    guest.describe(TurnBase { id: MessageId::random(), chain: Chain::default(), timers_left: 0 }).await
+    guest.describe(TurnBase { id: MessageId::random(), timers_left: 0 }).await
 }
 
 /// Whom a plugin reaches while it describes itself.

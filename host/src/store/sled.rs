@@ -169,7 +169,7 @@ impl SledStore {
         let largest_record = options.largest_record_bytes.min(QUEUE_KIB << 9);
         let ended = Ended::default();
         let (jobs, receiver) = mpsc::channel(QUEUE_JOBS);
-        let (opened_in, opened_out) = std_mpsc::channel();
+        let (opened_in, opened_out) = std_mpsc::sync_channel(1);
         let thread = {
             let (dir, options, ended) = (dir.to_owned(), options.clone(), ended.clone());
             move || match open::open(&dir, &options, &disk) {

@@ -156,6 +156,8 @@ struct Child {
     /// Those who wait for its end; not empty, or stopping: it was told to stop.
     waiting: Vec<oneshot::Sender<Result<Saved, HostError>>>,
     asked: bool,
+    /// Dropped once a first start that fails has been dealt with: then its name is free, or shown as failed.
+    unsettled: Option<oneshot::Sender<()>>,
 }
 
 struct Running {
@@ -181,7 +183,7 @@ impl Run {
     async fn run(mut self, mut events: mpsc::Receiver<Event>) {
         while let Some(event) = events.recv().await {
             match event {
-                Event::Start { cell, kind, started } => self.start(cell, kind, started),
+                Event::Start { cell, kind, started } => self.start(&cell, kind, started),
                 Event::Stop { name, done } => self.stop(&name, done),
                 Event::Ended { cell, exit } => self.ended(&cell, exit),
                 // Without their signals' senders, all instances end at once.
@@ -196,14 +198,15 @@ impl Run {
         }
     }
 
-    fn start(&mut self, cell: Arc<Cell>, kind: ChildKind, started: oneshot::Sender<Result<(), HostError>>) {
+    fn start(&mut self, cell: &Arc<Cell>, kind: ChildKind, started: oneshot::Sender<Result<(), HostError>>) {
         if self.shutting_down.is_some() {
-            self.close(&cell, "the host is going down");
-            self.around.registry.unregister(&cell);
+            self.close(cell, "the host is going down");
+            self.around.registry.unregister(cell);
             drop(started.send(Err(going_down())));
             return;
         }
         self.order += 1;
+        let (unsettled, settled) = oneshot::channel();
         let child = Child {
             cell: cell.clone(),
             kind,
@@ -212,6 +215,7 @@ impl Run {
             instance: None,
             waiting: Vec::new(),
             asked: false,
+            unsettled: Some(unsettled),
         };
         let name = cell.name().clone();
         self.children.insert(name.clone(), child);
@@ -220,6 +224,10 @@ impl Run {
             Ok(()) => {
                 tokio::spawn(async move {
                     let answer = answer.await.unwrap_or(Err(StartFailure::Stopped));
+                    if answer.is_err() {
+                        // Whoever hears of it may try again at once. Nothing is sent: it ends with its sender.
+                        drop(settled.await);
+                    }
                     drop(started.send(answer.map_err(|failure| start_error(&name, &failure))));
                 });
             }
@@ -332,8 +340,8 @@ impl Run {
 
     /// The actor stays down, under its name.
     fn give_up(&mut self, name: &ActorName, why: &str) {
-        let Some(child) = self.children.get(name) else { return };
-        let cell = child.cell.clone();
+        let Some(child) = self.children.get_mut(name) else { return };
+        let (cell, unsettled) = (child.cell.clone(), child.unsettled.take());
         tracing::error!(actor = %name, why, "the actor stays down until it is started again");
         {
             let mut status = cell.status();
@@ -341,6 +349,7 @@ impl Run {
             status.last_exit = Some(why.to_owned());
         }
         self.close(&cell, &format!("it stays down: {why}"));
+        drop(unsettled);
     }
 
     fn remove(&mut self, name: &ActorName, saved: &Saved, why: &str) {

@@ -1,7 +1,7 @@
 //! `continue` that goes wrong: on a state, which is then kept and never replaced by an empty start; and without one.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use baton_host::model::{HoldCause, Phase, Refusal};
 use baton_host::store::StoreError;
@@ -38,8 +38,8 @@ async fn a_continue_without_end_is_cut_off_as_often_as_allowed_and_then_held() {
     let stage = Stage::on(&store, &next(ENDLESS), |spec| {
         spec.limits.continue_timeout_ms = 50;
         spec.limits.continue_attempts = 2;
-    });
-    let stage = stage.await;
+    })
+    .await;
     let hold = stage.held().await;
     assert!(matches!(&hold.cause, HoldCause::Crashed { attempts: 2, .. }), "{hold}");
     says(&hold, &["`continue` ran past its time", "continue_timeout_ms = 50"]);
@@ -74,8 +74,7 @@ async fn a_refusal_holds_the_actor_at_once_in_the_guests_own_words() {
 async fn unavailable_is_tried_again_and_does_not_count() {
     let (store, _) = two_counted().await;
     // Generations 2 to 6 cannot; the 7th can: more often than a trap would be tried.
-    let guest = next("(if (i64.lt_u (local.get $generation) (i64.const 7)) (then (return (call $refuse (i32.const 3)))))");
-    let guest = guest.on(
+    let guest = WatGuest::new("bad").version("1.1.0").on(
         "continue",
         "(if (i64.lt_u (local.get $generation) (i64.const 7)) (then (return (call $refuse (i32.const 3)))))
          (global.set $count (i32.load (local.get $data))) (call $ok)",
@@ -104,8 +103,8 @@ async fn a_continue_that_crashes_without_a_state_is_a_crash_like_any_other() {
     let stage = Stage::set(&endless, |spec| {
         spec.limits.continue_timeout_ms = 30;
         spec.intensity.max_restarts = 1;
-    });
-    let stage = stage.await;
+    })
+    .await;
     says(stage.comes_to(Phase::Failed).await.last_exit.unwrap(), &["continue_timeout_ms = 30"]);
     stage.end().await;
 }

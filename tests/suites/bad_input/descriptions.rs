@@ -71,7 +71,7 @@ async fn a_description_grants_nothing() {
 
 #[tokio::test]
 async fn metadata_cannot_fill_the_hosts_memory() {
-    // 4,000 entries that all are the same 64 KiB: a quarter of a gigabyte, told with 64 KiB of real bytes.
+    // 4,000 entries whose key and value are the same 64 KiB: half a gigabyte, told with 128 KiB of real bytes.
     let guest = WatGuest::new("bad").memory_pages(8).on(
         "describe",
         "(local $at i32)
@@ -80,7 +80,7 @@ async fn metadata_cannot_fill_the_hosts_memory() {
            (i32.store (i32.add (i32.const 262148) (local.get $at)) (i32.const 65536))
            (local.set $at (i32.add (local.get $at) (i32.const 8)))
            (br_if $more (i32.lt_u (local.get $at) (i32.const 64000))))
-         (i32.store (i32.const 1052) (i32.const 262144)) (i32.store (i32.const 1056) (i32.const 4000))
+         (i32.store (i32.const 1060) (i32.const 262144)) (i32.store (i32.const 1064) (i32.const 4000))
          (i32.const 1024)",
     );
     refused(&guest).await;

@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use baton_host::{ErrorCode, Host, HostError};
 
-use super::{ask, says};
+use super::{ask, count, says};
 use crate::harness::{WatGuest, actor, host};
-use crate::lifecycle::count;
 
 const HEAD: &str = "(component (core module $m (memory (export \"memory\") 1) (func (export \"f\")))\n\
                     (core instance $i (instantiate $m)) (func $f (canon lift (core func $i \"f\")))\n";
@@ -57,7 +56,10 @@ async fn a_module_or_component_for_no_world_is_told_what_is_missing() {
     let module = wat::parse_str("(module (func (export \"main\")))").unwrap();
     says(refused(module).await, &["baton:actor/lifecycle@0.1.0", "build it"]);
     let empty = wat::parse_str("(component)").unwrap();
-    says(refused(empty).await, &["exports nothing", "baton:actor/lifecycle@0.1.0 is needed", "world `baton:actor/actor`"]);
+    says(
+        refused(empty).await,
+        &["exports nothing", "baton:actor/lifecycle@0.1.0 is needed", "world `baton:actor/actor`"],
+    );
     let other = component("", "acme:thing/run@1.0.0", &["run"]);
     says(refused(other).await, &["exports acme:thing/run@1.0.0, not baton:actor/lifecycle@0.1.0"]);
     let half = component("", "baton:actor/lifecycle@0.1.0", &["describe", "init"]);
@@ -70,7 +72,10 @@ async fn a_version_of_the_contract_that_is_not_known_is_named_with_the_one_that_
     says(refused(newer).await, &["lifecycle@0.2.0", "this host knows baton:actor/lifecycle@0.1.0", "use a host"]);
     let import = "(import \"baton:actor/host@0.9.0\" (instance (export \"log\" (func))))";
     let newer = component(import, "baton:actor/lifecycle@0.1.0", &LIFECYCLE);
-    says(refused(newer).await, &["imports baton:actor/host@0.9.0", "this host knows baton:actor/host@0.1.0", "use a host"]);
+    says(
+        refused(newer).await,
+        &["imports baton:actor/host@0.9.0", "this host knows baton:actor/host@0.1.0", "use a host"],
+    );
 }
 
 #[tokio::test]

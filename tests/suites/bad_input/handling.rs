@@ -1,12 +1,10 @@
 //! `handle` that goes wrong.
 
-use std::sync::Arc;
+use baton_host::model::{NotSaved, Phase};
+use baton_host::{CallError, Saved, SendError, Shutdown};
 
-use baton_host::model::Phase;
-use baton_host::{CallError, SendError};
-
-use super::{ENDLESS, Stage, bad, says};
-use crate::harness::{StoreDouble, WatGuest, actor};
+use super::{ENDLESS, Stage, ask, bad, says};
+use crate::harness::{StoreDouble, WatGuest, actor, until};
 
 /// Asked `!`, it asks for everything that a turn may ask for, and then traps. Asked `s`, it saves.
 fn traps() -> WatGuest {
@@ -86,31 +84,31 @@ async fn messages_that_wait_when_it_stays_down_are_answered_or_kept_as_dead_lett
 }
 
 #[tokio::test]
-async fn a_message_without_end_is_cut_off_and_leaves_room_for_others() {
-    // One thread runs all of this: a guest that kept it would keep everything.
+async fn a_message_without_end_is_cut_off_and_names_its_limit() {
     let guest = WatGuest::new("bad").when('!', ENDLESS);
-    let stage = Stage::set(&guest, |spec| spec.limits.turn_timeout_ms = 1_000).await;
-    let stage = Arc::new(tokio::sync::Mutex::new(stage));
-    let host = stage.lock().await.host.clone();
-    let endless = tokio::spawn({
-        let host = host.clone();
-        async move { super::ask(&host, "bad/1", "!").await }
-    });
-    crate::harness::until("it is in hand", || {
-        let info = host.actor(&bad()).unwrap();
-        info.phase == Phase::Running && info.mailbox_messages == 0
-    })
-    .await;
-    for _ in 0..10 {
-        stage.lock().await.goes_on().await;
-    }
-    assert!(!endless.is_finished());
-    let error = endless.await.unwrap().unwrap_err();
-    says(&error, &["`bad/1` crashed", "`handle` ran past its time", "turn_timeout_ms = 1000"]);
-    let stage = Arc::into_inner(stage).unwrap().into_inner();
+    let stage = Stage::set(&guest, |spec| spec.limits.turn_timeout_ms = 50).await;
+    says(stage.crash("!").await, &["`handle` ran past its time", "turn_timeout_ms = 50"]);
     assert_eq!(stage.count("x").await, 1);
     let dead = stage.host.dead_letters();
     assert!(dead.len() == 1 && !dead[0].backtrace.is_empty(), "{dead:?}");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_message_without_end_leaves_room_for_others_and_can_be_killed() {
+    // One thread runs all of this: a guest that kept it would keep everything.
+    let guest = WatGuest::new("bad").when('!', ENDLESS);
+    let mut stage = Stage::set(&guest, |spec| spec.shutdown = Shutdown::BrutalKill).await;
+    until("it runs", || stage.bad().phase == Phase::Running).await;
+    let host = stage.host.clone();
+    let endless = tokio::spawn(async move { ask(&host, "bad/1", "!").await });
+    for _ in 0..5 {
+        stage.goes_on().await;
+    }
+    assert!(!endless.is_finished());
+    assert_eq!(stage.host.stop(&bad()).await.unwrap(), Saved::Not(NotSaved::Killed));
+    says(endless.await.unwrap().unwrap_err(), &["`bad/1` crashed", "the actor was killed"]);
+    assert_eq!(stage.host.dead_letters().len(), 1);
     stage.end().await;
 }
 
@@ -120,10 +118,13 @@ async fn whatever_a_guest_does_to_itself_stays_in_its_instance() {
         ("(i32.store (i32.const -4) (i32.const 1))", "out of bounds"),
         ("(drop (i32.div_u (i32.const 1) (local.get $i)))", "divide by zero"),
         ("(call $deeper)", "call stack"),
-        ("(return (i32.const 3))", "handle"),
+        ("(return (i32.const 3))", "not aligned"),
         ("(i32.store (i32.const 45104) (i32.const -1)) (return (i32.const 45100))", ""),
-        ("(i64.store (i32.const 45100) (i64.const 0)) (i64.store (i32.const 45104) (i64.const -1))
-          (return (i32.const 45100))", "out of bounds"),
+        (
+            "(i64.store (i32.const 45100) (i64.const 0)) (i64.store (i32.const 45104) (i64.const -1))
+          (return (i32.const 45100))",
+            "out of bounds",
+        ),
         ("(call $log (i32.const 77) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))", ""),
         ("(call $log (i32.const 1) (i32.const -8) (i32.const 16) (i32.const 0) (i32.const 0))", "out of bounds"),
         ("(call $log (i32.const 1) (i32.const 46000) (i32.const 2) (i32.const 0) (i32.const 0))", "utf-8"),

@@ -20,7 +20,6 @@ use baton_host::store::{RecordRef, SnapshotStore};
 use baton_host::{ActorInfo, ActorName, ActorSpec, Body, CallError, CallOptions, Host, HostBuilder, SendError};
 
 use crate::harness::{StoreDouble, WatGuest, actor, host, name, until};
-use crate::lifecycle::count;
 
 /// Runs for ever; stands in for any body.
 const ENDLESS: &str = "(loop $for_ever (br $for_ever)) unreachable";
@@ -107,6 +106,11 @@ impl Stage {
 
 fn bad() -> ActorName {
     name("bad/1")
+}
+
+/// The number in a reply.
+pub(crate) fn count(reply: &[u8]) -> u32 {
+    u32::from_le_bytes(reply.try_into().expect("four bytes"))
 }
 
 async fn ask(host: &Host, actor: &str, body: impl Into<Body>) -> Result<Body, CallError> {

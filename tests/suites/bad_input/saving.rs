@@ -10,7 +10,7 @@ use crate::harness::{StoreDouble, WatGuest};
 
 /// As `snapshot` or `terminate` gives it, with the state changed by `change`.
 fn state(change: &str) -> String {
-    format!("(drop (call $STATE)) {change} (i32.const 2048)")
+    format!("(drop (call STATE)) {change} (i32.const 2048)")
 }
 
 const TOO_LARGE: &str = "(i32.store (i32.const 2064) (i32.const 5000))";
@@ -18,7 +18,7 @@ const OTHER_SCHEMA: &str = "(i32.store (i32.const 2056) (i32.const 9))";
 
 /// What `snapshot` or `terminate` does, and the words that follow from it.
 fn wrongs(state_call: &str) -> Vec<(String, Vec<&'static str>)> {
-    let state = |change| state(change).replace("$STATE", state_call);
+    let state = |change| state(change).replace("STATE", state_call);
     vec![
         ("unreachable".into(), vec!["unreachable"]),
         ("(call $failure)".into(), vec!["no: no"]),
@@ -29,14 +29,13 @@ fn wrongs(state_call: &str) -> Vec<(String, Vec<&'static str>)> {
 
 #[tokio::test]
 async fn a_checkpoint_that_cannot_be_made_takes_the_turn_back() {
-    for (body, words) in wrongs("state") {
+    for (body, words) in wrongs("$state") {
         let store = StoreDouble::new();
         let guest = WatGuest::new("bad")
             .on("snapshot", &body)
             .with("(data (i32.const 45000) \"well/1\")")
             .when('s', "(call $save) (call $send (i32.const 45000) (i32.const 6) (i32.const 45000) (i32.const 1) (i32.const 45100))");
-        let stage = Stage::on(&store, &guest, |spec| spec.limits.snapshot_bytes = 4_096);
-        let mut stage = stage.await;
+        let mut stage = Stage::on(&store, &guest, |spec| spec.limits.snapshot_bytes = 4_096).await;
         assert_eq!(stage.count("x").await, 1);
         says(stage.crash("s").await, &words);
         assert_eq!(stage.count("x").await, 1, "there is no record: it begins anew");
@@ -68,7 +67,7 @@ async fn nothing_worth_keeping_is_no_mistake() {
 
 #[tokio::test]
 async fn a_terminate_that_goes_wrong_is_named_and_the_record_before_stays() {
-    for (body, words) in wrongs("legacy (i32.const 0)") {
+    for (body, words) in wrongs("$legacy (i32.const 0)") {
         let (store, before) = two_counted().await;
         let guest = WatGuest::new("bad").version("1.1.0").on("terminate", &body);
         let mut stage = Stage::on(&store, &guest, |spec| spec.limits.snapshot_bytes = 4_096).await;
@@ -121,7 +120,8 @@ async fn a_terminate_without_end_is_cut_off_within_its_budget() {
 #[tokio::test]
 async fn effects_of_a_terminate_that_fails_do_not_leave() {
     let (store, _) = two_counted().await;
-    let send = "(call $send (i32.const 45000) (i32.const 6) (i32.const 45000) (i32.const 1) (i32.const 45100)) unreachable";
+    let send =
+        "(call $send (i32.const 45000) (i32.const 6) (i32.const 45000) (i32.const 1) (i32.const 45100)) unreachable";
     let guest = WatGuest::new("bad").version("1.1.0").with("(data (i32.const 45000) \"well/1\")").on("terminate", send);
     let mut stage = Stage::on(&store, &guest, |_| {}).await;
     stage.host.stop(&super::bad()).await.unwrap();

@@ -3,9 +3,8 @@
 use baton_host::model::Phase;
 use baton_host::{ActorSpec, ErrorCode, HostError, SendError};
 
-use super::{ENDLESS, Stage, ask, bad, says};
+use super::{ENDLESS, Stage, ask, bad, count, says};
 use crate::harness::{WatGuest, actor, name};
-use crate::lifecycle::count;
 
 /// Starts an actor of `guest` at run time, whose `init` must fail; then a healthy plugin takes the same name.
 async fn refused(guest: WatGuest, adapt: impl FnOnce(&mut ActorSpec)) -> HostError {
@@ -46,7 +45,7 @@ async fn an_init_without_end_is_cut_off_and_names_its_limit() {
     stage.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_name_of_what_would_not_start_is_free_at_once() {
     let stage = Stage::set(&WatGuest::new("bad").on("init", "(call $failure)"), |_| {}).await;
     for _ in 0..20 {

@@ -13,7 +13,15 @@ const PID_BYTES: u64 = 20;
 /// The right to use a data directory; given up when it is dropped, and by the kernel when the process ends.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone would not do: a process that is being started at this moment has the file open as well, until it
+        // becomes another program. An error leaves it to the close.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -38,6 +46,6 @@ impl Lock {
             writeln!(file, "{}", std::process::id())
         };
         write(&mut file).map_err(io)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }

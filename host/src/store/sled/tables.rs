@@ -36,7 +36,8 @@ const TOTALS_KEY: [u8; 1] = [0];
 const PENDING: u8 = 1;
 /// No name begins with less.
 const FIRST_NAME: [u8; 1] = [b' '];
-/// How often sled's own lock is tried: after a close it is held until sled's threads have let go of the file.
+/// How often sled's own lock is tried: after a close it is held until sled's threads, and any process that was being
+/// started meanwhile, have let go of the file. Ours says that nobody else has it.
 const LOCK_ATTEMPTS: u32 = 50;
 /// Milliseconds between two attempts.
 const LOCK_PAUSE_MS: u64 = 100;
