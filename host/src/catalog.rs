@@ -1,13 +1,15 @@
 //! Plugin versions: which are loaded, and which one new instances run.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
 use serde::Serialize;
 
 use crate::model::{Digest, ErrorCode, HostError, PluginName, Version};
-use crate::sandbox::{Program, Sandbox};
+use crate::sandbox::{PLUGIN_BYTES, Program, Sandbox};
 
 /// What is known of a loaded plugin version, for a person to look at.
 #[derive(Debug, Clone, Serialize)]
@@ -34,6 +36,17 @@ pub struct PluginInfo {
     pub actors: usize,
 }
 
+/// A plugin's file, or one byte more than a plugin may have: then loading it says so.
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    let file = File::open(file)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(PLUGIN_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 #[derive(Debug)]
 struct Loaded {
     program: Program,
@@ -52,7 +65,7 @@ impl Catalog {
     pub(crate) async fn load_file(&self, sandbox: &Sandbox, path: &Path) -> Result<Program, HostError> {
         let label = path.display().to_string();
         let file = path.to_owned();
-        let read = tokio::task::spawn_blocking(move || std::fs::read(file)).await.map_err(std::io::Error::other);
+        let read = tokio::task::spawn_blocking(move || read(&file)).await.map_err(std::io::Error::other);
         let bytes = read.and_then(|read| read).map_err(|error| {
             HostError::new(ErrorCode::Plugin, format!("plugin {label}: the file cannot be read"))
                 .hint("check the path; relative ones start at the folder of the configuration file")

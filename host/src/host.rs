@@ -1,22 +1,22 @@
 //! The front door: builds the rooms below in order, and takes them down in reverse.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, OnceCell};
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::actor::{Budget, Cell};
 use crate::catalog::Catalog;
 use crate::model::{
-    ActorName, ActorSpec, Body, CallError, Description, ErrorCode, HostError, MessageId, Saved, SendError, StopReason,
-    Template,
+    ActorName, ActorSpec, Body, CallError, Description, ErrorCode, HostError, MessageId, Phase, Saved, SendError,
+    StopReason, Template,
 };
 use crate::registry::Registry;
 use crate::router::{Calls, Router};
 use crate::sandbox::{Sandbox, SandboxOptions};
-use crate::store::sled::{OpenError, SledOptions, SledStore};
+use crate::store::sled::{OpenError, Opened, SledOptions, SledStore};
 use crate::store::{Head, MemoryStore, SnapshotStore};
 use crate::supervisor::{ChildKind, Supervisor, Surroundings};
 
@@ -30,8 +30,9 @@ pub use crate::supervisor::ShutdownReport;
 pub const DEFAULT_INSTANCES: u32 = 10_000;
 /// How long a call waits for its reply, unless told otherwise.
 pub const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Heads read at once when actors are resumed.
+/// Heads read at once when actors are resumed, and actors started at once.
 const RESUME_PAGE: usize = 1_000;
+const RESUME_AT_ONCE: usize = 32;
 
 /// How a call is made.
 #[derive(Debug, Clone, Default)]
@@ -56,9 +57,8 @@ struct Inner {
     router: Arc<Router>,
     supervisor: Supervisor,
     store: Arc<dyn SnapshotStore>,
-    shutdown: OnceCell<ShutdownReport>,
-    /// One at a time starts or ends.
-    ending: Mutex<()>,
+    /// What the shutdown comes to, once one has begun.
+    shutdown: Mutex<Option<watch::Receiver<Option<ShutdownReport>>>>,
 }
 
 impl Drop for Inner {
@@ -191,7 +191,7 @@ impl HostBuilder {
         let opened = tokio::task::spawn_blocking(move || SledStore::open(&dir, &options)).await;
         let opened = opened.map_err(|e| HostError::new(ErrorCode::Store, "opening the store panicked").source(e))?;
         let (store, report) = opened.map_err(|error| store_error(&error))?;
-        tracing::info!(?report, "store opened");
+        tell_opened(&report);
         Ok(Arc::new(store))
     }
 
@@ -222,16 +222,15 @@ impl HostBuilder {
             outside: Arc::new(Calls(router.clone())),
         });
         router.supervised_by(supervisor.clone());
-        let (shutdown, ending) = (OnceCell::new(), Mutex::new(()));
-        let host = Host(Arc::new(Inner { catalog, registry, router, supervisor, store, shutdown, ending }));
+        let shutdown = Mutex::new(None);
+        let host = Host(Arc::new(Inner { catalog, registry, router, supervisor, store, shutdown }));
         for spec in self.actors {
             let name = spec.name.clone();
             if let Err(error) = host.start_as(spec, ChildKind::Listed).await {
                 tracing::error!(actor = %name, %error, "the actor did not start");
             }
         }
-        let resuming = host.clone();
-        tokio::spawn(async move { resuming.resume().await });
+        tokio::spawn(resume(Arc::downgrade(&host.0)));
         Ok(host)
     }
 }
@@ -297,9 +296,13 @@ impl Host {
     /// Starts an actor and waits for its `init` alone: its state is loaded beside that, and its messages wait meanwhile.
     ///
     /// # Errors
-    /// `AlreadyStarted` if the name is taken, `UnknownPlugin`, `Start` if `init` crashed, failed or ran out of time, and
-    /// `ShuttingDown`.
+    /// `AlreadyStarted` if the name is taken, unless by an actor that stays down: that one is replaced; `UnknownPlugin`,
+    /// `Start` if `init` crashed, failed or ran out of time, and `ShuttingDown`.
     pub async fn start(&self, spec: ActorSpec) -> Result<(), HostError> {
+        if self.actor(&spec.name).is_some_and(|before| before.phase == Phase::Failed) {
+            // If it is gone meanwhile, so much the better.
+            drop(self.stop(&spec.name).await);
+        }
         self.start_as(spec, ChildKind::Dynamic).await
     }
 
@@ -313,34 +316,6 @@ impl Host {
             HostError::new(ErrorCode::AlreadyStarted, message)
         })?;
         self.0.supervisor.start_child(cell, kind).await
-    }
-
-    /// Starts again those actors of templates that ran when the host last stopped: what their inboxes and timers hold
-    /// must not wait for a message.
-    async fn resume(&self) {
-        let mut after: Option<ActorName> = None;
-        loop {
-            let page = match self.0.store.list(after.as_ref(), RESUME_PAGE).await {
-                Ok(page) => page,
-                Err(error) => {
-                    tracing::error!(%error, "actors of templates are started by their next message only");
-                    return;
-                }
-            };
-            let Some((last, _)) = page.last() else { return };
-            after = Some(last.clone());
-            for (name, head) in page {
-                let ran = head.as_ref().is_ok_and(ran_when_the_host_stopped);
-                let free = self.0.registry.whereis(&name).is_none();
-                let Some(spec) = self.0.router.template_for(&name).filter(|_| ran && free) else { continue };
-                match self.start_as(spec, ChildKind::Dynamic).await {
-                    Ok(()) => {}
-                    // Its first message was quicker, or the host goes down again.
-                    Err(error) if matches!(error.code(), ErrorCode::AlreadyStarted | ErrorCode::ShuttingDown) => {}
-                    Err(error) => tracing::error!(actor = %name, %error, "the actor was not resumed"),
-                }
-            }
-        }
     }
 
     /// Sends a message and waits for its reply.
@@ -398,15 +373,92 @@ impl Host {
     /// the same report.
     pub async fn shutdown(&self, budget: Option<Duration>) -> ShutdownReport {
         self.close_to_outside();
-        let _one = self.0.ending.lock().await;
-        let report = self.0.shutdown.get_or_init(async || {
-            let deadline = budget.and_then(|budget| Instant::now().checked_add(budget));
-            let total_ms = budget.map_or(u64::MAX, |b| u64::try_from(b.as_millis()).unwrap_or(u64::MAX));
-            let mut report = self.0.supervisor.shutdown(Budget { deadline, total_ms }).await;
-            report.store = self.0.store.close().await.err().map(|error| error.to_string());
-            report
+        let mut report = {
+            let mut begun = self.0.shutdown.lock().unwrap_or_else(PoisonError::into_inner);
+            begun.get_or_insert_with(|| self.begin_shutdown(budget)).clone()
+        };
+        let ended = report.wait_for(Option::is_some).await.ok().and_then(|report| report.clone());
+        let failed = || ShutdownReport { stopped: Vec::new(), trouble: Some("the shutdown itself failed".into()) };
+        ended.unwrap_or_else(failed)
+    }
+
+    /// In a task of its own: whoever asked may go away, and it still ends in good order.
+    fn begin_shutdown(&self, budget: Option<Duration>) -> watch::Receiver<Option<ShutdownReport>> {
+        let (tell, report) = watch::channel(None);
+        let host = self.clone();
+        tokio::spawn(async move {
+            let mut report = host.0.supervisor.shutdown(Budget::within(budget)).await;
+            if let Err(error) = host.0.store.close().await {
+                report.trouble.get_or_insert(format!("the store's last barrier failed: {error}"));
+            }
+            tell.send_replace(Some(report));
         });
-        report.await.clone()
+        report
+    }
+}
+
+/// Starts again those actors of templates that ran when the host last stopped: what their inboxes hold must not wait for a
+/// message. It does not keep a host alive that was dropped.
+async fn resume(host: Weak<Inner>) {
+    let mut after: Option<ActorName> = None;
+    let mut starting = JoinSet::new();
+    loop {
+        let Some(store) = host.upgrade().filter(|host| !host.router.is_closed()).map(|host| host.store.clone()) else {
+            return;
+        };
+        let page = match store.list(after.as_ref(), RESUME_PAGE).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::error!(%error, "actors of templates are started by their next message only");
+                return;
+            }
+        };
+        let Some((last, _)) = page.last() else { break };
+        after = Some(last.clone());
+        for (name, head) in page {
+            if !head.as_ref().is_ok_and(ran_when_the_host_stopped) {
+                continue;
+            }
+            if starting.len() >= RESUME_AT_ONCE {
+                starting.join_next().await;
+            }
+            let Some(host) = host.upgrade() else { return };
+            let free = host.registry.whereis(&name).is_none();
+            if let Some(spec) = host.router.template_for(&name).filter(|_| free) {
+                starting.spawn(resume_one(Host(host), spec));
+            }
+        }
+    }
+    while starting.join_next().await.is_some() {}
+}
+
+async fn resume_one(host: Host, spec: ActorSpec) {
+    let name = spec.name.clone();
+    match host.start_as(spec, ChildKind::Dynamic).await {
+        Ok(()) => {}
+        // Its first message was quicker, or the host goes down again.
+        Err(error) if matches!(error.code(), ErrorCode::AlreadyStarted | ErrorCode::ShuttingDown) => {}
+        Err(error) => tracing::error!(actor = %name, %error, "the actor was not resumed"),
+    }
+}
+
+/// What was found in the store, and above all what was lost when it was recovered.
+fn tell_opened(report: &Opened) {
+    tracing::info!(actors = report.actors, writes = report.writes, created = report.created, "store opened");
+    for note in &report.notes {
+        tracing::warn!("store: {note}");
+    }
+    if let Some(recovered) = &report.recovered {
+        let aside: Vec<_> = recovered.aside.iter().map(|path| path.display().to_string()).collect();
+        tracing::warn!(
+            why = recovered.why,
+            kept = recovered.actors,
+            aside = aside.join(", "),
+            "the store was recovered"
+        );
+        for lost in &recovered.lost {
+            tracing::warn!("lost in the recovery: {lost}");
+        }
     }
 }
 
@@ -423,7 +475,9 @@ fn store_error(error: &OpenError) -> HostError {
 /// Whether an actor ran, or was on its way, when its host ended.
 fn ran_when_the_host_stopped(head: &Head) -> bool {
     match &head.stopped {
-        None | Some(StopReason::Shutdown | StopReason::Upgrade | StopReason::Relocate | StopReason::Restart) => true,
+        // Without an owner either, it was forgotten.
+        None => head.owner.is_some(),
+        Some(StopReason::Shutdown | StopReason::Upgrade | StopReason::Relocate | StopReason::Restart) => true,
         Some(StopReason::Passivate | StopReason::Normal) => false,
     }
 }

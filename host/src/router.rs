@@ -101,16 +101,19 @@ impl Router {
             return Err(unavailable("the host is going down"));
         }
         let Some(supervisor) = self.supervisor.get() else { return Err(unavailable("the host is starting")) };
-        let cell = match self.registry.register(Arc::new(Cell::new(spec))) {
-            Ok(cell) => cell,
-            // Someone else's message was first.
-            Err(other) => return other.mailbox.push(envelope),
-        };
-        if !supervisor.start_soon(cell.clone()) {
-            self.registry.unregister(&cell);
+        // The place comes first: once the name is there, others find its mailbox, and it has to be started.
+        let Some(place) = supervisor.place() else {
             return Err(unavailable("too many actors are being started"));
+        };
+        match self.registry.register(Arc::new(Cell::new(spec))) {
+            Ok(cell) => {
+                let taken = cell.mailbox.push(envelope);
+                place.start(cell);
+                taken
+            }
+            // Someone else's message was first.
+            Err(other) => other.mailbox.push(envelope),
         }
-        cell.mailbox.push(envelope)
     }
 
     /// A message from outside.

@@ -34,6 +34,7 @@ type Tamper = Arc<dyn Fn(Record) -> Result<Record, StoreError> + Send + Sync>;
 #[derive(Default)]
 struct Rules {
     failing: HashMap<Op, StoreError>,
+    answers_lost: Vec<Op>,
     tamper: Option<Tamper>,
     log: Vec<(Op, ActorName)>,
 }
@@ -80,10 +81,23 @@ impl StoreDouble {
         self.rules().failing.insert(op, with);
     }
 
+    /// From now on these take place, and answer that whether they did is not known.
+    pub fn lose_answers(&self, of: &[Op]) {
+        self.rules().answers_lost.extend(of);
+    }
+
+    fn answer<T>(&self, op: Op, done: T) -> Result<T, StoreError> {
+        match self.rules().answers_lost.contains(&op) {
+            true => Err(StoreError::Unknown("the answer was lost".into())),
+            false => Ok(done),
+        }
+    }
+
     /// Nothing fails any more, and records are what they are.
     pub fn mend(&self) {
         let mut rules = self.rules();
         rules.failing.clear();
+        rules.answers_lost.clear();
         rules.tamper = None;
     }
 
@@ -139,6 +153,12 @@ impl SnapshotStore for StoreDouble {
     fn commit<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
         Box::pin(async move {
             self.pass(Op::Commit, &lease.actor).await?;
+            if self.answer(Op::Commit, ()).is_err() {
+                // The caller's lease is left as it was: it does not know.
+                let mut unheard = lease.clone();
+                let done = self.inner.commit(&mut unheard, record).await?;
+                return self.answer(Op::Commit, done);
+            }
             self.inner.commit(lease, record).await
         })
     }
@@ -146,6 +166,12 @@ impl SnapshotStore for StoreDouble {
     fn take_up<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             self.pass(Op::TakeUp, &lease.actor).await?;
+            if self.answer(Op::TakeUp, ()).is_err() {
+                // The caller's lease is left as it was: it does not know.
+                let mut unheard = lease.clone();
+                self.inner.take_up(&mut unheard).await?;
+                return self.answer(Op::TakeUp, ());
+            }
             self.inner.take_up(lease).await
         })
     }
@@ -158,6 +184,12 @@ impl SnapshotStore for StoreDouble {
     ) -> BoxFuture<'a, Result<Revision, StoreError>> {
         Box::pin(async move {
             self.pass(Op::Release, &lease.actor).await?;
+            if self.answer(Op::Release, ()).is_err() {
+                // The caller's lease is left as it was: it does not know.
+                let mut unheard = lease.clone();
+                let done = self.inner.release(&mut unheard, record, stopped).await?;
+                return self.answer(Op::Release, done);
+            }
             self.inner.release(lease, record, stopped).await
         })
     }

@@ -22,7 +22,7 @@ const FLOORS: [(u8, &[&str]); 9] = [
     (0, &["model"]),
 ];
 
-/// What lies in the sources only for a moment, and what they say elsewhere instead.
+/// How the names of types begin that can change behind a shared reference.
 const SHARED_STATE: [&str; 10] =
     ["Atomic", "Mutex", "RwLock", "OnceLock", "OnceCell", "LazyLock", "Lazy", "RefCell", "Cell", "DashMap"];
 

@@ -401,6 +401,150 @@ async fn without_trap_exit_the_record_stays_and_casts_are_kept() {
     host.shutdown(None).await;
 }
 
+/// Leaves a record of the state `a` with `b` and `c` in its inbox.
+async fn leave_an_inbox(store: &Arc<StoreDouble>) {
+    once(store, &["a"]).await;
+    let plain = journal().on("init", "(call $ok)");
+    let host = with(store, &plain, actor("j/1", "journal")).await;
+    store.hold(Op::TakeUp);
+    for body in ["x", "b", "c"] {
+        host.cast(&name("j/1"), body, None).unwrap();
+    }
+    until("two wait", || host.actor(&name("j/1")).unwrap().mailbox_messages == 2).await;
+    let down = tokio::spawn({
+        let host = host.clone();
+        async move { host.shutdown(None).await }
+    });
+    until("the host closes", || !host.is_ready()).await;
+    store.let_through();
+    assert!(down.await.unwrap().all_saved());
+    let (head, _) = store.head(&name("j/1")).await.unwrap().unwrap();
+    assert_eq!(store.load(&name("j/1"), head.current().unwrap()).await.unwrap().header.inbox.len(), 2);
+}
+
+#[tokio::test]
+async fn an_inbox_that_was_handled_stays_handled_even_if_the_state_is_not_kept() {
+    let store = StoreDouble::new();
+    leave_an_inbox(&store).await;
+    let plain = journal().on("init", "(call $ok)");
+    for expected in ["abcd", "ad", "ad"] {
+        let host = with(&store, &plain, actor("j/1", "journal")).await;
+        assert_eq!(say(&host, "d").await, expected);
+        assert!(host.shutdown(None).await.all_saved());
+    }
+}
+
+#[tokio::test]
+async fn an_inbox_is_kept_by_a_stop_that_could_not_save() {
+    let store = StoreDouble::new();
+    leave_an_inbox(&store).await;
+    let fails = journal().on("terminate", "(call $failure)");
+    let host = with(&store, &fails, actor("j/1", "journal")).await;
+    assert_eq!(say(&host, "d").await, "abcd");
+    let report = host.shutdown(None).await;
+    assert!(matches!(report.not_saved().next(), Some((_, NotSaved::Failed(_)))), "{report:?}");
+    let host = start(&store).await;
+    assert_eq!(say(&host, "e").await, "abce", "the state went back, and what came with it is handled again");
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn a_crash_at_a_stop_keeps_what_waits_behind_it() {
+    let store = StoreDouble::new();
+    once(&store, &["a"]).await;
+    let host = start(&store).await;
+    store.hold(Op::TakeUp);
+    for body in ["!", "b"] {
+        host.cast(&name("j/1"), body, None).unwrap();
+    }
+    until("one waits", || host.actor(&name("j/1")).unwrap().mailbox_messages == 1).await;
+    let down = tokio::spawn({
+        let host = host.clone();
+        async move { host.shutdown(None).await }
+    });
+    until("the host closes", || !host.is_ready()).await;
+    store.let_through();
+    let report = down.await.unwrap();
+    assert!(matches!(report.not_saved().next(), Some((_, NotSaved::Crashed(_)))), "{report:?}");
+    let host = start(&store).await;
+    assert_eq!(say(&host, "c").await, "abc");
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn a_template_actor_that_stops_itself_comes_back_for_what_waits() {
+    let store = StoreDouble::new();
+    once(&store, &["a"]).await;
+    let shared: Arc<dyn SnapshotStore> = store.clone();
+    let template = Template::new(Pattern::new("j/*").unwrap(), plugin("journal"));
+    let host = host().store(shared).plugin_bytes("guest.wasm", journal().build()).template(template);
+    let host = host.build().await.unwrap();
+    store.hold(Op::TakeUp);
+    for body in ["Q", "b"] {
+        host.cast(&name("j/1"), body, None).unwrap();
+    }
+    until("one waits", || host.actor(&name("j/1")).is_some_and(|a| a.mailbox_messages == 1)).await;
+    store.let_through();
+    until("it is back and has handled it", || {
+        host.actor(&name("j/1")).is_some_and(|a| a.restarts == 1 && a.phase == Phase::Running && a.handled == 2)
+    })
+    .await;
+    assert_eq!(say(&host, "c").await, "aQbc");
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn a_shutdown_that_nobody_waits_for_any_more_ends_in_good_order() {
+    let store = StoreDouble::new();
+    let host = start(&store).await;
+    say(&host, "a").await;
+    store.hold(Op::Release);
+    assert!(host.shutdown(None).now_or_never().is_none());
+    let again = tokio::spawn({
+        let host = host.clone();
+        async move { host.shutdown(None).await }
+    });
+    until("it stops", || host.actor(&name("j/1")).unwrap().phase == Phase::Stopping).await;
+    assert!(!again.is_finished(), "it is not saved yet");
+    store.let_through();
+    assert_eq!(again.await.unwrap().stopped, [(name("j/1"), Saved::Committed(1))]);
+}
+
+#[tokio::test]
+async fn a_shutdown_bounds_a_stop_that_began_without_a_bound() {
+    let store = StoreDouble::new();
+    let endless = journal().on("terminate", "(loop (br 0)) (unreachable)");
+    let mut spec = actor("j/1", "journal");
+    spec.shutdown = Shutdown::Infinity;
+    let host = with(&store, &endless, spec).await;
+    say(&host, "a").await;
+    let stopping = tokio::spawn({
+        let host = host.clone();
+        async move { host.stop(&name("j/1")).await }
+    });
+    until("it stops", || host.actor(&name("j/1")).unwrap().phase == Phase::Stopping).await;
+    let report = host.shutdown(Some(Duration::from_millis(100))).await;
+    assert!(matches!(report.not_saved().next(), Some((_, NotSaved::Budget(..=100)))), "{report:?}");
+    assert!(matches!(stopping.await.unwrap().unwrap(), Saved::Not(NotSaved::Budget(_))));
+}
+
+#[tokio::test]
+async fn an_answer_of_the_store_that_was_lost_is_settled() {
+    let store = StoreDouble::new();
+    once(&store, &["a"]).await;
+    let host = start(&store).await;
+    // Each of them takes place, and says that it does not know.
+    store.lose_answers(&[Op::TakeUp, Op::Commit, Op::Release]);
+    assert_eq!(say(&host, "b").await, "ab");
+    assert_eq!(say(&host, "S").await, "abS");
+    assert!(host.shutdown(None).await.all_saved());
+    store.mend();
+    let host = start(&store).await;
+    assert_eq!((told(&host).await.origin, host.actor(&name("j/1")).unwrap().sequence), (TERMINATED, Some(3)));
+    assert_eq!(say(&host, "c").await, "abSc");
+    host.shutdown(None).await;
+}
+
 #[tokio::test]
 async fn terminate_may_keep_and_may_forget() {
     let store = StoreDouble::new();
@@ -509,7 +653,8 @@ async fn a_brutal_kill_calls_nothing() {
     let host = with(&store, &journal(), spec).await;
     assert_eq!(say(&host, "b").await, "ab");
     let report = host.shutdown(None).await;
-    assert_eq!(report.stopped, [(name("j/1"), Saved::Not(NotSaved::Killed))]);
+    assert_eq!(report.stopped, [(name("j/1"), Saved::Kept)], "as its spec wishes");
+    assert!(report.all_saved());
     let host = start(&store).await;
     assert_eq!(say(&host, "c").await, "ac");
     host.shutdown(None).await;
@@ -541,7 +686,8 @@ async fn a_store_that_stays_out_of_reach_is_named_as_the_reason() {
     store.fail(Op::Release, StoreError::Unavailable("gone fishing".into()));
     let report = host.shutdown(None).await;
     assert!(!report.all_saved());
-    assert!(matches!(report.not_saved().next(), Some((_, NotSaved::Budget(_)))), "{report:?}");
+    let why = report.not_saved().next().map(|(_, why)| why.to_string()).unwrap();
+    assert!(why.contains("gone fishing"), "{why}");
 }
 
 #[tokio::test]

@@ -2,20 +2,19 @@
 //! mailbox.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::carry::{inbox_of, timers_of};
 use super::handoff::{self, Checked, LoadFailure, Verdict};
 use super::run::{Instance, Interrupt, Live};
-use super::{Envelope, Gate, NotAgain};
+use super::writes::Backoff;
+use super::{Envelope, Gate};
 use crate::model::{
     CallError, Crash, CrashKind, Exit, Failure, Handoff, Hold, HoldCause, Message, MessageId, Phase, Refusal,
 };
 use crate::sandbox::{Effect, Guest, GuestEnv, TurnBase};
 use crate::store::{Lease, Record, RecordRef, StoreError};
-
-/// Waits between two tries while something is out of reach, in milliseconds: the first, and the longest.
-const BACKOFF_FIRST_MS: u64 = 20;
-const BACKOFF_LONGEST_MS: u64 = 2_000;
 
 /// Why `init` did not make an instance ready.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -26,21 +25,6 @@ pub(crate) enum StartFailure {
     Refused(Failure),
     #[error("it was told to stop before it was ready")]
     Stopped,
-}
-
-/// Grows with each use.
-pub(super) struct Backoff(u64);
-
-impl Backoff {
-    pub(super) fn new() -> Self {
-        Self(BACKOFF_FIRST_MS)
-    }
-
-    pub(super) fn next(&mut self) -> Duration {
-        let wait = Duration::from_millis(self.0);
-        self.0 = (self.0 * 2).min(BACKOFF_LONGEST_MS);
-        wait
-    }
 }
 
 /// An instance whose `init` has answered.
@@ -54,7 +38,9 @@ struct Opened {
     lease: Lease,
     handoff: Option<Handoff>,
     inbox: Vec<Message>,
-    timers: BTreeMap<String, u64>,
+    timers: Arc<BTreeMap<String, u64>>,
+    /// Whether the record has messages or timers of its own.
+    loose: bool,
 }
 
 /// What opening an actor's state came to.
@@ -66,10 +52,6 @@ enum Opening {
 }
 
 impl Instance {
-    fn base(&self) -> TurnBase {
-        TurnBase { id: MessageId::random(), timers_left: self.cell.limits.timers }
-    }
-
     /// Makes an instance and runs its `init`. A stop cuts it short: until `continue` there is nothing to lose.
     pub(super) async fn start(&mut self) -> Result<Ready, (StartFailure, Option<Interrupt>)> {
         let env = GuestEnv {
@@ -77,7 +59,7 @@ impl Instance {
             limits: self.cell.limits.clone(),
             outside: self.parts.outside.clone(),
         };
-        let (program, base) = (self.parts.program.clone(), self.base());
+        let (program, base) = (self.parts.program.clone(), TurnBase::outside());
         let args = self.cell.spec.args.clone();
         let starting = async move {
             let mut guest = program.instantiate(env).await.map_err(StartFailure::Crashed)?;
@@ -109,8 +91,9 @@ impl Instance {
                     Err((failure, interrupt)) => return Err(self.not_started(failure, interrupt).await),
                 },
             };
-            let Opened { lease, handoff, inbox, timers } = opened;
-            let (generation, base) = (lease.head.generation, self.base());
+            let Opened { lease, handoff, .. } = &opened;
+            let base = TurnBase { id: MessageId::random(), timers: opened.timers.clone() };
+            let generation = lease.head.generation;
             let answered = tokio::select! {
                 biased;
                 interrupt = self.interrupted() => Err(interrupt),
@@ -118,12 +101,12 @@ impl Instance {
             };
             let answer = match answered {
                 Ok(answer) => answer,
-                Err(interrupt) => return Err(self.leave(interrupt, Some(lease)).await),
+                Err(interrupt) => return Err(self.leave(interrupt, Some(opened.lease)).await),
             };
             let hold = match answer {
                 Ok(Ok(())) => {
                     let effects = guest.take_effects();
-                    return Ok(self.live(guest, trap_exit, lease, inbox, timers, effects));
+                    return Ok(self.live(guest, trap_exit, opened, effects));
                 }
                 Ok(Err(Refusal::Unavailable(why))) => {
                     tracing::warn!(actor = %self.cell.name(), why, "`continue` cannot take the state over yet");
@@ -141,10 +124,10 @@ impl Instance {
             };
             drop(guest);
             if let Some(cause) = hold {
-                return Err(self.hold(hold_on(cause, lease.head.current()), Some(lease)).await);
+                return Err(self.hold(hold_on(cause, opened.lease.head.current()), Some(opened.lease)).await);
             }
             if let Err(interrupt) = self.pause(backoff.next()).await {
-                return Err(self.leave(interrupt, Some(lease)).await);
+                return Err(self.leave(interrupt, Some(opened.lease)).await);
             }
         }
     }
@@ -153,7 +136,18 @@ impl Instance {
     async fn open_at_last(&mut self) -> Result<Opened, Exit> {
         let mut backoff = Backoff::new();
         loop {
-            match self.open().await {
+            // A read or a claim that is given up half way is settled by the next claim.
+            let mut signal = self.signal.clone();
+            let opening = tokio::select! {
+                biased;
+                interrupt = super::run::interrupted(&mut signal) => Err(interrupt),
+                opening = self.open() => Ok(opening),
+            };
+            let opening = match opening {
+                Ok(opening) => opening,
+                Err(interrupt) => return Err(self.leave(interrupt, None).await),
+            };
+            match opening {
                 Opening::Done(opened) => return Ok(*opened),
                 Opening::Hold(hold, lease) => return Err(self.hold(*hold, lease.map(|lease| *lease)).await),
                 Opening::Lost(why) => return Err(Exit::Crashed(fenced("continue", why))),
@@ -188,8 +182,8 @@ impl Instance {
             status.schema = lease.head.current().and_then(|record| record.schema);
         }
         let Some(reference) = lease.head.current().cloned() else {
-            let (inbox, timers) = (Vec::new(), BTreeMap::new());
-            return Opening::Done(Box::new(Opened { lease, handoff: None, inbox, timers }));
+            let (inbox, timers) = (Vec::new(), Arc::default());
+            return Opening::Done(Box::new(Opened { lease, handoff: None, inbox, timers, loose: false }));
         };
         match store.load(actor, &reference).await {
             Ok(record) => self.checked(record, &reference, lease),
@@ -210,23 +204,17 @@ impl Instance {
             (status.turns_since_record, status.not_again.clone())
         };
         let inbox = inbox_of(&record, &not_again);
-        let timers = timers_of(&record, &not_again);
+        let timers = Arc::new(timers_of(&record, &not_again));
+        let loose = !record.header.inbox.is_empty() || !record.header.timers.is_empty();
         let plugin = self.parts.program.description();
         match handoff::check(record, &lease.head, turns, plugin, super::run::unix_ms()) {
-            Checked::Fits(handoff) => Opening::Done(Box::new(Opened { lease, handoff, inbox, timers })),
+            Checked::Fits(handoff) => Opening::Done(Box::new(Opened { lease, handoff, inbox, timers, loose })),
             Checked::Unfit(cause) => Opening::Hold(Box::new(hold_on(cause, Some(reference))), Some(Box::new(lease))),
         }
     }
 
-    fn live(
-        &self,
-        guest: Guest,
-        trap_exit: bool,
-        lease: Lease,
-        inbox: Vec<Message>,
-        timers: BTreeMap<String, u64>,
-        effects: Vec<Effect>,
-    ) -> Live {
+    fn live(&self, guest: Guest, trap_exit: bool, opened: Opened, effects: Vec<Effect>) -> Live {
+        let Opened { lease, inbox, timers, loose, .. } = opened;
         if let Some(sequence) = lease.head.current().map(|record| record.sequence) {
             let restored = inbox.into_iter().enumerate().map(|(at, m)| Envelope::restored(m, sequence, at));
             self.cell.mailbox.restore(restored.collect());
@@ -240,7 +228,7 @@ impl Instance {
                 status.turns_since_record = Some(0);
             }
         }
-        Live { mark, guest, trap_exit, lease, timers, turns: 0, effects }
+        Live { mark, guest, trap_exit, lease, timers, loose, turns: 0, effects }
     }
 
     /// Parks the actor with a state that cannot be used, until it is told to stop.
@@ -269,20 +257,6 @@ impl Instance {
             () = tokio::time::sleep(wait) => Ok(()),
         }
     }
-}
-
-/// What a record's inbox still has to say.
-pub(super) fn inbox_of(record: &Record, not_again: &[NotAgain]) -> Vec<Message> {
-    let sequence = record.header.sequence;
-    let wanted = |place| !not_again.contains(&NotAgain::Message(sequence, place));
-    record.header.inbox.iter().enumerate().filter(|(place, _)| wanted(*place)).map(|(_, m)| m.clone()).collect()
-}
-
-/// A record's timers that may still fire.
-fn timers_of(record: &Record, not_again: &[NotAgain]) -> BTreeMap<String, u64> {
-    let sequence = record.header.sequence;
-    let timers = record.header.timers.iter().map(|timer| (timer.name.clone(), timer.due_ms));
-    timers.filter(|(name, due)| !not_again.contains(&NotAgain::Timer(sequence, name.clone(), *due))).collect()
 }
 
 fn hold_on(cause: HoldCause, record: Option<&RecordRef>) -> Hold {

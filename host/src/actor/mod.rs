@@ -1,23 +1,26 @@
 //! One actor: its cell, which outlives its instances; its mailbox; what a turn comes to; how state is handed over; and
 //! the loop that carries it out.
 
+mod budget;
+mod carry;
 pub(crate) mod handoff;
 mod lifecycle;
 mod mailbox;
 mod run;
 mod stopping;
 pub(crate) mod turn;
+mod writes;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use tokio::time::Instant;
 
 use crate::model::{
     ActorName, ActorSpec, Body, Crash, Hold, Limits, Message, MessageId, Phase, PluginName, StopReason, Version,
 };
 
+pub(crate) use budget::Budget;
 pub(crate) use lifecycle::StartFailure;
 pub(crate) use mailbox::{Envelope, Gate, Mailbox, ReplyTo};
 pub(crate) use run::{Instance, Parts};
@@ -31,15 +34,6 @@ pub(crate) enum Signal {
     Stop(StopReason, Budget),
     /// End now.
     Kill,
-}
-
-/// What is left of a shutdown timeout.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Budget {
-    /// When it is spent; none: never.
-    pub(crate) deadline: Option<Instant>,
-    /// What it was, in milliseconds, for messages.
-    pub(crate) total_ms: u64,
 }
 
 /// Where an actor's effects go. Whoever starts an actor hands it one.
@@ -86,6 +80,8 @@ pub(crate) struct Status {
     pub(crate) was_ready: bool,
     /// Messages handled since the record that counts; none: not known in this process.
     pub(crate) turns_since_record: Option<u64>,
+    /// Whether the last instance left messages that the next one is to handle.
+    pub(crate) inbox_left: bool,
     /// What came with a record and then crashed an instance.
     pub(crate) not_again: Vec<NotAgain>,
 }
@@ -105,6 +101,7 @@ impl Cell {
             held: None,
             was_ready: false,
             turns_since_record: None,
+            inbox_left: false,
             not_again: Vec::new(),
         };
         let mailbox = Mailbox::new(spec.name.clone(), limits.clone());

@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{oneshot, watch};
 
-use super::lifecycle::{Backoff, StartFailure, fenced};
+use super::lifecycle::{StartFailure, fenced};
 use super::turn::{self, Plan};
+use super::writes::{Write, write};
 use super::{Budget, Cell, Envelope, NotAgain, Post, Signal};
 use crate::model::{
     CallError, Crash, CrashKind, Exit, Message, MessageId, NotSaved, Phase, Saved, Shutdown, State, StopReason,
@@ -37,7 +38,7 @@ pub(crate) struct Parts {
 pub(crate) struct Instance {
     pub(super) cell: Arc<Cell>,
     pub(super) parts: Parts,
-    signal: watch::Receiver<Signal>,
+    pub(super) signal: watch::Receiver<Signal>,
 }
 
 /// What ends an instance from outside.
@@ -54,7 +55,9 @@ pub(super) struct Live {
     pub(super) trap_exit: bool,
     pub(super) lease: Lease,
     /// Names, and when they are due in milliseconds since the Unix epoch.
-    pub(super) timers: BTreeMap<String, u64>,
+    pub(super) timers: Arc<BTreeMap<String, u64>>,
+    /// Whether the record that was taken over has messages or timers of its own.
+    pub(super) loose: bool,
     /// Whether the head needs the mark "taken up" before anything of a turn leaves.
     pub(super) mark: bool,
     /// Turns of this instance that no message began, for their ids.
@@ -82,6 +85,7 @@ impl Instance {
             status.phase = Phase::Starting;
             status.version = Some(self.parts.program.description().version.clone());
             status.held = None;
+            status.inbox_left = false;
         }
         let ready = match self.start().await {
             Ok(ready) => ready,
@@ -120,9 +124,12 @@ impl Instance {
 
     /// Messages, timers and signals, until the end.
     async fn serve(&mut self, mut live: Live) -> Exit {
+        let mut timer_before = false;
         loop {
             let due = live.timers.iter().min_by_key(|(_, due)| **due).map(|(name, due)| (name.clone(), *due));
             let wait = due.as_ref().map(|(_, due)| Duration::from_millis(due.saturating_sub(unix_ms())));
+            // A timer that is due goes before the mailbox, but for one message between two of them.
+            let first = wait == Some(Duration::ZERO) && !timer_before;
             let mailbox = &self.cell.mailbox;
             let envelope = tokio::select! {
                 biased;
@@ -130,20 +137,37 @@ impl Instance {
                     Interrupt::Stop(reason, budget) => return self.stop(live, reason, budget).await,
                     Interrupt::Kill => return self.killed(),
                 },
-                () = sleep(wait) => {
-                    // `wait` is only there with a timer.
-                    let Some((name, due)) = due else { continue };
-                    live.timers.remove(&name);
+                () = std::future::ready(()), if first => None,
+                envelope = mailbox.next() => Some(envelope),
+                () = sleep(wait) => None,
+            };
+            timer_before = envelope.is_none();
+            let turn = match (envelope, due) {
+                (Some(envelope), _) => (envelope, None),
+                (None, Some((name, due))) => {
+                    Arc::make_mut(&mut live.timers).remove(&name);
                     self.not_again_if_it_crashes(&live, &name, due)
                 }
-                envelope = mailbox.next() => (envelope, None),
+                // Without a timer there is nothing to wait for but messages.
+                (None, None) => continue,
             };
-            match self.turn(&mut live, envelope).await {
+            match self.turn(&mut live, turn).await {
                 Next::Go => {}
                 Next::Stop => return self.stop(live, StopReason::Normal, self.own_budget()).await,
+                Next::End(Exit::Crashed(crash)) => return self.crashed_for_good(live, crash).await,
                 Next::End(exit) => return exit,
             }
         }
+    }
+
+    /// A crash while the actor is told to stop is its end: nobody starts it again, so what waits is kept here.
+    async fn crashed_for_good(&mut self, live: Live, crash: Crash) -> Exit {
+        let told = self.signal.borrow().clone();
+        let Signal::Stop(reason, budget) = told else { return Exit::Crashed(crash) };
+        self.cell.enter(Phase::Stopping);
+        let rest = self.close_mailbox();
+        self.fall_back(live.lease, rest, &reason, budget).await;
+        Exit::Stopped(reason, Saved::Not(NotSaved::Crashed(crash.to_string())))
     }
 
     fn not_again_if_it_crashes(&self, live: &Live, name: &str, due: u64) -> (Envelope, Option<NotAgain>) {
@@ -164,28 +188,22 @@ impl Instance {
                 MessageId::of_turn(self.cell.name(), live.lease.head.generation, live.turns)
             }
         };
-        let timers_left = self.cell.limits.timers.saturating_sub(live.timers.len());
-        let handled = {
-            let handle = live.guest.handle(&message, TurnBase { id, timers_left });
-            let mark = mark_taken_up(&*self.parts.store, &mut live.lease, live.mark);
-            tokio::select! {
-                biased;
-                cut = cut(&mut self.signal) => Err(cut),
-                both = futures_util::future::join(handle, mark) => Ok(both),
-            }
+        let base = TurnBase { id, timers: live.timers.clone() };
+        // The mark first: what a turn does at once, such as a call of its own, may not be ahead of it.
+        let mut signal = self.signal.clone();
+        let handled = tokio::select! {
+            biased;
+            cut = cut(&mut signal) => Err(cut),
+            handled = async {
+                self.mark(live).await?;
+                live.guest.handle(&message, base).await
+            } => Ok(handled),
         };
         let answer = match handled {
-            Err(why) => {
-                answer_crashed(reply, self.cell.name().as_str(), &why.to_string());
-                self.parts.post.dead_letter(self.cell.name(), &message, &why.to_string(), None);
-                return Next::End(self.cut_short(why));
-            }
-            Ok((Err(crash), _)) | Ok((Ok(_), Err(crash))) => {
-                return self.crashed(&message, reply, crash, not_again);
-            }
-            Ok((Ok(answer), Ok(()))) => answer,
+            Err(why) => return self.cut_in(&message, reply, why),
+            Ok(Err(crash)) => return self.crashed(&message, reply, crash, not_again),
+            Ok(Ok(answer)) => answer,
         };
-        live.mark = false;
         let effects = live.guest.take_effects();
         if let (Err(failure), None) = (&answer, &reply) {
             tracing::warn!(actor = %self.cell.name(), %failure, "a message that expects no reply failed");
@@ -197,8 +215,15 @@ impl Instance {
         }
         // The save comes before the reply, and the reply before the sends.
         let plan = turn::plan(effects);
-        if let Err(crash) = self.keep(live, &plan, "handle").await {
-            return self.crashed(&message, reply, crash, not_again);
+        let kept = tokio::select! {
+            biased;
+            cut = cut(&mut signal) => Err(cut),
+            kept = self.keep(live, &plan, "handle") => Ok(kept),
+        };
+        match kept {
+            Err(why) => return self.cut_in(&message, reply, why),
+            Ok(Err(crash)) => return self.crashed(&message, reply, crash, not_again),
+            Ok(Ok(())) => {}
         }
         if let Some(reply) = reply {
             // A caller that is gone does not miss its answer.
@@ -217,6 +242,9 @@ impl Instance {
         during: &str,
     ) -> Result<bool, Crash> {
         let plan = turn::plan(effects);
+        if !plan.sends.is_empty() {
+            self.mark(live).await?;
+        }
         self.keep(live, &plan, during).await?;
         let stop = plan.stop;
         self.send_all(plan);
@@ -224,15 +252,33 @@ impl Instance {
     }
 
     /// What of a turn stays with the actor: its timers, and the checkpoint that it asked for.
-    async fn keep(&mut self, live: &mut Live, plan: &Plan, during: &str) -> Result<(), Crash> {
+    async fn keep(&self, live: &mut Live, plan: &Plan, during: &str) -> Result<(), Crash> {
         apply_timers(&mut live.timers, plan);
         if plan.save { self.save(live, during).await } else { Ok(()) }
+    }
+
+    /// Sets the mark "taken up" where the head needs it, as often as it takes: nothing may leave a first turn before.
+    async fn mark(&self, live: &mut Live) -> Result<(), Crash> {
+        if live.mark {
+            let forever = Budget::within(None);
+            let marked = write(&*self.parts.store, &mut live.lease, &Write::TakeUp, forever).await;
+            marked.map_err(|error| store_crash("handle", "its state could not be marked as taken up", &error))?;
+            live.mark = false;
+        }
+        Ok(())
     }
 
     pub(super) fn send_all(&self, plan: Plan) {
         for (to, id, body) in plan.sends {
             self.parts.post.send(self.cell.name(), to, id, body);
         }
+    }
+
+    /// The turn in hand may not go on.
+    fn cut_in(&self, message: &Message, reply: Option<super::ReplyTo>, why: Cut) -> Next {
+        answer_crashed(reply, self.cell.name().as_str(), &why.to_string());
+        self.parts.post.dead_letter(self.cell.name(), message, &why.to_string(), None);
+        Next::End(self.cut_short(why))
     }
 
     fn crashed(
@@ -249,9 +295,8 @@ impl Instance {
     }
 
     /// A checkpoint, durable when this answers.
-    async fn save(&mut self, live: &mut Live, during: &str) -> Result<(), Crash> {
-        let base = TurnBase { id: MessageId::random(), timers_left: 0 };
-        let snapshot = live.guest.snapshot(base).await?;
+    async fn save(&self, live: &mut Live, during: &str) -> Result<(), Crash> {
+        let snapshot = live.guest.snapshot(TurnBase::outside()).await?;
         // A snapshot is not a turn of its own: what it asks for has no place.
         drop(live.guest.take_effects());
         let contract = |message: String| Crash {
@@ -267,29 +312,19 @@ impl Instance {
         };
         self.acceptable(&state).map_err(contract)?;
         let record = self.record(live, Some(state), Cause::Checkpoint, self.cell.mailbox.restored());
-        let store = self.parts.store.clone();
-        let deadline = tokio::time::Instant::now() + Duration::from_millis(SAVE_PATIENCE_MS);
-        let mut backoff = Backoff::new();
-        loop {
-            match store.commit(&mut live.lease, record.clone()).await {
-                Ok(_) => break,
-                Err(StoreError::Unavailable(_)) if tokio::time::Instant::now() < deadline => {
-                    tokio::time::sleep(backoff.next()).await;
-                }
-                Err(StoreError::Conflict(why)) => return Err(fenced(during, why)),
-                Err(error) => {
-                    let message = format!("the checkpoint that it asked for was not saved: {error}");
-                    let (kind, during) = (CrashKind::Store, during.to_owned());
-                    return Err(Crash { kind, during, message, backtrace: Vec::new() });
-                }
-            }
-        }
-        self.committed(&live.lease);
+        let what = Write::Checkpoint(Box::new(record));
+        let patience = Budget::within(Some(Duration::from_millis(SAVE_PATIENCE_MS)));
+        let failed = "the checkpoint that it asked for was not saved";
+        let written = write(&*self.parts.store, &mut live.lease, &what, patience).await;
+        written.map_err(|error| store_crash(during, failed, &error))?;
+        self.recorded(&live.lease);
+        self.cell.status().turns_since_record = Some(0);
+        (live.mark, live.loose) = (false, true);
         Ok(())
     }
 
-    /// Notes in the cell what the head says now.
-    pub(super) fn committed(&self, lease: &Lease) {
+    /// Notes in the cell that the head names another record now.
+    pub(super) fn recorded(&self, lease: &Lease) {
         let current = lease.head.current();
         if let Some(record) = current {
             self.cell.mailbox.retag(record.sequence);
@@ -297,7 +332,6 @@ impl Instance {
         let mut status = self.cell.status();
         status.sequence = current.map(|record| record.sequence);
         status.schema = current.and_then(|record| record.schema);
-        status.turns_since_record = Some(0);
         status.not_again.clear();
     }
 
@@ -378,7 +412,7 @@ enum Cut {
     Spent(StopReason, u64),
 }
 
-async fn interrupted(signal: &mut watch::Receiver<Signal>) -> Interrupt {
+pub(super) async fn interrupted(signal: &mut watch::Receiver<Signal>) -> Interrupt {
     let heard = signal.wait_for(|signal| !matches!(signal, Signal::Go)).await.map(|signal| signal.clone());
     match heard {
         Ok(Signal::Stop(reason, budget)) => Interrupt::Stop(reason, budget),
@@ -417,25 +451,11 @@ async fn sleep(wait: Option<Duration>) {
     }
 }
 
-/// Sets the mark, as often as it takes while the store is out of reach: nothing may leave the first turn before.
-async fn mark_taken_up(store: &dyn SnapshotStore, lease: &mut Lease, needed: bool) -> Result<(), Crash> {
-    if !needed {
-        return Ok(());
+pub(super) fn apply_timers(timers: &mut Arc<BTreeMap<String, u64>>, plan: &Plan) {
+    if plan.timers.is_empty() {
+        return;
     }
-    let mut backoff = Backoff::new();
-    loop {
-        match store.take_up(lease).await {
-            Ok(()) => return Ok(()),
-            Err(StoreError::Conflict(why)) => return Err(fenced("handle", why)),
-            Err(error) => {
-                tracing::warn!(actor = %lease.actor, %error, "its state cannot be marked as taken up; trying again");
-                tokio::time::sleep(backoff.next()).await;
-            }
-        }
-    }
-}
-
-pub(super) fn apply_timers(timers: &mut BTreeMap<String, u64>, plan: &Plan) {
+    let timers = Arc::make_mut(timers);
     for (name, due) in &plan.timers {
         match due {
             Some(due) => drop(timers.insert(name.clone(), *due)),
@@ -447,6 +467,19 @@ pub(super) fn apply_timers(timers: &mut BTreeMap<String, u64>, plan: &Plan) {
 fn answer_crashed(reply: Option<super::ReplyTo>, actor: &str, reason: &str) {
     if let Some(reply) = reply {
         drop(reply.send(Err(CallError::Crashed { actor: actor.to_owned(), reason: reason.to_owned() })));
+    }
+}
+
+/// A turn that the store did not let end.
+fn store_crash(during: &str, what: &str, error: &StoreError) -> Crash {
+    match error {
+        StoreError::Conflict(why) => fenced(during, why),
+        error => Crash {
+            kind: CrashKind::Store,
+            during: during.to_owned(),
+            message: format!("{what}: {error}"),
+            backtrace: Vec::new(),
+        },
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn plan(effects: Vec<Effect>) -> Plan {
     plan
 }
 
-/// What a caller gets. Whatever is no call gets nothing; a failure is worth a log line, since nobody else hears of it.
+/// What a caller gets.
 pub(crate) fn reply(answer: Result<Vec<u8>, Failure>) -> Result<Body, crate::model::CallError> {
     answer.map(Body::from).map_err(Into::into)
 }

@@ -145,8 +145,8 @@ fn tell_report(report: &ShutdownReport) -> bool {
         let line = format!("not saved: {actor}: {why}\n").replace('\n', " ");
         drop(writeln!(io::stderr().lock(), "{}", harmless(line.trim_end())));
     }
-    if let Some(why) = &report.store {
-        drop(writeln!(io::stderr().lock(), "{}", harmless(&format!("the store did not end well: {why}"))));
+    if let Some(why) = &report.trouble {
+        drop(writeln!(io::stderr().lock(), "{}", harmless(&format!("the host did not end well: {why}"))));
     }
     if !report.all_saved() {
         tell_error("not everything could be saved; what was saved before stays", None);

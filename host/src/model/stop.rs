@@ -149,7 +149,7 @@ pub struct Hold {
 #[serde(rename_all = "kebab-case")]
 pub enum HoldCause {
     /// The record's bytes are not what was written.
-    #[error("its record is damaged ({0}); it was moved to the quarantine, where `baton store show` finds it")]
+    #[error("its record is damaged ({0}); it is kept as it is, and `baton store show` shows what was found")]
     Damaged(String),
     /// The record is in a format that this release does not know.
     #[error(

@@ -12,6 +12,15 @@ pub(super) const LIFECYCLE: &str = "baton:actor/lifecycle@0.1.0";
 pub(super) const HOST: &str = "baton:actor/host@0.1.0";
 pub(super) const TYPES: &str = "baton:actor/types@0.1.0";
 
+/// Bytes of a guest's code and text that go on: to logs, to callers, into other guests' memories.
+const CODE_BYTES: usize = 64;
+const TEXT_BYTES: usize = 4 << 10;
+
+/// A guest's text, cut, on one line.
+fn bounded(text: &str, limit: usize) -> String {
+    super::imports::log_line(text, &[], limit)
+}
+
 #[derive(ComponentType, Lift)]
 #[component(record)]
 pub(super) struct StateOut {
@@ -154,9 +163,21 @@ pub(super) enum Refusal {
     Other(String),
 }
 
+impl Refusal {
+    fn bounded(self) -> Self {
+        match self {
+            Self::Incompatible(why) => Self::Incompatible(bounded(&why, TEXT_BYTES)),
+            Self::Corrupt(why) => Self::Corrupt(bounded(&why, TEXT_BYTES)),
+            Self::Stale(why) => Self::Stale(bounded(&why, TEXT_BYTES)),
+            Self::Unavailable(why) => Self::Unavailable(bounded(&why, TEXT_BYTES)),
+            Self::Other(why) => Self::Other(bounded(&why, TEXT_BYTES)),
+        }
+    }
+}
+
 impl From<Refusal> for model::Refusal {
     fn from(refusal: Refusal) -> Self {
-        match refusal {
+        match refusal.bounded() {
             Refusal::Incompatible(why) => Self::Incompatible(why),
             Refusal::Corrupt(why) => Self::Corrupt(why),
             Refusal::Stale(why) => Self::Stale(why),
@@ -248,7 +269,7 @@ pub(super) struct Failure {
 
 impl From<Failure> for model::Failure {
     fn from(failure: Failure) -> Self {
-        Self { code: failure.code, message: failure.message }
+        Self { code: bounded(&failure.code, CODE_BYTES), message: bounded(&failure.message, TEXT_BYTES) }
     }
 }
 

@@ -67,11 +67,14 @@ impl CodeCache {
             let mut suffix = [0; 8];
             getrandom::fill(&mut suffix).map_err(io::Error::other)?;
             let temporary = path.with_extension(format!("{:016x}.tmp", u64::from_be_bytes(suffix)));
-            let mut file = private_file(&temporary)?;
-            file.write_all(self.tag(digest, &code).as_bytes())?;
-            file.write_all(&code)?;
-            // Not synced: an entry that a power cut damages fails its tag.
-            fs::rename(&temporary, &path).inspect_err(|_| drop(fs::remove_file(&temporary)))
+            let write = || {
+                let mut file = private_file(&temporary)?;
+                file.write_all(self.tag(digest, &code).as_bytes())?;
+                file.write_all(&code)?;
+                // Not synced: an entry that a power cut damages fails its tag.
+                fs::rename(&temporary, &path)
+            };
+            write().inspect_err(|_: &io::Error| drop(fs::remove_file(&temporary)))
         });
         if let Err(error) = written {
             tracing::warn!(dir = %self.dir.display(), %error, "compiled code could not be cached");

@@ -1,5 +1,6 @@
 //! One live instance of a plugin: a store of its own, its exports, and what its turn has asked for so far.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,8 +23,15 @@ const DEADLINE_GRACE: Duration = Duration::from_millis(50);
 pub(crate) struct TurnBase {
     /// The ids of what the turn sends are made of this one.
     pub(crate) id: MessageId,
-    /// How many more timers the actor may have.
-    pub(crate) timers_left: usize,
+    /// The actor's timers: names, and when they are due.
+    pub(crate) timers: Arc<BTreeMap<String, u64>>,
+}
+
+impl TurnBase {
+    /// For a call that is no turn of an actor.
+    pub(crate) fn outside() -> Self {
+        Self { id: MessageId::random(), timers: Arc::default() }
+    }
 }
 
 /// What the engine keeps beside an instance.
@@ -32,6 +40,8 @@ pub(super) struct Data {
     pub(super) wasi: Option<Box<Wasi>>,
     pub(super) turn: Turn,
     pub(super) memory_bytes: usize,
+    /// By how much it grew last: taken back if the growth fails after all.
+    pub(super) memory_grew: usize,
     /// The limit that the guest met last, with its value: told if a trap follows.
     pub(super) limit_met: Option<String>,
 }
@@ -44,8 +54,9 @@ pub(super) struct Turn {
     pub(super) ordinal: u32,
     pub(super) sent: usize,
     pub(super) sent_bytes: usize,
-    pub(super) timers_set: usize,
-    pub(super) timers_cancelled: usize,
+    /// Timers that are new in this turn, and how often it asked for a change of any.
+    pub(super) timers_new: BTreeSet<String>,
+    pub(super) timer_changes: usize,
     /// Whether it has asked for a checkpoint, and for its end.
     pub(super) saves: bool,
     pub(super) stops: bool,
@@ -61,8 +72,8 @@ impl Turn {
             ordinal: 0,
             sent: 0,
             sent_bytes: 0,
-            timers_set: 0,
-            timers_cancelled: 0,
+            timers_new: BTreeSet::new(),
+            timer_changes: 0,
             saves: false,
             stops: false,
             log_lines: 0,
@@ -71,15 +82,25 @@ impl Turn {
 }
 
 impl ResourceLimiter for Data {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            // Its own module does not allow it: no limit of ours was met.
+            return Ok(false);
+        }
         let total = self.memory_bytes.saturating_sub(current).saturating_add(desired);
         let limit = self.env.limits.memory_bytes;
         if total > limit {
             self.limit_met = Some(format!("memory_bytes = {limit} (it asked for {total})"));
             return Ok(false);
         }
+        self.memory_grew = total - self.memory_bytes;
         self.memory_bytes = total;
         Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.memory_bytes -= std::mem::take(&mut self.memory_grew);
+        Ok(())
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
@@ -178,10 +199,16 @@ impl Guest {
     /// Makes an instance of `program`; its own start code runs within `within`.
     pub(super) async fn new(program: &Program, env: GuestEnv, within: Duration) -> Result<Self, Crash> {
         let limits = env.limits.clone();
-        let base = TurnBase { id: MessageId::random(), timers_left: 0 };
-        let wasi = program.uses_wasi().then(|| Box::new(Wasi::new(&env.actor)));
-        let data =
-            Data { env, wasi, turn: Turn::new(base, Some(Instant::now() + within)), memory_bytes: 0, limit_met: None };
+        let base = TurnBase::outside();
+        let wasi = program.uses_wasi().then(|| Box::new(Wasi::new(&env.actor, limits.turn_log_lines)));
+        let data = Data {
+            env,
+            wasi,
+            turn: Turn::new(base, Some(Instant::now() + within)),
+            memory_bytes: 0,
+            memory_grew: 0,
+            limit_met: None,
+        };
         let mut store = Store::new(program.engine(), data);
         store.limiter(|data| data);
         store.set_epoch_deadline(1);
@@ -208,15 +235,24 @@ impl Guest {
         let data = self.store.data_mut();
         // Effects that were not taken stay: those of `init` wait for `continue`.
         let effects = std::mem::take(&mut data.turn.effects);
+        let timers_new = std::mem::take(&mut data.turn.timers_new);
         data.turn = Turn::new(base, deadline);
-        data.turn.effects = effects;
+        if !effects.is_empty() {
+            (data.turn.effects, data.turn.timers_new) = (effects, timers_new);
+        }
         data.limit_met = None;
+        if let Some(wasi) = &data.wasi {
+            wasi.new_turn();
+        }
         self.store.set_epoch_deadline(1);
     }
 
     /// What the calls since the last time asked for, in order.
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.store.data_mut().turn.effects)
+        let turn = &mut self.store.data_mut().turn;
+        // The actor's timers are about to change: this was only a look at them.
+        turn.base.timers = Arc::default();
+        std::mem::take(&mut turn.effects)
     }
 
     /// Calls an export within a deadline, and tells a crash from an answer.

@@ -14,7 +14,7 @@ const RANDOM_BYTES: u32 = 64 << 10;
 /// Longest name of a timer, in bytes.
 const TIMER_NAME_BYTES: usize = 255;
 /// Timers that one turn may cancel: cancelling has no answer, so more is a trap.
-const TURN_CANCELS: usize = 10_000;
+const TURN_TIMER_CHANGES: usize = 10_000;
 
 pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
     linker.instance(abi::TYPES)?;
@@ -50,7 +50,7 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
         })
     })?;
     host.func_wrap("set-timer", |mut cx: Cx<'_>, (name, after_ms): (String, u64)| {
-        Ok((cx.data_mut().set_timer(name, after_ms),))
+        cx.data_mut().set_timer(name, after_ms).map(|set| (set,))
     })?;
     host.func_wrap("cancel-timer", |mut cx: Cx<'_>, (name,): (String,)| cx.data_mut().cancel_timer(name))?;
     host.func_wrap("stop", |mut cx: Cx<'_>, ()| {
@@ -149,30 +149,41 @@ impl Data {
         if name.is_empty() || name.len() > TIMER_NAME_BYTES {
             return Ok(());
         }
-        if self.turn.timers_cancelled >= TURN_CANCELS {
-            return Err(trap::Misuse(format!("it cancelled more than {TURN_CANCELS} timers in one turn")).into());
-        }
-        self.turn.timers_cancelled += 1;
+        self.change_of_timers()?;
         self.turn.effects.push(Effect::CancelTimer(name));
         Ok(())
     }
 
-    fn set_timer(&mut self, name: String, after_ms: u64) -> Result<(), abi::SendError> {
+    fn set_timer(&mut self, name: String, after_ms: u64) -> wasmtime::Result<Result<(), abi::SendError>> {
         if name.is_empty() || name.len() > TIMER_NAME_BYTES {
             let why = format!("a timer's name has 1 to {TIMER_NAME_BYTES} bytes, this one {}", name.len());
-            return Err(abi::SendError::Limit(why));
+            return Ok(Err(abi::SendError::Limit(why)));
         }
-        if self.turn.timers_set >= self.turn.base.timers_left {
-            return Err(abi::SendError::Limit(format!("limit timers = {}", self.env.limits.timers)));
+        self.change_of_timers()?;
+        // The same name replaces, and needs no room.
+        let turn = &mut self.turn;
+        if !turn.base.timers.contains_key(&name) && !turn.timers_new.contains(&name) {
+            if turn.base.timers.len() + turn.timers_new.len() >= self.env.limits.timers {
+                return Ok(Err(abi::SendError::Limit(format!("limit timers = {}", self.env.limits.timers))));
+            }
+            turn.timers_new.insert(name.clone());
         }
-        self.turn.timers_set += 1;
-        self.turn.effects.push(Effect::SetTimer { name, due_ms: unix_ms().saturating_add(after_ms) });
+        turn.effects.push(Effect::SetTimer { name, due_ms: unix_ms().saturating_add(after_ms) });
+        Ok(Ok(()))
+    }
+
+    fn change_of_timers(&mut self) -> wasmtime::Result<()> {
+        if self.turn.timer_changes >= TURN_TIMER_CHANGES {
+            let why = format!("it changed its timers more than {TURN_TIMER_CHANGES} times in one turn");
+            return Err(trap::Misuse(why).into());
+        }
+        self.turn.timer_changes += 1;
         Ok(())
     }
 }
 
 /// One line: the message and its fields, without control characters, cut at `limit` bytes.
-fn log_line(message: &str, fields: &[(String, String)], limit: usize) -> String {
+pub(super) fn log_line(message: &str, fields: &[(String, String)], limit: usize) -> String {
     let fields = fields.iter().flat_map(|(key, value)| [" ", key.as_str(), "=", value.as_str()]);
     let mut line = String::new();
     for c in std::iter::once(message).chain(fields).flat_map(str::chars) {

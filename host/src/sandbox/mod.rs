@@ -21,7 +21,7 @@ use crate::model::{ActorName, Body, CallError, Limits, MessageId};
 pub(crate) use engine::{Sandbox, SandboxOptions};
 pub(crate) use guest::{Guest, TurnBase};
 pub use program::Inspection;
-pub(crate) use program::Program;
+pub(crate) use program::{PLUGIN_BYTES, Program};
 
 /// What an instance is given of the world: its name, its bounds, and who takes its calls.
 #[derive(Debug, Clone)]

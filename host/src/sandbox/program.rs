@@ -10,8 +10,8 @@ use wasmtime::component::{Component, InstancePre};
 use super::guest::{Data, Exports, Guest, TurnBase};
 use super::{GuestEnv, NestedCall, Outside, Sandbox, abi};
 use crate::model::{
-    ActorName, Body, CallError, Crash, CrashKind, Description, Digest, ErrorCode, HostError, Limits, MessageId,
-    PluginName, SendError, Version,
+    ActorName, Body, CallError, Crash, CrashKind, Description, Digest, ErrorCode, HostError, Limits, PluginName,
+    SendError, Version,
 };
 
 /// Largest plugin file, in bytes.
@@ -127,7 +127,7 @@ impl Sandbox {
         let kinds = component.component_type();
         let imports: Vec<String> = kinds.imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
         let exported: Vec<String> = kinds.exports(&self.engine).map(|(name, _)| name.to_owned()).collect();
-        let exports = find_exports(label, &component, &exported)?;
+        let exports = find_exports(label, kind, &component, &exported)?;
         check_versions(label, &imports)?;
         let pre = self.linker.instantiate_pre(&component).map_err(|error| {
             plugin_error(label, "it imports what this host does not have")
@@ -187,12 +187,16 @@ fn lift(label: &str, bytes: &[u8]) -> Result<Vec<u8>, HostError> {
     })
 }
 
-fn find_exports(label: &str, component: &Component, exported: &[String]) -> Result<Exports, HostError> {
+fn find_exports(label: &str, kind: &str, component: &Component, exported: &[String]) -> Result<Exports, HostError> {
     let missing = || {
         let package = "baton:actor/lifecycle@";
         match exported.iter().find(|name| name.starts_with(package)) {
             Some(other) => plugin_error(label, format!("it exports {other}, and this host knows {}", abi::LIFECYCLE))
                 .hint("build it against wit/actor/0.1.0, or use a host that knows its version"),
+            None if kind == "core module" => {
+                plugin_error(label, format!("it is a core module that does not say which world it is made for; {} is needed", abi::LIFECYCLE))
+                    .hint("build it with an SDK or with wit-bindgen, or embed the world with `wasm-tools component embed wit/actor/0.1.0 --world actor`")
+            }
             None if exported.is_empty() => {
                 plugin_error(label, format!("it exports nothing; {} is needed", abi::LIFECYCLE))
                     .hint("build it for the world `baton:actor/actor`")
@@ -257,7 +261,7 @@ async fn describe(program: &Inner) -> Result<Description, Crash> {
         inspection: program.inspection.clone(),
     }));
     let mut guest = whole.instantiate(env).await?;
-    guest.describe(TurnBase { id: MessageId::random(), timers_left: 0 }).await
+    guest.describe(TurnBase::outside()).await
 }
 
 /// Whom a plugin reaches while it describes itself.

@@ -3,6 +3,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
@@ -11,6 +13,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::guest::Data;
+use super::imports::log_line;
 use crate::model::ActorName;
 
 /// Longest line taken from a guest's standard output, in bytes; a longer one is split.
@@ -18,24 +21,41 @@ const LINE_BYTES: usize = 4 << 10;
 /// Most random bytes in one request.
 const RANDOM_BYTES: u64 = 64 << 10;
 
+/// Handles that an instance may have at once: streams, pollables, clocks.
+const HANDLES: usize = 1_000;
+
 /// One instance's WASI.
 pub(super) struct Wasi {
     ctx: WasiCtx,
     table: ResourceTable,
+    /// Lines that this turn may still write.
+    lines_left: Arc<AtomicUsize>,
+    lines: usize,
 }
 
 impl Wasi {
-    pub(super) fn new(actor: &ActorName) -> Self {
+    /// `lines`: how many each turn may write.
+    pub(super) fn new(actor: &ActorName, lines: usize) -> Self {
+        let lines_left = Arc::new(AtomicUsize::new(lines));
+        let stream = |stream| Lines { actor: actor.clone(), stream, left: lines_left.clone() };
         let mut ctx = WasiCtx::builder();
-        ctx.stdout(Lines::of(actor, "stdout")).stderr(Lines::of(actor, "stderr")).max_random_size(RANDOM_BYTES);
-        Self { ctx: ctx.build(), table: ResourceTable::new() }
+        ctx.stdout(stream("stdout")).stderr(stream("stderr")).max_random_size(RANDOM_BYTES);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
+        Self { ctx: ctx.build(), table, lines_left, lines }
+    }
+
+    /// Another turn may write lines again.
+    pub(super) fn new_turn(&self) {
+        self.lines_left.store(self.lines, Ordering::Relaxed);
     }
 }
 
 impl WasiView for Data {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         // A component without WASI imports never comes here; one with them was given one when it was made.
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&self.env.actor)));
+        let wasi =
+            self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&self.env.actor, self.env.limits.turn_log_lines)));
         WasiCtxView { ctx: &mut wasi.ctx, table: &mut wasi.table }
     }
 }
@@ -49,12 +69,7 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
 struct Lines {
     actor: ActorName,
     stream: &'static str,
-}
-
-impl Lines {
-    fn of(actor: &ActorName, stream: &'static str) -> Self {
-        Self { actor: actor.clone(), stream }
-    }
+    left: Arc<AtomicUsize>,
 }
 
 impl IsTerminal for Lines {
@@ -76,10 +91,19 @@ struct LineWriter {
 
 impl LineWriter {
     fn emit(&mut self) {
-        if !self.line.is_empty() {
-            let line = String::from_utf8_lossy(&self.line);
-            tracing::info!(target: "baton::guest", actor = %self.to.actor, stream = self.to.stream, "{}", line.trim_end());
-            self.line.clear();
+        let line = std::mem::take(&mut self.line);
+        if line.is_empty() {
+            return;
+        }
+        let Lines { actor, stream, left } = &self.to;
+        // What is left never goes below nothing; what comes after that is dropped.
+        let Ok(more) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) else {
+            return;
+        };
+        let line = log_line(String::from_utf8_lossy(&line).trim_end(), &[], LINE_BYTES);
+        tracing::info!(target: "baton::guest", %actor, stream, "{line}");
+        if more == 1 {
+            tracing::warn!(target: "baton::guest", %actor, "more lines in this turn are dropped (limit turn_log_lines)");
         }
     }
 }

@@ -13,7 +13,7 @@ use super::restart::{Decision, Restarts, decide};
 use crate::actor::{Budget, Cell, Gate, Instance, Parts, Post, Signal, StartFailure};
 use crate::catalog::Catalog;
 use crate::model::{
-    ActorName, CallError, ErrorCode, Exit, HostError, NotSaved, Phase, Saved, SendError, Shutdown, StopReason,
+    ActorName, CallError, ErrorCode, Exit, HostError, NotSaved, Phase, Restart, Saved, SendError, Shutdown, StopReason,
 };
 use crate::registry::Registry;
 use crate::sandbox::Outside;
@@ -50,15 +50,15 @@ pub(crate) struct Surroundings {
 pub struct ShutdownReport {
     /// Each actor, and what became of its state.
     pub stopped: Vec<(ActorName, Saved)>,
-    /// What went wrong with the store's last barrier, if anything did.
-    pub store: Option<String>,
+    /// What went wrong beside them, if anything did: with the store's last barrier, or with the shutdown itself.
+    pub trouble: Option<String>,
 }
 
 impl ShutdownReport {
     /// Whether nothing was lost.
     #[must_use]
     pub fn all_saved(&self) -> bool {
-        self.store.is_none() && self.not_saved().next().is_none()
+        self.trouble.is_none() && self.not_saved().next().is_none()
     }
 
     /// Those whose state or messages could not be saved, and why.
@@ -107,10 +107,9 @@ impl Supervisor {
         answer.await.map_err(|_| going_down())?
     }
 
-    /// The same without waiting, for a message that is on its way already; false if too much waits.
-    pub(crate) fn start_soon(&self, cell: Arc<Cell>) -> bool {
-        let (started, _) = oneshot::channel();
-        self.0.try_send(Event::Start { cell, kind: ChildKind::Dynamic, started }).is_ok()
+    /// A place in the queue, for a start that nobody waits for; none if too much waits.
+    pub(crate) fn place(&self) -> Option<Place<'_>> {
+        self.0.try_reserve().ok().map(Place)
     }
 
     /// Stops an actor and waits until it is gone.
@@ -134,10 +133,23 @@ impl Supervisor {
     /// Stops everything within `budget`.
     pub(crate) async fn shutdown(&self, budget: Budget) -> ShutdownReport {
         let (done, answer) = oneshot::channel();
+        // What cannot be heard of is not taken for saved.
+        let lost = || ShutdownReport { stopped: Vec::new(), trouble: Some("the supervisor ended early".into()) };
         if self.0.send(Event::Shutdown { budget, done }).await.is_err() {
-            return ShutdownReport::default();
+            return lost();
         }
-        answer.await.unwrap_or_default()
+        answer.await.unwrap_or_else(|_| lost())
+    }
+}
+
+/// A place in the supervisor's queue.
+pub(crate) struct Place<'a>(mpsc::Permit<'a, Event>);
+
+impl Place<'_> {
+    /// Starts a registered actor.
+    pub(crate) fn start(self, cell: Arc<Cell>) {
+        let (started, _) = oneshot::channel();
+        self.0.send(Event::Start { cell, kind: ChildKind::Dynamic, started });
     }
 }
 
@@ -153,8 +165,9 @@ struct Child {
     restarts: Restarts,
     /// None: no instance; the actor stays down.
     instance: Option<Running>,
-    /// Those who wait for its end; not empty, or stopping: it was told to stop.
+    /// Those who wait for its end.
     waiting: Vec<oneshot::Sender<Result<Saved, HostError>>>,
+    /// Whether it was told to stop.
     asked: bool,
     /// Dropped once a first start that fails has been dealt with: then its name is free, or shown as failed.
     unsettled: Option<oneshot::Sender<()>>,
@@ -169,6 +182,10 @@ struct ShuttingDown {
     budget: Budget,
     report: ShutdownReport,
     done: oneshot::Sender<ShutdownReport>,
+    /// Those listed that are still there, in the order in which they started; the last one is stopped next.
+    listed: Vec<ActorName>,
+    /// The one of them that was told.
+    told: Option<ActorName>,
 }
 
 struct Run {
@@ -188,21 +205,33 @@ impl Run {
                 Event::Ended { cell, exit } => self.ended(&cell, exit),
                 // Without their signals' senders, all instances end at once.
                 Event::Abandon => break,
-                Event::Shutdown { budget, done } => {
-                    self.shutting_down.get_or_insert(ShuttingDown { budget, report: ShutdownReport::default(), done });
-                }
+                Event::Shutdown { budget, done } => self.shut_down(budget, done),
             }
             if self.shutting_down.is_some() && self.stop_next() {
                 break;
             }
         }
+        events.close();
+        while let Ok(event) = events.try_recv() {
+            if let Event::Start { cell, started, .. } = event {
+                self.turn_away(&cell, started);
+            }
+        }
+        for child in std::mem::take(&mut self.children).into_values() {
+            self.close(&child.cell, "the host is gone");
+            self.around.registry.unregister(&child.cell);
+        }
+    }
+
+    fn turn_away(&self, cell: &Arc<Cell>, started: oneshot::Sender<Result<(), HostError>>) {
+        self.close(cell, "the host is going down");
+        self.around.registry.unregister(cell);
+        drop(started.send(Err(going_down())));
     }
 
     fn start(&mut self, cell: &Arc<Cell>, kind: ChildKind, started: oneshot::Sender<Result<(), HostError>>) {
         if self.shutting_down.is_some() {
-            self.close(cell, "the host is going down");
-            self.around.registry.unregister(cell);
-            drop(started.send(Err(going_down())));
+            self.turn_away(cell, started);
             return;
         }
         self.order += 1;
@@ -291,8 +320,18 @@ impl Run {
         let spec = &cell.spec;
         let now = std::time::Instant::now();
         let asked = child.asked || going_down;
-        let decision = match (cell.status().was_ready, child.kind) {
-            (true, _) => decide(&exit, asked, spec.restart, spec.intensity, &mut child.restarts, now),
+        let exit = if asked { as_its_spec_wished(spec.shutdown, exit) } else { exit };
+        let (was_ready, inbox_left) = {
+            let status = cell.status();
+            (status.was_ready, status.inbox_left)
+        };
+        let decision = match (was_ready, child.kind) {
+            (true, _) => {
+                // One that ended with messages behind it is started again by them, as it would be by a new one.
+                let restart =
+                    if inbox_left && spec.restart == Restart::Transient { Restart::Permanent } else { spec.restart };
+                decide(&exit, asked, restart, spec.intensity, &mut child.restarts, now)
+            }
             // A first start that fails is its starter's to judge, not a crash to be mended.
             (false, _) if asked => Decision::Remove,
             (false, ChildKind::Dynamic) => Decision::Remove,
@@ -317,7 +356,7 @@ impl Run {
                     // Nothing was loaded yet, so nothing is lost.
                     Exit::Refused(_) => Saved::Kept,
                 };
-                let why = if cell.status().was_ready { "it has ended".to_owned() } else { exit_text };
+                let why = if was_ready { "it has ended".to_owned() } else { exit_text };
                 self.remove(&name, &saved, &why);
             }
             Decision::GiveUp => self.give_up(&name, &exit_text),
@@ -358,6 +397,9 @@ impl Run {
         self.around.registry.unregister(&child.cell);
         if let Some(down) = &mut self.shutting_down {
             down.report.stopped.push((name.clone(), saved.clone()));
+            if child.kind == ChildKind::Listed {
+                down.listed.retain(|listed| listed != name);
+            }
         }
         for waiting in child.waiting {
             drop(waiting.send(Ok(saved.clone())));
@@ -375,50 +417,63 @@ impl Run {
         }
     }
 
-    /// While the host goes down: tells the next ones to stop. True when nobody is left, and the report is out.
-    fn stop_next(&mut self) -> bool {
-        let Some(down) = &self.shutting_down else { return false };
-        let budget = down.budget;
-        let stays_down: Vec<_> =
-            self.children.values().filter(|c| c.instance.is_none()).map(|c| c.cell.name().clone()).collect();
-        for name in stays_down {
+    /// Everyone is told to stop: those at run time side by side, so that their commits share a barrier, and at once; those
+    /// listed one by one after them.
+    fn shut_down(&mut self, budget: Budget, done: oneshot::Sender<ShutdownReport>) {
+        let stay_down = self.children.values().filter(|child| child.instance.is_none());
+        let stay_down: Vec<_> = stay_down.map(|child| child.cell.name().clone()).collect();
+        let report = ShutdownReport::default();
+        self.shutting_down = Some(ShuttingDown { budget, report, done, listed: Vec::new(), told: None });
+        for name in stay_down {
             self.remove(&name, &Saved::Kept, "it has ended");
         }
-        let dynamic = self.children.values().any(|child| child.kind == ChildKind::Dynamic);
-        if dynamic {
-            // Side by side: their commits share a barrier.
-            let children = self.children.values_mut().filter(|c| c.kind == ChildKind::Dynamic && !c.asked);
-            children.for_each(|child| child.tell_to_stop(StopReason::Shutdown, Some(budget)));
-            return false;
-        }
-        if let Some(last) = self.children.values_mut().max_by_key(|child| child.order) {
-            if !last.asked {
-                last.tell_to_stop(StopReason::Shutdown, Some(budget));
+        let mut listed = Vec::new();
+        for child in self.children.values_mut() {
+            match child.kind {
+                ChildKind::Dynamic => child.tell_to_stop(StopReason::Shutdown, Some(budget)),
+                ChildKind::Listed => listed.push((child.order, child.cell.name().clone())),
             }
-            return false;
         }
-        if let Some(down) = self.shutting_down.take() {
+        listed.sort();
+        if let Some(down) = &mut self.shutting_down {
+            down.listed = listed.into_iter().map(|(_, name)| name).collect();
+        }
+    }
+
+    /// While the host goes down: tells the next one to stop. True when nobody is left, and the report is out.
+    fn stop_next(&mut self) -> bool {
+        let Some(down) = &mut self.shutting_down else { return false };
+        while down.listed.last().is_some_and(|name| !self.children.contains_key(name)) {
+            down.listed.pop();
+        }
+        if let Some(down) = self.shutting_down.take_if(|_| self.children.is_empty()) {
             drop(down.done.send(down.report));
+            return true;
         }
-        true
+        let Some(down) = &mut self.shutting_down else { return false };
+        let dynamic_left = self.children.len() > down.listed.len();
+        if let Some(last) = down.listed.last().filter(|last| !dynamic_left && down.told.as_ref() != Some(last))
+            && let Some(child) = self.children.get_mut(last)
+        {
+            down.told = Some(last.clone());
+            child.tell_to_stop(StopReason::Shutdown, Some(down.budget));
+        }
+        false
     }
 }
 
 impl Child {
-    /// Once told, it is not told again; a tighter budget from above is kept to from outside.
+    /// One that was told before keeps its reason, and gets no more time than it had.
     fn tell_to_stop(&mut self, reason: StopReason, above: Option<Budget>) {
         self.asked = true;
         let Some(running) = &self.instance else { return };
         let budget = Budget::of(self.cell.spec.shutdown, above);
-        let signal = match self.cell.spec.shutdown {
-            Shutdown::BrutalKill => Signal::Kill,
-            _ => Signal::Stop(reason, budget),
-        };
-        running.signal.send_modify(|now| {
-            // A stop that is under way keeps its reason and gets no more time than it had.
-            if matches!(now, Signal::Go) {
-                *now = signal;
-            }
+        let brutal = self.cell.spec.shutdown == Shutdown::BrutalKill;
+        running.signal.send_modify(|now| match now {
+            Signal::Go if brutal => *now = Signal::Kill,
+            Signal::Go => *now = Signal::Stop(reason, budget),
+            Signal::Stop(_, before) => *before = before.or_sooner(budget),
+            Signal::Kill => {}
         });
         if let Some(deadline) = budget.deadline {
             let abort = running.abort.clone();
@@ -427,6 +482,16 @@ impl Child {
                 abort.abort();
             });
         }
+    }
+}
+
+/// An actor that is to be killed at once has nothing saved, and that is what its spec says.
+fn as_its_spec_wished(shutdown: Shutdown, exit: Exit) -> Exit {
+    match exit {
+        Exit::Stopped(reason, Saved::Not(NotSaved::Killed)) if shutdown == Shutdown::BrutalKill => {
+            Exit::Stopped(reason, Saved::Kept)
+        }
+        other => other,
     }
 }
 

@@ -56,7 +56,7 @@ async fn a_flipped_bit_holds_the_actor_and_quarantines_its_record() {
     .await;
     let hold = stage.held().await;
     assert!(matches!(&hold.cause, HoldCause::Damaged(why) if why.contains("checksum")), "{hold}");
-    says(&hold, &["its record is damaged", "moved to the quarantine", "baton store show"]);
+    says(&hold, &["its record is damaged", "it is kept as it is", "baton store show"]);
     assert_eq!(quarantined(&**stage.host.store()).await, found);
     assert_eq!(stage.host.cast(&bad(), "x", None).unwrap_err().code(), "held");
     stage.goes_on().await;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -64,6 +64,9 @@ pub(super) fn open(dir: &Path, options: &SledOptions, disk: &Disk) -> Result<(Wo
     let witness = Witness::create(&places.witness, &sound.totals, disk)
         .map_err(|error| OpenError::io("write the witness", &places.witness, error))?;
     let Sound { tables, totals, opened } = sound;
+    // The data directory may be one that others can enter; what actors have to keep is their owner's alone.
+    fs::set_permissions(&places.store, fs::Permissions::from_mode(0o700))
+        .map_err(|error| OpenError::io("keep others out of", &places.store, error))?;
     Ok((Worker { tables, totals, witness, disk: disk.clone(), _lock: lock }, opened))
 }
 

@@ -1,0 +1,230 @@
+//! What stays when an actor ends and its state stays as the store has it: the messages that it had accepted, and its
+//! timers, are kept with that state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::run::{Instance, unix_ms};
+use super::writes::{Backoff, Write};
+use super::{Budget, Envelope, NotAgain};
+use crate::model::{Message, NotSaved, Saved, StopReason};
+use crate::store::{Cause, Lease, NewRecord, Record, StoreError, StoredTimer};
+
+/// What of the record's own inbox and timers still counts.
+#[derive(Debug)]
+pub(super) enum Handled {
+    /// What the instance has handled stays handled, though its state is not kept; these are its timers now.
+    Stands(Arc<BTreeMap<String, u64>>),
+    /// What was handled was taken back with the state: all of it counts, but for what crashed.
+    TakenBack,
+}
+
+impl Instance {
+    /// Keeps `rest` with the state as the store has it, and gives the actor up. `loose`: whether the record in the store
+    /// has messages or timers that may no longer count.
+    pub(super) async fn carry(
+        &mut self,
+        lease: Option<Lease>,
+        rest: &[Envelope],
+        handled: &Handled,
+        loose: bool,
+        (reason, budget): (&StopReason, Budget),
+    ) -> Saved {
+        if rest.is_empty() && !loose {
+            if let Some(lease) = lease {
+                self.give_up(lease, reason, budget).await;
+            }
+            return Saved::Kept;
+        }
+        let gathered = match budget.bound(self.gather(lease, rest, handled)).await {
+            Some(gathered) => gathered,
+            None => Err("no time was left".to_owned()),
+        };
+        let saved = match gathered {
+            Ok((lease, None)) => {
+                self.give_up(lease, reason, budget).await;
+                Saved::Kept
+            }
+            Ok((mut lease, Some(record))) => {
+                self.last(&mut lease, Write::Release(Some(Box::new(record)), reason.clone()), budget).await
+            }
+            Err(_) if rest.is_empty() => Saved::Kept,
+            Err(why) => {
+                tracing::error!(actor = %self.cell.name(), why, "accepted messages could not be kept");
+                Saved::Not(NotSaved::Messages(rest.len()))
+            }
+        };
+        match saved {
+            Saved::Not(why) => {
+                self.lost(rest, &why.to_string());
+                Saved::Not(why)
+            }
+            // The state itself is as it was.
+            _ => Saved::Kept,
+        }
+    }
+
+    /// The record that counts, adapted; none where nothing has changed.
+    async fn gather(
+        &self,
+        mut lease: Option<Lease>,
+        rest: &[Envelope],
+        handled: &Handled,
+    ) -> Result<(Lease, Option<NewRecord>), String> {
+        let mut backoff = Backoff::new();
+        loop {
+            match self.claimed_and_loaded(&mut lease).await {
+                Ok((lease, record)) => {
+                    let rest = rest.iter().map(|envelope| envelope.message.clone()).collect();
+                    let not_again = self.cell.status().not_again.clone();
+                    let taken_up = lease.head.taken_up.is_some();
+                    let carried = carried(record, rest, handled, &not_again, taken_up);
+                    let node = self.parts.node.clone();
+                    return Ok((lease, carried.map(|record| NewRecord { node, time_ms: unix_ms(), ..record })));
+                }
+                // Someone was quicker, or the store is away for a moment: the budget says how long to try.
+                Err(StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Conflict(_)) => {
+                    tokio::time::sleep(backoff.next()).await;
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    async fn claimed_and_loaded(&self, lease: &mut Option<Lease>) -> Result<(Lease, Option<Record>), StoreError> {
+        let (store, actor) = (&self.parts.store, self.cell.name());
+        let held = match lease {
+            Some(lease) => lease,
+            None => {
+                let revision = store.head(actor).await?.map(|(_, revision)| revision);
+                lease.insert(store.claim(actor, revision, &self.parts.owner).await?)
+            }
+        };
+        let record = match held.head.current() {
+            Some(reference) => Some(store.load(actor, reference).await?),
+            None => None,
+        };
+        Ok((held.clone(), record))
+    }
+}
+
+/// Decides what is written in place of `record`, its state untouched; none: nothing.
+fn carried(
+    record: Option<Record>,
+    rest: Vec<Message>,
+    handled: &Handled,
+    not_again: &[NotAgain],
+    taken_up: bool,
+) -> Option<NewRecord> {
+    let Some(record) = record else {
+        let nothing = NewRecord {
+            state: None,
+            cause: Cause::Checkpoint,
+            node: String::new(),
+            time_ms: 0,
+            inbox: rest,
+            timers: Vec::new(),
+        };
+        return (!nothing.inbox.is_empty()).then_some(nothing);
+    };
+    let (inbox, timers) = match handled {
+        Handled::Stands(now) => {
+            let stands = |timer: &&StoredTimer| now.get(&timer.name) == Some(&timer.due_ms);
+            (rest, record.header.timers.iter().filter(stands).cloned().collect())
+        }
+        Handled::TakenBack => {
+            let timers = timers_of(&record, not_again);
+            let timers = timers.into_iter().map(|(name, due_ms)| StoredTimer { name, due_ms }).collect();
+            (inbox_of(&record, not_again).into_iter().chain(rest).collect::<Vec<_>>(), timers)
+        }
+    };
+    let timers: Vec<StoredTimer> = timers;
+    let same_timers = timers.len() == record.header.timers.len();
+    if inbox == record.header.inbox && same_timers {
+        return None;
+    }
+    // A state that an instance has taken up since is no longer told as complete.
+    let cause = if taken_up { Cause::Checkpoint } else { record.header.cause.clone() };
+    let state = record.header.state.map(|wrote| (wrote, record.data));
+    Some(NewRecord { state, cause, node: String::new(), time_ms: 0, inbox, timers })
+}
+
+/// What a record's inbox still has to say.
+pub(super) fn inbox_of(record: &Record, not_again: &[NotAgain]) -> Vec<Message> {
+    let sequence = record.header.sequence;
+    let wanted = |place| !not_again.contains(&NotAgain::Message(sequence, place));
+    record.header.inbox.iter().enumerate().filter(|(place, _)| wanted(*place)).map(|(_, m)| m.clone()).collect()
+}
+
+/// A record's timers that may still fire.
+pub(super) fn timers_of(record: &Record, not_again: &[NotAgain]) -> BTreeMap<String, u64> {
+    let sequence = record.header.sequence;
+    let timers = record.header.timers.iter().map(|timer| (timer.name.clone(), timer.due_ms));
+    timers.filter(|(name, due)| !not_again.contains(&NotAgain::Timer(sequence, name.clone(), *due))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ActorName;
+    use crate::store::record::Header;
+
+    fn timer(name: &str, due_ms: u64) -> StoredTimer {
+        StoredTimer { name: name.into(), due_ms }
+    }
+
+    fn messages(names: &[&str]) -> Vec<Message> {
+        names.iter().map(|name| Message::Timer((*name).into())).collect()
+    }
+
+    fn record(inbox: &[&str], timers: Vec<StoredTimer>) -> Record {
+        let header = Header {
+            actor: ActorName::new("a").expect("valid"),
+            epoch: 1,
+            generation: 1,
+            sequence: 9,
+            parent: None,
+            cause: Cause::Stopped(StopReason::Shutdown),
+            node: "n".into(),
+            time_ms: 1,
+            state: None,
+            inbox: messages(inbox),
+            timers,
+        };
+        Record { header, data: Vec::new() }
+    }
+
+    #[test]
+    fn what_was_handled_in_peace_is_not_handed_over_again() {
+        let stands = |timers: &[(&str, u64)]| {
+            let timers: BTreeMap<_, _> = timers.iter().map(|(name, due)| ((*name).to_owned(), *due)).collect();
+            Handled::Stands(Arc::new(timers))
+        };
+        let with = || Some(record(&["1", "2"], vec![timer("t", 5), timer("u", 6)]));
+        let left = carried(with(), messages(&["2", "3"]), &stands(&[("u", 6)]), &[], true).expect("changed");
+        assert_eq!((left.inbox, left.timers), (messages(&["2", "3"]), vec![timer("u", 6)]));
+        let left = carried(with(), Vec::new(), &stands(&[("t", 5), ("u", 7)]), &[], false).expect("changed");
+        assert_eq!(
+            (left.inbox, left.timers, left.cause),
+            (Vec::new(), vec![timer("t", 5)], Cause::Stopped(StopReason::Shutdown))
+        );
+        let same = stands(&[("t", 5), ("u", 6), ("new", 1)]);
+        assert_eq!(carried(with(), messages(&["1", "2"]), &same, &[], true), None, "nothing changed");
+    }
+
+    #[test]
+    fn what_was_taken_back_comes_again_but_for_what_crashed() {
+        let with = || Some(record(&["1", "2"], vec![timer("t", 5)]));
+        assert_eq!(carried(with(), Vec::new(), &Handled::TakenBack, &[], true), None);
+        let crashed = [NotAgain::Message(9, 0), NotAgain::Message(8, 1), NotAgain::Timer(9, "t".into(), 5)];
+        let left = carried(with(), messages(&["3"]), &Handled::TakenBack, &crashed, true).expect("changed");
+        assert_eq!((left.inbox, left.timers, left.cause), (messages(&["2", "3"]), Vec::new(), Cause::Checkpoint));
+    }
+
+    #[test]
+    fn messages_are_kept_where_there_is_no_state_yet() {
+        assert_eq!(carried(None, Vec::new(), &Handled::TakenBack, &[], false), None);
+        let left = carried(None, messages(&["1"]), &Handled::TakenBack, &[], false).expect("kept");
+        assert_eq!((left.state, left.inbox), (None, messages(&["1"])));
+    }
+}

@@ -1,0 +1,159 @@
+//! Writes to the store that are carried through: tried again while it is out of reach and patience lasts, and settled
+//! where an answer was lost.
+
+use std::time::Duration;
+
+use super::Budget;
+use crate::model::StopReason;
+use crate::store::{Head, Lease, NewRecord, SnapshotStore, StoreError};
+
+/// Waits between two tries while something is out of reach, in milliseconds: the first, and the longest.
+const BACKOFF_FIRST_MS: u64 = 20;
+const BACKOFF_LONGEST_MS: u64 = 2_000;
+
+/// Grows with each use.
+pub(super) struct Backoff(u64);
+
+impl Backoff {
+    pub(super) fn new() -> Self {
+        Self(BACKOFF_FIRST_MS)
+    }
+
+    pub(super) fn next(&mut self) -> Duration {
+        let wait = Duration::from_millis(self.0);
+        self.0 = (self.0 * 2).min(BACKOFF_LONGEST_MS);
+        wait
+    }
+}
+
+/// What is written.
+#[derive(Debug, Clone)]
+pub(super) enum Write {
+    /// The mark that this generation has taken the record up.
+    TakeUp,
+    /// A record, the instance going on.
+    Checkpoint(Box<NewRecord>),
+    /// The last record, if there is one, and the release.
+    Release(Option<Box<NewRecord>>, StopReason),
+    /// The release, and nothing kept.
+    Forget,
+}
+
+impl Write {
+    async fn attempt(&self, store: &dyn SnapshotStore, lease: &mut Lease) -> Result<(), StoreError> {
+        match self {
+            Self::TakeUp => store.take_up(lease).await,
+            Self::Checkpoint(record) => store.commit(lease, (**record).clone()).await.map(drop),
+            Self::Release(record, reason) => {
+                let record = record.as_ref().map(|record| (**record).clone());
+                store.release(lease, record, reason.clone()).await.map(drop)
+            }
+            Self::Forget => store.forget(lease).await,
+        }
+    }
+
+    /// Whether a head that was `before`, and is `now`, shows that this write took place.
+    fn shows(&self, before: &Head, now: &Head) -> bool {
+        match self {
+            Self::TakeUp => now.taken_up == Some(before.generation),
+            Self::Checkpoint(_) => now.sequence > before.sequence,
+            Self::Release(..) | Self::Forget => now.owner.is_none(),
+        }
+    }
+}
+
+/// Writes, as often as `patience` allows.
+///
+/// # Errors
+/// Whatever trying again does not help against; and, once there is no time left, what was in the way.
+pub(super) async fn write(
+    store: &dyn SnapshotStore,
+    lease: &mut Lease,
+    what: &Write,
+    patience: Budget,
+) -> Result<(), StoreError> {
+    let mut backoff = Backoff::new();
+    loop {
+        let tried = patience.bound(attempt(store, lease, what)).await;
+        let error = match tried {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(error @ (StoreError::Unavailable(_) | StoreError::Unknown(_)))) => error,
+            Some(Err(error)) => return Err(error),
+            None => return Err(StoreError::Unknown("there was no answer in the time that was left".into())),
+        };
+        tracing::warn!(actor = %lease.actor, %error, "a write waits for the store");
+        let wait = backoff.next();
+        if patience.left().is_some_and(|left| left <= wait) {
+            return Err(error);
+        }
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn attempt(store: &dyn SnapshotStore, lease: &mut Lease, what: &Write) -> Result<(), StoreError> {
+    match what.attempt(store, lease).await {
+        Err(error @ StoreError::Unknown(_)) => match settle(store, lease, what).await? {
+            true => Ok(()),
+            false => Err(error),
+        },
+        other => other,
+    }
+}
+
+/// Whether a write whose answer was lost took place. The lease then stands where the head stands, so that another try
+/// also kills a write that was only delayed.
+async fn settle(store: &dyn SnapshotStore, lease: &mut Lease, what: &Write) -> Result<bool, StoreError> {
+    let mut backoff = Backoff::new();
+    loop {
+        match store.head(&lease.actor).await {
+            Ok(Some((head, revision))) if head.epoch == lease.head.epoch => {
+                let done = what.shows(&lease.head, &head);
+                (lease.head, lease.revision) = (head, revision);
+                return Ok(done);
+            }
+            Ok(_) => return Err(StoreError::Conflict("its head belongs to another".into())),
+            Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => tokio::time::sleep(backoff.next()).await,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_shows_whether_a_write_took_place() {
+        let before = Head {
+            epoch: 3,
+            generation: 5,
+            sequence: 7,
+            owner: Some("host".into()),
+            nonce: 1,
+            stopped: None,
+            taken_up: Some(4),
+            records: Vec::new(),
+        };
+        let empty = NewRecord {
+            state: None,
+            cause: crate::store::Cause::Checkpoint,
+            node: String::new(),
+            time_ms: 0,
+            inbox: Vec::new(),
+            timers: Vec::new(),
+        };
+        let marked = Head { taken_up: Some(5), ..before.clone() };
+        let committed = Head { sequence: 8, ..before.clone() };
+        let released = Head { owner: None, ..before.clone() };
+        let cases = [
+            (Write::TakeUp, &marked),
+            (Write::Checkpoint(Box::new(empty)), &committed),
+            (Write::Release(None, StopReason::Normal), &released),
+            (Write::Forget, &released),
+        ];
+        for (write, after) in cases {
+            assert!(write.shows(&before, after), "{write:?}");
+            assert!(!write.shows(&before, &before), "{write:?}");
+        }
+    }
+}
