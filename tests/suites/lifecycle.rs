@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use baton_host::model::{NotSaved, Phase};
 use baton_host::store::{SnapshotStore, StoreError};
-use baton_host::{ActorSpec, CallError, CallOptions, ErrorCode, Host, Pattern, Saved, Shutdown, Template};
+use baton_host::{
+    ActorSpec, CallError, CallOptions, ErrorCode, Host, Pattern, Saved, Shutdown, ShutdownReport, Template,
+};
 use futures_util::FutureExt;
 
 use crate::harness::{Op, StoreDouble, WatGuest, actor, host, name, plugin, until};
@@ -122,6 +124,29 @@ async fn once(store: &Arc<StoreDouble>, words: &[&str]) {
     assert!(host.shutdown(None).await.all_saved());
 }
 
+/// Shuts the host down while the first of `bodies` is in hand and the others wait behind it. The turn in hand ends only when
+/// its record is marked as taken up: that keeps the actor busy.
+async fn shut_down_behind(host: &Host, store: &StoreDouble, bodies: &[&'static str]) -> ShutdownReport {
+    store.hold(Op::TakeUp);
+    for body in bodies {
+        host.cast(&name("j/1"), *body, None).unwrap();
+    }
+    let waiting = bodies.len() - 1;
+    until("the first is in hand", || host.actor(&name("j/1")).unwrap().mailbox_messages == waiting).await;
+    shut_down_now(host, store).await
+}
+
+/// Shuts the host down, and lets the store go on once that is under way.
+async fn shut_down_now(host: &Host, store: &StoreDouble) -> ShutdownReport {
+    let down = tokio::spawn({
+        let host = host.clone();
+        async move { host.shutdown(None).await }
+    });
+    until("the host closes", || !host.is_ready()).await;
+    store.let_through();
+    down.await.unwrap()
+}
+
 #[tokio::test]
 async fn a_stop_and_a_start_lose_nothing_on_disk() {
     let dir = tempfile::tempdir().unwrap();
@@ -193,13 +218,7 @@ async fn at_a_stop_casts_are_kept_in_order_and_calls_are_told_to_try_again() {
         async move { host.call(&actor, "e", CallOptions::default()).await }
     });
     until("three wait behind the one in hand", || host.actor(&actor).unwrap().mailbox_messages == 3).await;
-    let down = tokio::spawn({
-        let host = host.clone();
-        async move { host.shutdown(None).await }
-    });
-    until("the host closes", || !host.is_ready()).await;
-    store.let_through();
-    assert!(down.await.unwrap().all_saved());
+    assert!(shut_down_now(&host, &store).await.all_saved());
     assert_eq!(call.await.unwrap().expect_err("it was not handled").code(), "unavailable");
     let (head, _) = store.head(&actor).await.unwrap().unwrap();
     let record = store.load(&actor, head.current().unwrap()).await.unwrap();
@@ -215,18 +234,7 @@ async fn an_inbox_that_was_handled_is_not_handed_over_again() {
     let store = StoreDouble::new();
     once(&store, &["a"]).await;
     let host = start(&store).await;
-    store.hold(Op::TakeUp);
-    for body in ["b", "c"] {
-        host.cast(&name("j/1"), body, None).unwrap();
-    }
-    until("one waits", || host.actor(&name("j/1")).unwrap().mailbox_messages == 1).await;
-    let down = tokio::spawn({
-        let host = host.clone();
-        async move { host.shutdown(None).await }
-    });
-    until("the host closes", || !host.is_ready()).await;
-    store.let_through();
-    assert!(down.await.unwrap().all_saved());
+    assert!(shut_down_behind(&host, &store, &["b", "c"]).await.all_saved());
     once(&store, &["d"]).await;
     let host = start(&store).await;
     assert_eq!(say(&host, "e").await, "abcde");
@@ -241,18 +249,7 @@ async fn a_message_of_an_inbox_that_crashes_its_actor_does_not_do_so_twice() {
     let store = StoreDouble::new();
     once(&store, &["a"]).await;
     let first = start(&store).await;
-    store.hold(Op::TakeUp);
-    for body in ["b", "c", "!", "d"] {
-        first.cast(&name("j/1"), body, None).unwrap();
-    }
-    until("three wait", || first.actor(&name("j/1")).unwrap().mailbox_messages == 3).await;
-    let down = tokio::spawn({
-        let first = first.clone();
-        async move { first.shutdown(None).await }
-    });
-    until("the host closes", || !first.is_ready()).await;
-    store.let_through();
-    assert!(down.await.unwrap().all_saved());
+    assert!(shut_down_behind(&first, &store, &["b", "c", "!", "d"]).await.all_saved());
     let host = start(&store).await;
     // The crash takes the state back to the record; what came with it is handled again, but for the one that crashed.
     until("it has crashed", || host.actor(&name("j/1")).unwrap().restarts == 1).await;
@@ -406,18 +403,7 @@ async fn leave_an_inbox(store: &Arc<StoreDouble>) {
     once(store, &["a"]).await;
     let plain = journal().on("init", "(call $ok)");
     let host = with(store, &plain, actor("j/1", "journal")).await;
-    store.hold(Op::TakeUp);
-    for body in ["x", "b", "c"] {
-        host.cast(&name("j/1"), body, None).unwrap();
-    }
-    until("two wait", || host.actor(&name("j/1")).unwrap().mailbox_messages == 2).await;
-    let down = tokio::spawn({
-        let host = host.clone();
-        async move { host.shutdown(None).await }
-    });
-    until("the host closes", || !host.is_ready()).await;
-    store.let_through();
-    assert!(down.await.unwrap().all_saved());
+    assert!(shut_down_behind(&host, store, &["x", "b", "c"]).await.all_saved());
     let (head, _) = store.head(&name("j/1")).await.unwrap().unwrap();
     assert_eq!(store.load(&name("j/1"), head.current().unwrap()).await.unwrap().header.inbox.len(), 2);
 }
@@ -453,18 +439,7 @@ async fn a_crash_at_a_stop_keeps_what_waits_behind_it() {
     let store = StoreDouble::new();
     once(&store, &["a"]).await;
     let host = start(&store).await;
-    store.hold(Op::TakeUp);
-    for body in ["!", "b"] {
-        host.cast(&name("j/1"), body, None).unwrap();
-    }
-    until("one waits", || host.actor(&name("j/1")).unwrap().mailbox_messages == 1).await;
-    let down = tokio::spawn({
-        let host = host.clone();
-        async move { host.shutdown(None).await }
-    });
-    until("the host closes", || !host.is_ready()).await;
-    store.let_through();
-    let report = down.await.unwrap();
+    let report = shut_down_behind(&host, &store, &["!", "b"]).await;
     assert!(matches!(report.not_saved().next(), Some((_, NotSaved::Crashed(_)))), "{report:?}");
     let host = start(&store).await;
     assert_eq!(say(&host, "c").await, "abc");

@@ -45,6 +45,12 @@ pub(super) fn run(place: &Place, options: &Options) -> Result<(), Failure> {
         config.data_dir.clone_from(dir);
     }
     log(options.log.as_deref().unwrap_or(&config.log), options.log_format)?;
+    for (actor, own) in config.cut_short() {
+        let above = config.shutdown_timeout.unwrap_or_default().as_millis();
+        tracing::warn!(
+            "`{actor}` may take {own} to stop, and the host {above} ms: the tighter one wins (`shutdown_timeout_ms`)"
+        );
+    }
     // Known before anything starts, so told before anything starts.
     socket_path(&config.data_dir)?;
     let asked = signals::listen().map_err(|error| Failure::new(format!("signals cannot be listened to: {error}")))?;

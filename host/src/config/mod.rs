@@ -11,7 +11,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::{ActorSpec, Limits, PluginName, Template};
+use crate::model::{ActorSpec, Limits, PluginName, Shutdown, Template};
 
 pub use problem::{Problem, closest};
 
@@ -46,8 +46,22 @@ impl Config {
     #[must_use]
     pub fn largest_message_bytes(&self) -> usize {
         let actors = self.actors.iter().map(|spec| spec.limits.message_bytes);
-        let templates = self.templates.iter().map(|template| template.clone().spec_mut().limits.message_bytes);
+        let templates = self.templates.iter().map(|template| template.spec().limits.message_bytes);
         actors.chain(templates).max().unwrap_or(Limits::default().message_bytes)
+    }
+
+    /// Actors that the host's own shutdown timeout may cut short: a name or pattern each, with its longer one.
+    #[must_use]
+    pub fn cut_short(&self) -> Vec<(String, Shutdown)> {
+        let Some(above) = self.shutdown_timeout else { return Vec::new() };
+        let longer = |shutdown: &Shutdown| match shutdown {
+            Shutdown::BrutalKill => false,
+            Shutdown::After(own) => *own > above,
+            Shutdown::Infinity => true,
+        };
+        let actors = self.actors.iter().map(|spec| (spec.name.to_string(), spec.shutdown));
+        let templates = self.templates.iter().map(|t| (t.pattern.to_string(), t.spec().shutdown));
+        actors.chain(templates).filter(|(_, shutdown)| longer(shutdown)).collect()
     }
 }
 

@@ -32,6 +32,25 @@ fn good(text: &str) -> Config {
 const COUNTER: &str = "[[plugin]]\npath = \"counter.wasm\"\nname = \"counter\"\n";
 
 #[test]
+fn who_may_be_cut_short_is_known_before_the_start() {
+    let actor = |name: &str, shutdown: &str| {
+        format!("[[actor]]\nname = \"{name}\"\nplugin = \"counter\"\nshutdown = {shutdown}\n")
+    };
+    let text = [
+        "shutdown_timeout_ms = 1000\n",
+        COUNTER,
+        &actor("long", "1001"),
+        &actor("short", "1000"),
+        &actor("brutal", "\"brutal-kill\""),
+        "[[actors]]\npattern = \"all/*\"\nplugin = \"counter\"\nshutdown = \"infinity\"\n",
+    ];
+    let config = good(&text.concat());
+    let named: Vec<_> = config.cut_short().into_iter().map(|(name, own)| format!("{name}: {own}")).collect();
+    assert_eq!(named, ["long: 1001 ms", "all/*: infinity"]);
+    assert!(Config { shutdown_timeout: None, ..config }.cut_short().is_empty());
+}
+
+#[test]
 fn an_empty_file_gives_the_defaults() {
     let config = good("");
     assert_eq!(config.data_dir, Path::new("/etc/baton/data"));

@@ -210,6 +210,12 @@ impl Template {
         &mut self.spec
     }
 
+    /// The spec that every actor of this template gets; the name in it stands for none.
+    #[must_use]
+    pub fn spec(&self) -> &ActorSpec {
+        &self.spec
+    }
+
     /// The plugin that its actors run.
     #[must_use]
     pub fn plugin(&self) -> &PluginName {

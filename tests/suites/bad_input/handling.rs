@@ -1,6 +1,6 @@
 //! `handle` that goes wrong.
 
-use baton_host::model::{NotSaved, Phase};
+use baton_host::model::Phase;
 use baton_host::{CallError, Saved, SendError, Shutdown};
 
 use super::{ENDLESS, Stage, ask, bad, says};
