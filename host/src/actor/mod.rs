@@ -138,6 +138,7 @@ impl Cell {
             mailbox_bytes,
             handled: status.handled,
             restarts: status.restarts,
+            note: status.held.as_ref().map(ToString::to_string).or(status.last_exit.clone()),
             last_exit: status.last_exit,
             held: status.held,
         }
@@ -173,4 +174,6 @@ pub struct ActorInfo {
     pub last_exit: Option<String>,
     /// Why it is held, if it is.
     pub held: Option<Hold>,
+    /// What a person should know first, in words: why it is held, or else how its last instance ended.
+    pub note: Option<String>,
 }

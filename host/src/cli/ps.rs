@@ -26,19 +26,12 @@ struct Actor {
     mailbox_messages: u64,
     handled: u64,
     restarts: u64,
-    last_exit: Option<String>,
-    held: Option<Value>,
+    note: Option<String>,
 }
 
 impl Actor {
     fn cells(self) -> Vec<String> {
         let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-        // The cause in words stands where the actor's last exit does; should it not, its name still says what kind it is.
-        let held = || match self.held.as_ref().and_then(|held| held.get("cause")) {
-            Some(Value::Object(cause)) => cause.keys().next().cloned().unwrap_or_default(),
-            _ => String::new(),
-        };
-        let note = self.last_exit.clone().unwrap_or_else(held);
         vec![
             self.name,
             format!("{} {}", self.plugin, self.version.unwrap_or_default()).trim_end().to_owned(),
@@ -49,7 +42,7 @@ impl Actor {
             self.mailbox_messages.to_string(),
             self.handled.to_string(),
             self.restarts.to_string(),
-            note,
+            self.note.unwrap_or_default(),
         ]
     }
 }
@@ -75,10 +68,13 @@ mod tests {
         let actor = serde_json::json!({
             "name": "counter/1", "plugin": "counter", "version": "1.0.0", "phase": "held", "generation": 3,
             "sequence": 7, "schema": null, "mailbox_messages": 2, "mailbox_bytes": 10, "handled": 40, "restarts": 1,
-            "last_exit": null, "held": { "cause": { "damaged": "cut short" }, "sequence": 7, "digest": null },
+            "last_exit": null, "held": { "cause": { "damaged": "cut short" }, "sequence": 7, "digest": null }, "note": "its record is damaged",
         });
         let cells = serde_json::from_value::<Actor>(actor).expect("an actor").cells();
-        assert_eq!(cells, ["counter/1", "counter 1.0.0", "held", "3", "7", "-", "2", "40", "1", "damaged"]);
+        assert_eq!(
+            cells,
+            ["counter/1", "counter 1.0.0", "held", "3", "7", "-", "2", "40", "1", "its record is damaged"]
+        );
         assert_eq!(cells.len(), HEAD.len());
     }
 }
