@@ -310,12 +310,7 @@ impl Host {
         if self.0.router.is_closed() {
             return Err(HostError::new(ErrorCode::ShuttingDown, "the host is going down"));
         }
-        let cell = self.0.registry.register(Arc::new(Cell::new(spec))).map_err(|taken| {
-            let phase = taken.status().phase;
-            let message = format!("actor `{}` is started already; it is {phase}", taken.name());
-            HostError::new(ErrorCode::AlreadyStarted, message)
-        })?;
-        self.0.supervisor.start_child(cell, kind).await
+        self.0.supervisor.start_child(|| register(&self.0.registry, spec), kind).await
     }
 
     /// Sends a message and waits for its reply.
@@ -327,7 +322,8 @@ impl Host {
         self.0.router.call(name, id, body.into(), options.timeout.unwrap_or(DEFAULT_CALL_TIMEOUT)).await
     }
 
-    /// Puts a message into an actor's mailbox, and answers with its id. It is not durable before the actor's next record.
+    /// Puts a message into an actor's mailbox, and answers with its id. It is not durable before it was handled and saved, or
+    /// its actor has stopped.
     ///
     /// # Errors
     /// If it was not taken.
@@ -397,6 +393,15 @@ impl Host {
     }
 }
 
+/// Takes the name of an actor that is to be started.
+fn register(registry: &Registry, spec: ActorSpec) -> Result<Arc<Cell>, HostError> {
+    registry.register(Arc::new(Cell::new(spec))).map_err(|taken| {
+        let phase = taken.status().phase;
+        let message = format!("actor `{}` is started already; it is {phase}", taken.name());
+        HostError::new(ErrorCode::AlreadyStarted, message)
+    })
+}
+
 /// Starts again those actors of templates that ran when the host last stopped: what their inboxes hold must not wait for a
 /// message. It does not keep a host alive that was dropped.
 async fn resume(host: Weak<Inner>) {
@@ -425,16 +430,16 @@ async fn resume(host: Weak<Inner>) {
             let Some(host) = host.upgrade() else { return };
             let free = host.registry.whereis(&name).is_none();
             if let Some(spec) = host.router.template_for(&name).filter(|_| free) {
-                starting.spawn(resume_one(Host(host), spec));
+                starting.spawn(resume_one(host.supervisor.clone(), host.registry.clone(), spec));
             }
         }
     }
     while starting.join_next().await.is_some() {}
 }
 
-async fn resume_one(host: Host, spec: ActorSpec) {
+async fn resume_one(supervisor: Supervisor, registry: Arc<Registry>, spec: ActorSpec) {
     let name = spec.name.clone();
-    match host.start_as(spec, ChildKind::Dynamic).await {
+    match supervisor.start_child(|| register(&registry, spec), ChildKind::Dynamic).await {
         Ok(()) => {}
         // Its first message was quicker, or the host goes down again.
         Err(error) if matches!(error.code(), ErrorCode::AlreadyStarted | ErrorCode::ShuttingDown) => {}

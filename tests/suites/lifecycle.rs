@@ -249,13 +249,13 @@ async fn a_message_of_an_inbox_that_crashes_its_actor_does_not_do_so_twice() {
     let store = StoreDouble::new();
     once(&store, &["a"]).await;
     let first = start(&store).await;
-    assert!(shut_down_behind(&first, &store, &["b", "c", "!", "d"]).await.all_saved());
+    assert!(shut_down_behind(&first, &store, &["b", "!", "c", "!", "d"]).await.all_saved());
     let host = start(&store).await;
-    // The crash takes the state back to the record; what came with it is handled again, but for the one that crashed.
-    until("it has crashed", || host.actor(&name("j/1")).unwrap().restarts == 1).await;
+    // A crash takes the state back to the record; what came with it is handled again, but for those that crashed.
+    until("it has crashed twice", || host.actor(&name("j/1")).unwrap().restarts == 2).await;
     assert_eq!(say(&host, "e").await, "abcde");
     let dead = host.dead_letters();
-    assert_eq!(dead.iter().map(|letter| letter.body.as_slice()).collect::<Vec<_>>(), [b"!"]);
+    assert_eq!(dead.iter().map(|letter| letter.body.as_slice()).collect::<Vec<_>>(), [b"!", b"!"]);
     assert!(!dead[0].backtrace.is_empty());
     host.shutdown(None).await;
 }
@@ -448,24 +448,27 @@ async fn a_crash_at_a_stop_keeps_what_waits_behind_it() {
 
 #[tokio::test]
 async fn a_template_actor_that_stops_itself_comes_back_for_what_waits() {
-    let store = StoreDouble::new();
-    once(&store, &["a"]).await;
-    let shared: Arc<dyn SnapshotStore> = store.clone();
-    let template = Template::new(Pattern::new("j/*").unwrap(), plugin("journal"));
-    let host = host().store(shared).plugin_bytes("guest.wasm", journal().build()).template(template);
-    let host = host.build().await.unwrap();
-    store.hold(Op::TakeUp);
-    for body in ["Q", "b"] {
-        host.cast(&name("j/1"), body, None).unwrap();
+    let fails = journal().on("terminate", "(call $failure)");
+    for (guest, expected) in [(journal(), "aQbc"), (fails, "abc")] {
+        let store = StoreDouble::new();
+        once(&store, &["a"]).await;
+        let shared: Arc<dyn SnapshotStore> = store.clone();
+        let template = Template::new(Pattern::new("j/*").unwrap(), plugin("journal"));
+        let host = host().store(shared).plugin_bytes("guest.wasm", guest.build()).template(template);
+        let host = host.build().await.unwrap();
+        store.hold(Op::TakeUp);
+        for body in ["Q", "b"] {
+            host.cast(&name("j/1"), body, None).unwrap();
+        }
+        until("one waits", || host.actor(&name("j/1")).is_some_and(|a| a.mailbox_messages == 1)).await;
+        store.let_through();
+        until("it is back and has handled it", || {
+            host.actor(&name("j/1")).is_some_and(|a| a.restarts == 1 && a.phase == Phase::Running && a.handled == 2)
+        })
+        .await;
+        assert_eq!(say(&host, "c").await, expected);
+        host.shutdown(None).await;
     }
-    until("one waits", || host.actor(&name("j/1")).is_some_and(|a| a.mailbox_messages == 1)).await;
-    store.let_through();
-    until("it is back and has handled it", || {
-        host.actor(&name("j/1")).is_some_and(|a| a.restarts == 1 && a.phase == Phase::Running && a.handled == 2)
-    })
-    .await;
-    assert_eq!(say(&host, "c").await, "aQbc");
-    host.shutdown(None).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::run::{Instance, unix_ms};
+use super::run::{Instance, uncut, unix_ms};
 use super::writes::{Backoff, Write};
 use super::{Budget, Envelope, NotAgain};
 use crate::model::{Message, NotSaved, Saved, StopReason};
@@ -19,6 +19,13 @@ pub(super) enum Handled {
     TakenBack,
 }
 
+/// A claimed actor, what is to be written in place of its record, and whether messages wait in what counts then.
+struct Gathered {
+    lease: Lease,
+    changed: Option<NewRecord>,
+    waiting: bool,
+}
+
 impl Instance {
     /// Keeps `rest` with the state as the store has it, and gives the actor up. `loose`: whether the record in the store
     /// has messages or timers that may no longer count.
@@ -30,22 +37,28 @@ impl Instance {
         loose: bool,
         (reason, budget): (&StopReason, Budget),
     ) -> Saved {
+        self.cell.status().inbox_left = false;
         if rest.is_empty() && !loose {
             if let Some(lease) = lease {
                 self.give_up(lease, reason, budget).await;
             }
             return Saved::Kept;
         }
-        let gathered = match budget.bound(self.gather(lease, rest, handled)).await {
-            Some(gathered) => gathered,
-            None => Err("no time was left".to_owned()),
+        // A tighter budget may come from above meanwhile.
+        let mut signal = self.signal.clone();
+        let gathered = match uncut(&mut signal, budget.bound(self.gather(lease, rest, handled))).await {
+            Ok(Some(gathered)) => gathered,
+            Ok(None) | Err(_) => Err("no time was left".to_owned()),
         };
+        let mut inbox_left = false;
         let saved = match gathered {
-            Ok((lease, None)) => {
+            Ok(Gathered { lease, changed: None, waiting }) => {
+                inbox_left = waiting;
                 self.give_up(lease, reason, budget).await;
                 Saved::Kept
             }
-            Ok((mut lease, Some(record))) => {
+            Ok(Gathered { mut lease, changed: Some(record), waiting }) => {
+                inbox_left = waiting;
                 self.last(&mut lease, Write::Release(Some(Box::new(record)), reason.clone()), budget).await
             }
             Err(_) if rest.is_empty() => Saved::Kept,
@@ -60,17 +73,15 @@ impl Instance {
                 Saved::Not(why)
             }
             // The state itself is as it was.
-            _ => Saved::Kept,
+            _ => {
+                self.cell.status().inbox_left = inbox_left;
+                Saved::Kept
+            }
         }
     }
 
     /// The record that counts, adapted; none where nothing has changed.
-    async fn gather(
-        &self,
-        mut lease: Option<Lease>,
-        rest: &[Envelope],
-        handled: &Handled,
-    ) -> Result<(Lease, Option<NewRecord>), String> {
+    async fn gather(&self, mut lease: Option<Lease>, rest: &[Envelope], handled: &Handled) -> Result<Gathered, String> {
         let mut backoff = Backoff::new();
         loop {
             match self.claimed_and_loaded(&mut lease).await {
@@ -78,14 +89,16 @@ impl Instance {
                     let rest = rest.iter().map(|envelope| envelope.message.clone()).collect();
                     let not_again = self.cell.status().not_again.clone();
                     let taken_up = lease.head.taken_up.is_some();
+                    let had = record.as_ref().is_some_and(|record| !record.header.inbox.is_empty());
                     let carried = carried(record, rest, handled, &not_again, taken_up);
+                    let waiting = carried.as_ref().map_or(had, |record| !record.inbox.is_empty());
                     let node = self.parts.node.clone();
-                    return Ok((lease, carried.map(|record| NewRecord { node, time_ms: unix_ms(), ..record })));
+                    let changed = carried.map(|record| NewRecord { node, time_ms: unix_ms(), ..record });
+                    return Ok(Gathered { lease, changed, waiting });
                 }
-                // Someone was quicker, or the store is away for a moment: the budget says how long to try.
-                Err(StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Conflict(_)) => {
-                    tokio::time::sleep(backoff.next()).await;
-                }
+                // Someone was quicker with a claim, or the store is away for a moment: the budget says how long to try.
+                Err(StoreError::Conflict(_)) if lease.is_none() => tokio::time::sleep(backoff.next()).await,
+                Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => tokio::time::sleep(backoff.next()).await,
                 Err(error) => return Err(error.to_string()),
             }
         }
@@ -135,7 +148,8 @@ fn carried(
         Handled::TakenBack => {
             let timers = timers_of(&record, not_again);
             let timers = timers.into_iter().map(|(name, due_ms)| StoredTimer { name, due_ms }).collect();
-            (inbox_of(&record, not_again).into_iter().chain(rest).collect::<Vec<_>>(), timers)
+            let inbox = inbox_of(&record, not_again).into_iter().map(|(_, message)| message);
+            (inbox.chain(rest).collect::<Vec<_>>(), timers)
         }
     };
     let timers: Vec<StoredTimer> = timers;
@@ -149,11 +163,11 @@ fn carried(
     Some(NewRecord { state, cause, node: String::new(), time_ms: 0, inbox, timers })
 }
 
-/// What a record's inbox still has to say.
-pub(super) fn inbox_of(record: &Record, not_again: &[NotAgain]) -> Vec<Message> {
+/// What a record's inbox still has to say, each with its place there.
+pub(super) fn inbox_of(record: &Record, not_again: &[NotAgain]) -> Vec<(usize, Message)> {
     let sequence = record.header.sequence;
     let wanted = |place| !not_again.contains(&NotAgain::Message(sequence, place));
-    record.header.inbox.iter().enumerate().filter(|(place, _)| wanted(*place)).map(|(_, m)| m.clone()).collect()
+    record.header.inbox.iter().cloned().enumerate().filter(|(place, _)| wanted(*place)).collect()
 }
 
 /// A record's timers that may still fire.

@@ -37,7 +37,8 @@ pub(super) struct Ready {
 struct Opened {
     lease: Lease,
     handoff: Option<Handoff>,
-    inbox: Vec<Message>,
+    /// What the record's inbox still has to say, each with its place there.
+    inbox: Vec<(usize, Message)>,
     timers: Arc<BTreeMap<String, u64>>,
     /// Whether the record has messages or timers of its own.
     loose: bool,
@@ -216,7 +217,7 @@ impl Instance {
     fn live(&self, guest: Guest, trap_exit: bool, opened: Opened, effects: Vec<Effect>) -> Live {
         let Opened { lease, inbox, timers, loose, .. } = opened;
         if let Some(sequence) = lease.head.current().map(|record| record.sequence) {
-            let restored = inbox.into_iter().enumerate().map(|(at, m)| Envelope::restored(m, sequence, at));
+            let restored = inbox.into_iter().map(|(place, message)| Envelope::restored(message, sequence, place));
             self.cell.mailbox.restore(restored.collect());
         }
         let mark = handoff::needs_mark(&lease.head);
@@ -228,7 +229,8 @@ impl Instance {
                 status.turns_since_record = Some(0);
             }
         }
-        Live { mark, guest, trap_exit, lease, timers, loose, turns: 0, effects }
+        let record_timers = timers.clone();
+        Live { mark, guest, trap_exit, lease, timers, record_timers, loose, turns: 0, effects }
     }
 
     /// Parks the actor with a state that cannot be used, until it is told to stop.

@@ -56,6 +56,8 @@ pub(super) struct Live {
     pub(super) lease: Lease,
     /// Names, and when they are due in milliseconds since the Unix epoch.
     pub(super) timers: Arc<BTreeMap<String, u64>>,
+    /// The same as the record that counts has them.
+    pub(super) record_timers: Arc<BTreeMap<String, u64>>,
     /// Whether the record that was taken over has messages or timers of its own.
     pub(super) loose: bool,
     /// Whether the head needs the mark "taken up" before anything of a turn leaves.
@@ -106,10 +108,12 @@ impl Instance {
             Err(exit) => return exit,
         };
         let effects = std::mem::take(&mut live.effects);
-        match self.carry_out(&mut live, effects, "continue").await {
-            Ok(false) => self.serve(live).await,
-            Ok(true) => self.stop(live, StopReason::Normal, self.own_budget()).await,
-            Err(crash) => Exit::Crashed(crash),
+        let mut signal = self.signal.clone();
+        match uncut(&mut signal, self.carry_out(&mut live, effects, "continue")).await {
+            Ok(Ok(false)) => self.serve(live).await,
+            Ok(Ok(true)) => self.stop(live, StopReason::Normal, self.own_budget()).await,
+            Ok(Err(crash)) => self.crashed_for_good(live, crash).await,
+            Err(why) => self.cut_short(why),
         }
     }
 
@@ -166,13 +170,15 @@ impl Instance {
         let Signal::Stop(reason, budget) = told else { return Exit::Crashed(crash) };
         self.cell.enter(Phase::Stopping);
         let rest = self.close_mailbox();
-        self.fall_back(live.lease, rest, &reason, budget).await;
+        self.fall_back(live.lease, rest, live.loose, (&reason, budget)).await;
         Exit::Stopped(reason, Saved::Not(NotSaved::Crashed(crash.to_string())))
     }
 
     fn not_again_if_it_crashes(&self, live: &Live, name: &str, due: u64) -> (Envelope, Option<NotAgain>) {
         let message = Message::Timer(name.to_owned());
-        let record = live.lease.head.current().map(|record| record.sequence);
+        // One that was set since is gone with the state if this crashes.
+        let of_the_record = live.record_timers.get(name) == Some(&due);
+        let record = live.lease.head.current().filter(|_| of_the_record).map(|record| record.sequence);
         let not_again = record.map(|sequence| NotAgain::Timer(sequence, name.to_owned(), due));
         (Envelope { message, reply: None, restored: None }, not_again)
     }
@@ -191,14 +197,11 @@ impl Instance {
         let base = TurnBase { id, timers: live.timers.clone() };
         // The mark first: what a turn does at once, such as a call of its own, may not be ahead of it.
         let mut signal = self.signal.clone();
-        let handled = tokio::select! {
-            biased;
-            cut = cut(&mut signal) => Err(cut),
-            handled = async {
-                self.mark(live).await?;
-                live.guest.handle(&message, base).await
-            } => Ok(handled),
+        let handle = async {
+            self.mark(live).await?;
+            live.guest.handle(&message, base).await
         };
+        let handled = uncut(&mut signal, handle).await;
         let answer = match handled {
             Err(why) => return self.cut_in(&message, reply, why),
             Ok(Err(crash)) => return self.crashed(&message, reply, crash, not_again),
@@ -215,12 +218,7 @@ impl Instance {
         }
         // The save comes before the reply, and the reply before the sends.
         let plan = turn::plan(effects);
-        let kept = tokio::select! {
-            biased;
-            cut = cut(&mut signal) => Err(cut),
-            kept = self.keep(live, &plan, "handle") => Ok(kept),
-        };
-        match kept {
+        match uncut(&mut signal, self.keep(live, &plan, "handle")).await {
             Err(why) => return self.cut_in(&message, reply, why),
             Ok(Err(crash)) => return self.crashed(&message, reply, crash, not_again),
             Ok(Ok(())) => {}
@@ -235,12 +233,7 @@ impl Instance {
     }
 
     /// The effects of a turn that nobody called: true where the actor asked to stop.
-    pub(super) async fn carry_out(
-        &mut self,
-        live: &mut Live,
-        effects: Vec<Effect>,
-        during: &str,
-    ) -> Result<bool, Crash> {
+    async fn carry_out(&self, live: &mut Live, effects: Vec<Effect>, during: &str) -> Result<bool, Crash> {
         let plan = turn::plan(effects);
         if !plan.sends.is_empty() {
             self.mark(live).await?;
@@ -319,7 +312,7 @@ impl Instance {
         written.map_err(|error| store_crash(during, failed, &error))?;
         self.recorded(&live.lease);
         self.cell.status().turns_since_record = Some(0);
-        (live.mark, live.loose) = (false, true);
+        (live.mark, live.loose, live.record_timers) = (false, true, live.timers.clone());
         Ok(())
     }
 
@@ -395,17 +388,22 @@ impl Instance {
 
     /// Runs `work` unless the instance is killed or its budget is spent first.
     pub(super) async fn unless_cut<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Exit> {
-        tokio::select! {
-            biased;
-            cut = cut(&mut self.signal) => Err(self.cut_short(cut)),
-            done = work => Ok(done),
-        }
+        uncut(&mut self.signal, work).await.map_err(|why| self.cut_short(why))
+    }
+}
+
+/// Runs `work` unless the instance is killed or its budget is spent first.
+pub(super) async fn uncut<T>(signal: &mut watch::Receiver<Signal>, work: impl Future<Output = T>) -> Result<T, Cut> {
+    tokio::select! {
+        biased;
+        cut = cut(signal) => Err(cut),
+        done = work => Ok(done),
     }
 }
 
 /// What ends an instance in the middle of a turn.
 #[derive(Debug, thiserror::Error)]
-enum Cut {
+pub(super) enum Cut {
     #[error("the actor was killed")]
     Killed,
     #[error("the actor's shutdown budget of {1} ms was spent")]

@@ -31,7 +31,7 @@ impl Instance {
             match self.unless_cut(terminate).await {
                 Ok(left) => left,
                 Err(exit) => {
-                    self.lost(&rest, "its actor was killed while it stopped");
+                    self.lost(&rest, &format!("its actor ended before it could be kept: {exit}"));
                     return exit;
                 }
             }
@@ -47,14 +47,13 @@ impl Instance {
                 return self.end(reason, saved, plan);
             }
             Ok(Ok(Legacy::Forget)) => {
-                let saved = self.forget(live, &rest, budget).await;
-                return self.end(reason, saved, plan);
+                return self.forget(live, &rest, plan, reason, budget).await;
             }
             Ok(Err(failure)) => NotSaved::Failed(failure.to_string()),
             Err(crash) if crash.kind == CrashKind::Timeout => NotSaved::Budget(budget.total_ms),
             Err(crash) => NotSaved::Crashed(crash.to_string()),
         };
-        self.fall_back(live.lease, rest, &reason, budget).await;
+        self.fall_back(live.lease, rest, live.loose, (&reason, budget)).await;
         Exit::Stopped(reason, Saved::Not(refused))
     }
 
@@ -86,31 +85,44 @@ impl Instance {
     /// The guest wishes its state to stay as the store has it.
     async fn keep_as_it_was(&mut self, live: Live, rest: &[Envelope], reason: &StopReason, budget: Budget) -> Saved {
         let (loose, handled) = (live.loose, Handled::Stands(live.timers));
-        let saved = self.carry(Some(live.lease), rest, &handled, loose, (reason, budget)).await;
-        self.cell.status().inbox_left = !rest.is_empty();
-        saved
+        self.carry(Some(live.lease), rest, &handled, loose, (reason, budget)).await
     }
 
-    async fn forget(&mut self, mut live: Live, rest: &[Envelope], budget: Budget) -> Saved {
+    async fn forget(
+        &mut self,
+        mut live: Live,
+        rest: &[Envelope],
+        plan: Plan,
+        reason: StopReason,
+        budget: Budget,
+    ) -> Exit {
         let saved = self.last(&mut live.lease, Write::Forget, budget).await;
-        match &saved {
-            Saved::Not(why) => self.lost(rest, &why.to_string()),
-            _ if !rest.is_empty() => {
-                self.lost(rest, "its actor's state was erased at its own wish");
-                return Saved::Not(NotSaved::Messages(rest.len()));
-            }
-            _ => {}
+        if let Saved::Not(why) = &saved {
+            self.lost(rest, &why.to_string());
+            return Exit::Stopped(reason, saved);
         }
-        saved
+        self.send_all(plan);
+        for envelope in rest {
+            // Those that came with a record have gone with it.
+            let why = "its actor's state was erased at its own wish";
+            self.parts.post.dead_letter(self.cell.name(), &envelope.message, why, None);
+        }
+        let saved = if rest.is_empty() { saved } else { Saved::Not(NotSaved::Messages(rest.len())) };
+        Exit::Stopped(reason, saved)
     }
 
     /// The state that the instance leaves cannot be saved: the record before stays, and so does what it has to say.
-    pub(super) async fn fall_back(&mut self, lease: Lease, rest: Vec<Envelope>, reason: &StopReason, budget: Budget) {
+    pub(super) async fn fall_back(
+        &mut self,
+        lease: Lease,
+        rest: Vec<Envelope>,
+        loose: bool,
+        within: (&StopReason, Budget),
+    ) {
         // What came with the record is in the record still.
         let rest: Vec<Envelope> = rest.into_iter().filter(|envelope| envelope.restored.is_none()).collect();
-        let loose = !self.cell.status().not_again.is_empty();
         // What is lost by this as well is told as dead letters; why the state was not saved says more.
-        drop(self.carry(Some(lease), &rest, &Handled::TakenBack, loose, (reason, budget)).await);
+        drop(self.carry(Some(lease), &rest, &Handled::TakenBack, loose, within).await);
     }
 
     /// Ends without a live instance: what was accepted meanwhile is kept with the record as it stands.
@@ -138,8 +150,9 @@ impl Instance {
         self.cell.mailbox.drain(|actor| unseen(actor, why))
     }
 
+    /// Messages that nobody will handle. Those that came with a record are in it still, and come again.
     pub(super) fn lost(&self, rest: &[Envelope], why: &str) {
-        for envelope in rest {
+        for envelope in rest.iter().filter(|envelope| envelope.restored.is_none()) {
             self.parts.post.dead_letter(self.cell.name(), &envelope.message, why, None);
         }
     }

@@ -92,16 +92,17 @@ pub(super) async fn write(
 
 async fn attempt(store: &dyn SnapshotStore, lease: &mut Lease, what: &Write) -> Result<(), StoreError> {
     match what.attempt(store, lease).await {
-        Err(error @ StoreError::Unknown(_)) => match settle(store, lease, what).await? {
+        // A conflict may be with a write of one's own that was only delayed.
+        Err(error @ (StoreError::Unknown(_) | StoreError::Conflict(_))) => match settle(store, lease, what).await? {
             true => Ok(()),
-            false => Err(error),
+            false => Err(StoreError::Unknown(error.to_string())),
         },
         other => other,
     }
 }
 
-/// Whether a write whose answer was lost took place. The lease then stands where the head stands, so that another try
-/// also kills a write that was only delayed.
+/// Whether a write whose answer was lost took place. The lease then stands where the head stands: another try begins there,
+/// and whichever of the two is second meets a conflict, and is settled in turn.
 async fn settle(store: &dyn SnapshotStore, lease: &mut Lease, what: &Write) -> Result<bool, StoreError> {
     let mut backoff = Backoff::new();
     loop {

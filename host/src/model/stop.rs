@@ -127,8 +127,9 @@ pub enum NotSaved {
     /// The store did not take it.
     #[error("the store did not take it: {0}")]
     Store(String),
-    /// It is held, and messages that it had accepted could not be kept with a record that cannot be read.
-    #[error("{0} accepted messages had no record to be kept with")]
+    /// Its state is as it was, and this many messages that it had accepted could not be kept: the record cannot be read or
+    /// was erased, or there was no time left.
+    #[error("{0} messages that it had accepted could not be kept with its state")]
     Messages(usize),
 }
 

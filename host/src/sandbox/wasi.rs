@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
@@ -29,14 +29,15 @@ pub(super) struct Wasi {
     ctx: WasiCtx,
     table: ResourceTable,
     /// Lines that this turn may still write.
-    lines_left: Arc<AtomicUsize>,
-    lines: usize,
+    lines_left: Arc<AtomicIsize>,
+    lines: isize,
 }
 
 impl Wasi {
     /// `lines`: how many each turn may write.
     pub(super) fn new(actor: &ActorName, lines: usize) -> Self {
-        let lines_left = Arc::new(AtomicUsize::new(lines));
+        let lines = isize::try_from(lines).unwrap_or(isize::MAX);
+        let lines_left = Arc::new(AtomicIsize::new(lines));
         let stream = |stream| Lines { actor: actor.clone(), stream, left: lines_left.clone() };
         let mut ctx = WasiCtx::builder();
         ctx.stdout(stream("stdout")).stderr(stream("stderr")).max_random_size(RANDOM_BYTES);
@@ -69,7 +70,7 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
 struct Lines {
     actor: ActorName,
     stream: &'static str,
-    left: Arc<AtomicUsize>,
+    left: Arc<AtomicIsize>,
 }
 
 impl IsTerminal for Lines {
@@ -96,14 +97,15 @@ impl LineWriter {
             return;
         }
         let Lines { actor, stream, left } = &self.to;
-        // What is left never goes below nothing; what comes after that is dropped.
-        let Ok(more) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) else {
-            return;
-        };
-        let line = log_line(String::from_utf8_lossy(&line).trim_end(), &[], LINE_BYTES);
-        tracing::info!(target: "baton::guest", %actor, stream, "{line}");
-        if more == 1 {
-            tracing::warn!(target: "baton::guest", %actor, "more lines in this turn are dropped (limit turn_log_lines)");
+        match left.fetch_sub(1, Ordering::Relaxed) {
+            1.. => {
+                let line = log_line(String::from_utf8_lossy(&line).trim_end(), &[], LINE_BYTES);
+                tracing::info!(target: "baton::guest", %actor, stream, "{line}");
+            }
+            0 => tracing::warn!(
+                target: "baton::guest", %actor, "more lines in this turn are dropped (limit turn_log_lines)"
+            ),
+            ..0 => {}
         }
     }
 }

@@ -99,11 +99,16 @@ impl Supervisor {
         supervisor
     }
 
-    /// Starts a registered actor and waits for its `init` alone.
-    pub(crate) async fn start_child(&self, cell: Arc<Cell>, kind: ChildKind) -> Result<(), HostError> {
+    /// Registers an actor, starts it, and waits for its `init` alone.
+    pub(crate) async fn start_child(
+        &self,
+        register: impl FnOnce() -> Result<Arc<Cell>, HostError>,
+        kind: ChildKind,
+    ) -> Result<(), HostError> {
+        // The place comes first: a name that is taken has to be started.
+        let place = self.0.reserve().await.map_err(|_| going_down())?;
         let (started, answer) = oneshot::channel();
-        let sent = self.0.send(Event::Start { cell, kind, started }).await;
-        sent.map_err(|_| going_down())?;
+        place.send(Event::Start { cell: register()?, kind, started });
         answer.await.map_err(|_| going_down())?
     }
 
@@ -212,7 +217,8 @@ impl Run {
             }
         }
         events.close();
-        while let Ok(event) = events.try_recv() {
+        // Also what has a place in the queue and is still to come.
+        while let Some(event) = events.recv().await {
             if let Event::Start { cell, started, .. } = event {
                 self.turn_away(&cell, started);
             }
@@ -412,7 +418,8 @@ impl Run {
         let unseen = |actor: &ActorName| -> CallError {
             SendError::Unavailable { actor: actor.to_string(), why: why.to_owned() }.into()
         };
-        for envelope in cell.mailbox.drain(unseen) {
+        // Those that came with a record are in it still.
+        for envelope in cell.mailbox.drain(unseen).into_iter().filter(|envelope| envelope.restored.is_none()) {
             self.around.post.dead_letter(cell.name(), &envelope.message, why, None);
         }
     }

@@ -207,7 +207,7 @@ async fn casts_that_waited_for_a_state_that_turns_out_damaged_are_named_at_the_s
     assert!(matches!(error, SendError::Held { .. }), "{error}");
     let report = host.shutdown(None).await;
     let not_saved: Vec<_> = report.not_saved().map(|(name, why)| format!("{name}: {why}")).collect();
-    assert_eq!(not_saved, ["bad/1: 1 accepted messages had no record to be kept with"]);
+    assert_eq!(not_saved, ["bad/1: 1 messages that it had accepted could not be kept with its state"]);
     assert_eq!(host.dead_letters().len(), 1);
     mended(&store).await;
 }
