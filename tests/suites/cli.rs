@@ -299,6 +299,29 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
+fn a_message_that_fails_is_told_as_json_too() {
+    let place = Place::counter();
+    let _host = place.host();
+    let told = place.baton(&["call", "counter/1", r#"{"sub":1}"#, "--json"]);
+    assert_eq!(told.code, 1);
+    let answer: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!((&answer["ok"], &answer["code"]), (&json!(false), &json!("failed")));
+    assert!(told.err.starts_with("error: "), "{told:?}");
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused_and_never_left_in_doubt() {
+    let place = Place::counter();
+    let _host = place.host();
+    let file = place.write("large", &vec![b' '; (4 << 20) + 1]);
+    for _ in 0..20 {
+        let mut call = place.command(&["call", "counter/1", "-"]);
+        let told = Told::of(&call.stdin(fs::File::open(&file).unwrap()).output().unwrap());
+        assert!(told.code == 1 && told.err.contains("[too-large]"), "{told:?}");
+    }
+}
+
+#[test]
 fn a_batch_is_answered_line_by_line() {
     let place = Place::counter();
     let _host = place.host();

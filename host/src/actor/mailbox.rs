@@ -33,8 +33,10 @@ pub(crate) enum Gate {
     Open,
     /// The actor is parked.
     Held(Box<Hold>),
-    /// It is going, or stays down: why.
+    /// It is going: why.
     Closed(String),
+    /// It stays down: why.
+    Down(String),
 }
 
 #[derive(Debug)]
@@ -78,6 +80,7 @@ impl Mailbox {
             Gate::Open => {}
             Gate::Held(hold) => return Err(SendError::Held { actor: actor(), hold: hold.clone() }),
             Gate::Closed(why) => return Err(SendError::Unavailable { actor: actor(), why: why.clone() }),
+            Gate::Down(why) => return Err(SendError::Down { actor: actor(), why: why.clone() }),
         }
         let (messages, bytes) = (inner.queue.len(), inner.bytes);
         let (max_messages, max_bytes) = (self.limits.mailbox_messages, self.limits.mailbox_bytes);

@@ -96,6 +96,7 @@ impl From<SendError> for Problem {
             SendError::Unavailable { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "The actor is not available", detail)
             }
+            SendError::Down { .. } => Self::new(StatusCode::CONFLICT, code, "The actor stays down", detail),
             SendError::Held { hold, .. } => {
                 Self::new(StatusCode::CONFLICT, code, "The actor is held", detail).with("hold", json!(hold))
             }
@@ -137,6 +138,7 @@ mod tests {
             (full.into(), 429, "mailbox-full", true),
             (SendError::TooLarge { actor: actor(), bytes: 2, max_bytes: 1 }.into(), 413, "too-large", false),
             (SendError::Unavailable { actor: actor(), why: "x".into() }.into(), 503, "unavailable", true),
+            (SendError::Down { actor: actor(), why: "x".into() }.into(), 409, "down", false),
             (SendError::Held { actor: actor(), hold: Box::new(hold) }.into(), 409, "held", false),
             (CallError::Timeout { actor: actor(), timeout_ms: 5 }, 504, "timeout", false),
             (CallError::Crashed { actor: actor(), reason: "trap".into() }, 502, "crashed", false),

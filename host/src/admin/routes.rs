@@ -11,7 +11,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use http_body_util::LengthLimitError;
+use http_body_util::{BodyExt as _, LengthLimitError};
 use hyper::body::Body as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -29,6 +29,9 @@ const ID_HEADER: &str = "idempotency-key";
 const BYTES_TYPE: &str = "application/octet-stream";
 /// Longest wait for a reply that a client may ask for.
 const LONGEST_CALL: Duration = Duration::from_secs(60 * 60);
+/// How much of a body that is refused is still read, in bytes, and for how long.
+const DISCARD_BYTES: usize = 64 << 20;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Heads in one answer: unless told, and at most.
 const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1_000;
@@ -241,13 +244,31 @@ fn read_id(headers: &HeaderMap) -> Result<Option<MessageId>, Problem> {
 }
 
 /// The whole body, unless the host takes no more work: then nobody waits for it.
+/// Reads a body that nobody wants, within bounds: a client that is answered while it still writes may take the connection
+/// for broken, and its message for one that may have been seen.
+async fn discard(body: HttpBody) {
+    drop(timeout(DISCARD_TIMEOUT, forget(body)).await);
+}
+
+async fn forget(mut body: HttpBody) {
+    let mut left = DISCARD_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len()));
+        if left == 0 {
+            return;
+        }
+    }
+}
+
 async fn read_body(context: &Context, name: &ActorName, body: HttpBody) -> Result<Body, Problem> {
     if !context.host.is_ready() {
+        discard(body).await;
         return Err(Problem::stopping(name.as_str()));
     }
     let limit = context.request_bytes;
     let too_large = || Problem::too_large(format!("no actor here takes a message of more than {limit} bytes"));
     if body.size_hint().lower() > limit as u64 {
+        discard(body).await;
         return Err(too_large());
     }
     let read = timeout(BODY_TIMEOUT, to_bytes(body, limit)).await.map_err(|_| {

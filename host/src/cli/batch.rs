@@ -137,10 +137,18 @@ pub(super) fn tell_done(
     }
 }
 
+pub(super) fn tell_json_failed(
+    line: Option<usize>,
+    actor: Option<&str>,
+    code: &str,
+    error: &str,
+) -> Result<(), Failure> {
+    print(&Told { line, actor, ok: false, reply: None, id: None, code: Some(code), error: Some(error) })
+}
+
 fn tell_failed(line: usize, actor: Option<&str>, code: &str, error: &str, as_json: bool) -> Result<(), Failure> {
     if as_json {
-        let line = Some(line);
-        return print(&Told { line, actor, ok: false, reply: None, id: None, code: Some(code), error: Some(error) });
+        return tell_json_failed(Some(line), actor, code, error);
     }
     tell_error(&harmless(&format!("line {line}: {error} [{code}]")), None);
     Ok(())

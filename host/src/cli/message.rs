@@ -149,9 +149,17 @@ async fn send(place: &Place, options: MessageOptions, kind: Kind) -> Result<(), 
     let message = Outgoing { actor, given, id };
     match sender.send(&message, None).await {
         Outcome::Done(body) => batch::tell_done(kind, None, &name, &body, options.json),
-        Outcome::Problem(problem) => Err(sender.client.refused(&problem, Some(&name)).await),
+        Outcome::Problem(problem) => {
+            if options.json {
+                batch::tell_json_failed(None, Some(&name), &problem.code, &problem.detail)?;
+            }
+            Err(sender.client.refused(&problem, Some(&name)).await)
+        }
         Outcome::Unreachable(why) => Err(sender.client.unreachable(&why)),
         Outcome::Unknown(why) => {
+            if options.json {
+                batch::tell_json_failed(None, Some(&name), UNKNOWN, &why)?;
+            }
             Err(Failure::new(format!("{why}; whether `{name}` has seen the message is not known [{UNKNOWN}]"))
                 .hint("look before you send it again"))
         }

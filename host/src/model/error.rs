@@ -48,6 +48,16 @@ pub enum SendError {
         /// Why.
         why: String,
     },
+    /// The actor stays down until it is started again. The message was not seen, and trying again does not help.
+    #[error(
+        "`{actor}` stays down: {why}; mend its plugin or its arguments and start it again, or start the host again"
+    )]
+    Down {
+        /// Who.
+        actor: String,
+        /// How it ended.
+        why: String,
+    },
     /// The actor is parked with a state that could not be used.
     #[error("`{actor}` is held: {hold}")]
     Held {
@@ -117,6 +127,7 @@ impl SendError {
             Self::MailboxFull { .. } => "mailbox-full",
             Self::TooLarge { .. } => "too-large",
             Self::Unavailable { .. } => "unavailable",
+            Self::Down { .. } => "down",
             Self::Held { .. } => "held",
         }
     }

@@ -41,7 +41,7 @@ impl MessageId {
             _ if id.chars().any(char::is_control) => "contains a control character".to_owned(),
             _ => return Ok(Self(id.into())),
         };
-        Err(NameError::of("message", id, why))
+        Err(NameError::of("message id", id, why))
     }
 
     /// The id of a turn that no message began: always the same for the same actor, generation and turn.

@@ -16,7 +16,7 @@ const VERSION_BYTES: usize = 64;
 
 /// A name that cannot be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} name {shown:?} {why}")]
+#[error("{what} {shown:?} {why}")]
 pub struct NameError {
     what: &'static str,
     shown: String,
@@ -47,7 +47,7 @@ impl ActorName {
     /// # Errors
     /// Says which rule the name breaks.
     pub fn new(name: &str) -> Result<Self, NameError> {
-        let bad = |why: &str| Err(NameError::of("actor", name, why));
+        let bad = |why: &str| Err(NameError::of("actor name", name, why));
         if name.is_empty() {
             return bad("is empty");
         }
@@ -133,7 +133,7 @@ impl PluginName {
     /// # Errors
     /// Says which rule the name breaks.
     pub fn new(name: &str) -> Result<Self, NameError> {
-        let bad = |why: &str| Err(NameError::of("plugin", name, why));
+        let bad = |why: &str| Err(NameError::of("plugin name", name, why));
         if name.len() > PLUGIN_NAME_BYTES {
             return bad(&format!("has {} bytes; at most {PLUGIN_NAME_BYTES} are allowed", name.len()));
         }

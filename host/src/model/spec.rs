@@ -154,7 +154,7 @@ impl Pattern {
     /// # Errors
     /// If it does not end in its only `*`, or its prefix could not begin a name.
     pub fn new(pattern: &str) -> Result<Self, NameError> {
-        let bad = |why: &str| Err(NameError::of("pattern", pattern, why));
+        let bad = |why: &str| Err(NameError::of("name pattern", pattern, why));
         let Some(prefix) = pattern.strip_suffix('*') else { return bad("does not end in '*'") };
         // Whatever may follow the prefix, `x` may; so the rules for names check the prefix.
         match ActorName::new(&format!("{prefix}x")) {

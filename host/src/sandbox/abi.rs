@@ -334,8 +334,8 @@ impl From<model::CallError> for CallError {
                 Send::UnknownActor(_) => Self::UnknownActor,
                 Send::MailboxFull { .. } => Self::MailboxFull,
                 Send::TooLarge { .. } => Self::Limit(not_sent.to_string()),
-                // A parked actor has not seen the message either.
-                Send::Unavailable { .. } | Send::Held { .. } => Self::Unavailable,
+                // One that is parked or down has not seen the message either.
+                Send::Unavailable { .. } | Send::Down { .. } | Send::Held { .. } => Self::Unavailable,
             },
             model::CallError::Timeout { .. } => Self::Timeout,
             model::CallError::Crashed { .. } => Self::Crashed,

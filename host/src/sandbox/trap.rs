@@ -77,7 +77,7 @@ fn backtrace(error: &Error) -> Vec<String> {
     let frame = |frame: &wasmtime::FrameInfo| {
         let offset = frame.module_offset().map(|offset| format!(" at {offset:#x}")).unwrap_or_default();
         match frame.symbols().first().and_then(|symbol| symbol.name()).or(frame.func_name()) {
-            Some(name) => cut(format!("{name}{offset}")),
+            Some(name) => cut(format!("{:#}{offset}", rustc_demangle::demangle(name))),
             None => format!("function {}{offset}", frame.func_index()),
         }
     };

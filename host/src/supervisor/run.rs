@@ -393,7 +393,8 @@ impl Run {
             status.phase = Phase::Failed;
             status.last_exit = Some(why.to_owned());
         }
-        self.close(&cell, &format!("it stays down: {why}"));
+        let stays_down = |actor: &ActorName| SendError::Down { actor: actor.to_string(), why: why.to_owned() };
+        self.shut(&cell, Gate::Down(why.to_owned()), &format!("it stays down: {why}"), stays_down);
         drop(unsettled);
     }
 
@@ -414,10 +415,13 @@ impl Run {
 
     /// Takes no more messages, and says so to those that wait.
     fn close(&self, cell: &Arc<Cell>, why: &str) {
-        cell.mailbox.set_gate(Gate::Closed(why.to_owned()));
-        let unseen = |actor: &ActorName| -> CallError {
-            SendError::Unavailable { actor: actor.to_string(), why: why.to_owned() }.into()
-        };
+        let unseen = |actor: &ActorName| SendError::Unavailable { actor: actor.to_string(), why: why.to_owned() };
+        self.shut(cell, Gate::Closed(why.to_owned()), why, unseen);
+    }
+
+    fn shut(&self, cell: &Arc<Cell>, gate: Gate, why: &str, unseen: impl Fn(&ActorName) -> SendError) {
+        cell.mailbox.set_gate(gate);
+        let unseen = |actor: &ActorName| -> CallError { unseen(actor).into() };
         // Those that came with a record are in it still.
         for envelope in cell.mailbox.drain(unseen).into_iter().filter(|envelope| envelope.restored.is_none()) {
             self.around.post.dead_letter(cell.name(), &envelope.message, why, None);

@@ -95,7 +95,7 @@ async fn a_continue_that_crashes_without_a_state_is_a_crash_like_any_other() {
     let info = stage.comes_to(Phase::Failed).await;
     assert_eq!(info.restarts, 3);
     says(info.last_exit.unwrap(), &["crash in `continue`", "unreachable"]);
-    says(stage.ask("x").await.unwrap_err(), &["`bad/1` is not available", "stays down", "unreachable"]);
+    says(stage.ask("x").await.unwrap_err(), &["`bad/1` stays down", "unreachable", "start it again"]);
     stage.goes_on().await;
     stage.end().await;
 

@@ -22,7 +22,7 @@ async fn a_description_that_cannot_be_used_says_which_part() {
         (WatGuest::new("Bad"), &["plugin name \"Bad\"", "lower-case"]),
         (WatGuest::new("../bad"), &["plugin name \"../bad\""]),
         (WatGuest::new(&long), &["65 bytes; at most 64"]),
-        (good().version("one"), &["version name \"one\"", "MAJOR.MINOR.PATCH"]),
+        (good().version("one"), &["version \"one\"", "MAJOR.MINOR.PATCH"]),
         (good().version("1.0"), &["MAJOR.MINOR.PATCH"]),
         (good().schema(3, (1, 2)), &["writes schema 3 and reads 1 to 2", "its own state"]),
         (good().schema(3, (4, 2)), &["reads-from 4 is above reads-to 2"]),

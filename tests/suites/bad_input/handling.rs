@@ -57,8 +57,8 @@ async fn more_crashes_than_the_intensity_allows_leave_it_down_and_say_why() {
     let info = stage.comes_to(Phase::Failed).await;
     assert_eq!(info.restarts, 3);
     match stage.ask("x").await.unwrap_err() {
-        CallError::NotSent(SendError::Unavailable { actor, why }) if actor == "bad/1" => {
-            says(why, &["stays down", "crash in `handle`", "unreachable"]);
+        CallError::NotSent(SendError::Down { actor, why }) if actor == "bad/1" => {
+            says(why, &["crash in `handle`", "unreachable"]);
         }
         other => panic!("{other}"),
     }
@@ -77,7 +77,7 @@ async fn messages_that_wait_when_it_stays_down_are_answered_or_kept_as_dead_lett
         stage.host.cast(&bad(), body, None).unwrap();
     }
     let error = stage.ask("x").await.unwrap_err();
-    assert_eq!(error.code(), "unavailable", "{error}");
+    assert_eq!(error.code(), "down", "{error}");
     let dead: Vec<_> = stage.host.dead_letters().into_iter().map(|letter| letter.body).collect();
     assert_eq!(dead, [b"!".to_vec(), b"after".to_vec()]);
     stage.end().await;

@@ -84,9 +84,9 @@ async fn a_listed_actor_that_would_not_start_stays_under_its_name_and_says_why()
     let mut stage = Stage::set(&WatGuest::new("bad").on("init", "(call $failure)"), |_| {}).await;
     let info = stage.comes_to(Phase::Failed).await;
     says(info.last_exit.unwrap(), &["`init` failed: no: no"]);
-    says(stage.ask("x").await.unwrap_err(), &["`bad/1` is not available", "no: no", "has not seen the message"]);
+    says(stage.ask("x").await.unwrap_err(), &["`bad/1` stays down", "no: no", "start it again"]);
     let cast = stage.host.cast(&bad(), "x", None).unwrap_err();
-    assert!(matches!(cast, SendError::Unavailable { .. }), "{cast}");
+    assert!(matches!(cast, SendError::Down { .. }), "{cast}");
     stage.goes_on().await;
     // Once it is stopped, its name is free.
     stage.host.stop(&bad()).await.unwrap();
