@@ -8,6 +8,8 @@ mod bad_input;
 mod bindings;
 mod cli;
 mod code_cache;
+mod ending;
+mod journal;
 mod lifecycle;
 mod process_disk;
 mod process_handoff;
