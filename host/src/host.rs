@@ -16,8 +16,7 @@ use crate::model::{
 use crate::registry::Registry;
 use crate::router::{Calls, Router};
 use crate::sandbox::{Sandbox, SandboxOptions};
-use crate::store::sled::{OpenError, Opened, SledOptions, SledStore};
-use crate::store::{Head, MemoryStore, SnapshotStore};
+use crate::store::{Head, MemoryStore, OpenError, Opened, SledOptions, SledStore, SnapshotStore};
 use crate::supervisor::{ChildKind, Supervisor, Surroundings};
 
 pub use crate::actor::ActorInfo;

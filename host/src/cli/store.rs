@@ -2,7 +2,7 @@
 
 use baton_host::admin::view;
 use baton_host::model::ActorName;
-use baton_host::store::sled::{OpenError, SledOptions, SledStore};
+use baton_host::store::{OpenError, SledOptions, SledStore};
 use baton_host::store::{SnapshotStore as _, StoreError};
 use clap::{Args, Subcommand};
 use serde::de::DeserializeOwned;

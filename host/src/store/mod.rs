@@ -6,7 +6,7 @@
 mod head;
 mod memory;
 pub mod record;
-pub mod sled;
+mod sled;
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
