@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -13,6 +13,7 @@ use crate::actor::{Cell, Envelope, Post};
 use crate::model::{ActorName, ActorSpec, Body, CallError, Crash, Message, MessageId, Request, SendError, Template};
 use crate::registry::Registry;
 use crate::sandbox::{NestedCall, Outside};
+use crate::store::now_ms;
 use crate::supervisor::Supervisor;
 
 /// Dead letters that are kept; older ones make room.
@@ -173,7 +174,6 @@ impl Router {
             Message::Down(actor, reason) => ("down", String::new(), Some(actor.clone()), reason.as_bytes()),
         };
         tracing::warn!(%to, kind, id, why, "dead letter");
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let letter = DeadLetter {
             to: to.to_string(),
             from,
@@ -183,7 +183,7 @@ impl Router {
             body_bytes: body.len(),
             why: crash.map_or_else(|| why.to_owned(), |crash| format!("{why}: {crash}")),
             backtrace: crash.map(|crash| crash.backtrace.clone()).unwrap_or_default(),
-            time_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            time_ms: now_ms(),
         };
         let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
         if dead.len() >= DEAD_LETTERS {

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::run::{Instance, uncut, unix_ms};
+use super::run::{Instance, uncut};
 use super::writes::{Backoff, Write};
 use super::{Budget, Envelope, NotAgain};
 use crate::model::{Message, NotSaved, Saved, StopReason};
-use crate::store::{Cause, Lease, NewRecord, Record, StoreError, StoredTimer};
+use crate::store::{Cause, Lease, NewRecord, Record, StoreError, StoredTimer, now_ms};
 
 /// What of the record's own inbox and timers still counts.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl Instance {
                     let carried = carried(record, rest, handled, &not_again, taken_up);
                     let waiting = carried.as_ref().map_or(had, |record| !record.inbox.is_empty());
                     let node = self.parts.node.clone();
-                    let changed = carried.map(|record| NewRecord { node, time_ms: unix_ms(), ..record });
+                    let changed = carried.map(|record| NewRecord { node, time_ms: now_ms(), ..record });
                     return Ok(Gathered { lease, changed, waiting });
                 }
                 // Someone was quicker with a claim, or the store is away for a moment: the budget says how long to try.
@@ -140,7 +140,7 @@ fn carried(
         };
         return (!nothing.inbox.is_empty()).then_some(nothing);
     };
-    let (inbox, timers) = match handled {
+    let (inbox, timers): (_, Vec<StoredTimer>) = match handled {
         Handled::Stands(now) => {
             let stands = |timer: &&StoredTimer| now.get(&timer.name) == Some(&timer.due_ms);
             (rest, record.header.timers.iter().filter(stands).cloned().collect())
@@ -152,7 +152,6 @@ fn carried(
             (inbox.chain(rest).collect::<Vec<_>>(), timers)
         }
     };
-    let timers: Vec<StoredTimer> = timers;
     let same_timers = timers.len() == record.header.timers.len();
     if inbox == record.header.inbox && same_timers {
         return None;

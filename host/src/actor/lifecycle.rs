@@ -208,7 +208,7 @@ impl Instance {
         let timers = Arc::new(timers_of(&record, &not_again));
         let loose = !record.header.inbox.is_empty() || !record.header.timers.is_empty();
         let plugin = self.parts.program.description();
-        match handoff::check(record, &lease.head, turns, plugin, super::run::unix_ms()) {
+        match handoff::check(record, &lease.head, turns, plugin, crate::store::now_ms()) {
             Checked::Fits(handoff) => Opening::Done(Box::new(Opened { lease, handoff, inbox, timers, loose })),
             Checked::Unfit(cause) => Opening::Hold(Box::new(hold_on(cause, Some(reference))), Some(Box::new(lease))),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
@@ -15,7 +15,7 @@ use crate::model::{
     CallError, Crash, CrashKind, Exit, Message, MessageId, NotSaved, Phase, Saved, Shutdown, State, StopReason,
 };
 use crate::sandbox::{Effect, Guest, Outside, Program, TurnBase};
-use crate::store::{Cause, Lease, NewRecord, Origination, SnapshotStore, StoreError, StoredTimer};
+use crate::store::{Cause, Lease, NewRecord, Origination, SnapshotStore, StoreError, StoredTimer, now_ms};
 
 /// How long a checkpoint that the guest asked for is tried while the store is out of reach, in milliseconds.
 const SAVE_PATIENCE_MS: u64 = 10_000;
@@ -131,7 +131,7 @@ impl Instance {
         let mut timer_before = false;
         loop {
             let due = live.timers.iter().min_by_key(|(_, due)| **due).map(|(name, due)| (name.clone(), *due));
-            let wait = due.as_ref().map(|(_, due)| Duration::from_millis(due.saturating_sub(unix_ms())));
+            let wait = due.as_ref().map(|(_, due)| Duration::from_millis(due.saturating_sub(now_ms())));
             // A timer that is due goes before the mailbox, but for one message between two of them.
             let first = wait == Some(Duration::ZERO) && !timer_before;
             let mailbox = &self.cell.mailbox;
@@ -344,7 +344,7 @@ impl Instance {
 
     /// A record of `state` as this instance would write it now.
     pub(super) fn record(&self, live: &Live, state: Option<State>, cause: Cause, inbox: Vec<Message>) -> NewRecord {
-        let now = unix_ms();
+        let now = now_ms();
         let plugin = self.parts.program.description();
         let timer = |(name, due): (&String, &u64)| StoredTimer { name: name.clone(), due_ms: *due };
         let state = state.map(|state| {
@@ -479,10 +479,4 @@ fn store_crash(during: &str, what: &str, error: &StoreError) -> Crash {
             backtrace: Vec::new(),
         },
     }
-}
-
-/// Milliseconds since the Unix epoch.
-pub(super) fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

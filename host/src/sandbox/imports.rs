@@ -1,6 +1,6 @@
 //! The contract's `host` interface: what a guest may ask for in a turn.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
@@ -8,6 +8,7 @@ use wasmtime::component::Linker;
 use super::guest::Data;
 use super::{Effect, NestedCall, abi, trap};
 use crate::model::{ActorName, Body, MessageId, SendError};
+use crate::store::now_ms;
 
 /// Most random bytes in one request; the contract names it.
 const RANDOM_BYTES: u32 = 64 << 10;
@@ -23,7 +24,7 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
         cx.data_mut().log(level, &message, &fields);
         Ok(())
     })?;
-    host.func_wrap("now-ms", |_: Cx<'_>, ()| Ok((unix_ms(),)))?;
+    host.func_wrap("now-ms", |_: Cx<'_>, ()| Ok((now_ms(),)))?;
     host.func_wrap("random", |_: Cx<'_>, (count,): (u32,)| random(count).map(|bytes| (bytes,)))?;
     host.func_wrap("remaining-ms", |cx: Cx<'_>, ()| {
         let left = cx.data().turn.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -64,11 +65,6 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
 
 type Cx<'a> = StoreContextMut<'a, Data>;
 type LogLine = (abi::Level, String, Vec<(String, String)>);
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
 
 fn random(count: u32) -> wasmtime::Result<Vec<u8>> {
     if count > RANDOM_BYTES {
@@ -168,7 +164,7 @@ impl Data {
             }
             turn.timers_new.insert(name.clone());
         }
-        turn.effects.push(Effect::SetTimer { name, due_ms: unix_ms().saturating_add(after_ms) });
+        turn.effects.push(Effect::SetTimer { name, due_ms: now_ms().saturating_add(after_ms) });
         Ok(Ok(()))
     }
 

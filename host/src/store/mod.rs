@@ -269,8 +269,9 @@ pub enum StoreError {
     Unsupported(&'static str),
 }
 
-/// Now, in milliseconds since the Unix epoch; 0 before it.
-fn now_ms() -> u64 {
+/// Now, in milliseconds since the Unix epoch; 0 before it: the one clock by which records, timers and dead letters are
+/// dated, so that they can be compared.
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
