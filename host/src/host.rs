@@ -1,5 +1,6 @@
 //! The front door: builds the rooms below in order, and takes them down in reverse.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -7,19 +8,20 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::actor::{Budget, Cell};
+use crate::actor::{Budget, Cell, control};
 use crate::catalog::Catalog;
 use crate::model::{
-    ActorName, ActorSpec, Body, CallError, Description, ErrorCode, HostError, MessageId, Phase, Saved, SendError,
-    StopReason, Template,
+    ActorName, ActorSpec, Body, CallError, ChildInfo, ChildSpec, Counts, Description, ErrorCode, ExitReason, Grants,
+    GroupName, HostError, MessageId, PluginName, Saved, SendError, StopReason, Template,
 };
 use crate::registry::Registry;
 use crate::router::{Calls, Router};
 use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::store::{Head, MemoryStore, OpenError, Opened, SledOptions, SledStore, SnapshotStore};
-use crate::supervisor::{ChildKind, Supervisor, Surroundings};
+use crate::supervisor::{Supervisor, Surroundings};
 
 pub use crate::actor::ActorInfo;
+pub use crate::actor::control::StateInfo;
 pub use crate::catalog::PluginInfo;
 pub use crate::router::DeadLetter;
 pub use crate::sandbox::Inspection;
@@ -67,6 +69,17 @@ impl Drop for Inner {
     }
 }
 
+/// Waits for an actor's end; see [`Host::monitor`].
+#[derive(Debug)]
+pub struct Monitor(tokio::sync::oneshot::Receiver<ExitReason>);
+
+impl Monitor {
+    /// Why it ended: `noproc` if nobody had the name, or the host is gone.
+    pub async fn ended(self) -> ExitReason {
+        self.0.await.unwrap_or(ExitReason::Noproc)
+    }
+}
+
 /// What a host is made of. Nothing happens before [`HostBuilder::build`].
 #[derive(Debug)]
 pub struct HostBuilder {
@@ -74,9 +87,10 @@ pub struct HostBuilder {
     code_cache: Option<PathBuf>,
     store: Option<Arc<dyn SnapshotStore>>,
     recover: bool,
-    plugins: Vec<PluginSource>,
-    actors: Vec<ActorSpec>,
+    plugins: Vec<(PluginSource, Option<Grants>)>,
+    children: Vec<ChildSpec>,
     templates: Vec<Template>,
+    grants: HashMap<PluginName, Grants>,
     instances: u32,
 }
 
@@ -120,21 +134,29 @@ impl HostBuilder {
     /// A plugin's file. Of several versions of one plugin, the last one is current.
     #[must_use]
     pub fn plugin_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.plugins.push(PluginSource::File(path.into()));
+        self.plugins.push((PluginSource::File(path.into()), None));
         self
     }
 
     /// A plugin's bytes; `label` names them in messages.
     #[must_use]
     pub fn plugin_bytes(mut self, label: impl Into<String>, bytes: Vec<u8>) -> Self {
-        self.plugins.push(PluginSource::Bytes(label.into(), bytes));
+        self.plugins.push((PluginSource::Bytes(label.into(), bytes), None));
         self
     }
 
     /// An actor that is started with the host. They start in order, and stop in reverse.
     #[must_use]
-    pub fn actor(mut self, spec: ActorSpec) -> Self {
-        self.actors.push(spec);
+    pub fn actor(self, spec: ActorSpec) -> Self {
+        self.child(spec)
+    }
+
+    /// An actor, or a supervisor with all that is below it, that is started with the host, after those named before. What
+    /// one child of the root does never ends the others: each has an intensity of its own, and stays down by itself where
+    /// that is spent.
+    #[must_use]
+    pub fn child(mut self, spec: impl Into<ChildSpec>) -> Self {
+        self.children.push(spec.into());
         self
     }
 
@@ -142,6 +164,22 @@ impl HostBuilder {
     #[must_use]
     pub fn template(mut self, template: Template) -> Self {
         self.templates.push(template);
+        self
+    }
+
+    /// What the actors of the plugin that was named last may do beyond calling and being called; nothing, unless told.
+    #[must_use]
+    pub fn granted(mut self, grants: Grants) -> Self {
+        if let Some((_, granted)) = self.plugins.last_mut() {
+            *granted = Some(grants);
+        }
+        self
+    }
+
+    /// The same for the plugin of this name.
+    #[must_use]
+    pub fn grants(mut self, plugin: PluginName, grants: Grants) -> Self {
+        self.grants.insert(plugin, grants);
         self
     }
 
@@ -175,10 +213,24 @@ impl HostBuilder {
             return Err(HostError::new(ErrorCode::Config, "`instances` is 0: no actor could run"));
         }
         let mut names = std::collections::HashSet::new();
-        match self.actors.iter().find(|spec| !names.insert(&spec.name)) {
-            Some(twice) => Err(HostError::new(ErrorCode::Config, format!("actor `{}` is listed twice", twice.name))),
-            None => Ok(()),
+        let mut below: Vec<&ChildSpec> = self.children.iter().collect();
+        while let Some(child) = below.pop() {
+            if !names.insert(child.name()) {
+                return Err(HostError::new(ErrorCode::Config, format!("`{}` is listed twice", child.name())));
+            }
+            below.extend(child.children());
         }
+        if let Some((name, what)) = self.children.iter().flat_map(ChildSpec::problems).next() {
+            return Err(HostError::new(ErrorCode::Config, format!("child `{name}`: {what}")));
+        }
+        for template in &self.templates {
+            let Some(above) = &template.supervisor else { continue };
+            if !names.contains(above) {
+                let what = format!("the actors `{}` stand under `{above}`, which is not there", template.pattern);
+                return Err(HostError::new(ErrorCode::Config, what));
+            }
+        }
+        Ok(())
     }
 
     async fn open_store(&self) -> Result<Arc<dyn SnapshotStore>, HostError> {
@@ -200,17 +252,22 @@ impl HostBuilder {
         let made = tokio::task::spawn_blocking(move || Sandbox::new(&options)).await;
         let sandbox = made.map_err(|e| HostError::new(ErrorCode::Engine, "the engine panicked").source(e))??;
         let catalog = Arc::new(Catalog::default());
-        for plugin in self.plugins {
-            match plugin {
+        let mut grants = self.grants;
+        for (plugin, granted) in self.plugins {
+            let program = match plugin {
                 PluginSource::File(path) => catalog.load_file(&sandbox, &path).await?,
                 PluginSource::Bytes(label, bytes) => catalog.load(&sandbox, &label, bytes).await?,
             };
+            if let Some(granted) = granted {
+                grants.insert(program.description().name.clone(), granted);
+            }
         }
-        for plugin in self.actors.iter().map(|a| &a.plugin).chain(self.templates.iter().map(Template::plugin)) {
+        let listed = self.children.iter().flat_map(ChildSpec::actors).map(|actor| &actor.plugin);
+        for plugin in listed.chain(self.templates.iter().map(Template::plugin)) {
             catalog.current(plugin)?;
         }
         let registry = Arc::new(Registry::default());
-        let router = Arc::new(Router::new(registry.clone(), self.templates));
+        let router = Arc::new(Router::new(registry.clone(), self.templates, grants));
         let supervisor = Supervisor::start(|_| Surroundings {
             catalog: catalog.clone(),
             registry: registry.clone(),
@@ -223,10 +280,10 @@ impl HostBuilder {
         router.supervised_by(supervisor.clone());
         let shutdown = Mutex::new(None);
         let host = Host(Arc::new(Inner { catalog, registry, router, supervisor, store, shutdown }));
-        for spec in self.actors {
-            let name = spec.name.clone();
-            if let Err(error) = host.start_as(spec, ChildKind::Listed).await {
-                tracing::error!(actor = %name, %error, "the actor did not start");
+        for spec in self.children {
+            let name = spec.name().clone();
+            if let Err(error) = host.0.supervisor.start_child(None, spec, true).await {
+                tracing::error!(child = %name, %error, "it did not start");
             }
         }
         tokio::spawn(resume(Arc::downgrade(&host.0)));
@@ -244,8 +301,9 @@ impl Host {
             store: None,
             recover: false,
             plugins: Vec::new(),
-            actors: Vec::new(),
+            children: Vec::new(),
             templates: Vec::new(),
+            grants: HashMap::new(),
             instances: DEFAULT_INSTANCES,
         }
     }
@@ -282,7 +340,7 @@ impl Host {
     #[must_use]
     pub fn description(&self, actor: &ActorName) -> Option<Description> {
         let running = self.0.registry.whereis(actor).map(|cell| cell.spec.plugin.clone());
-        let plugin = running.or_else(|| self.0.router.template_for(actor).map(|spec| spec.plugin))?;
+        let plugin = running.or_else(|| self.0.router.template_for(actor).map(|(_, spec)| spec.plugin))?;
         Some(self.0.catalog.current(&plugin).ok()?.description().clone())
     }
 
@@ -292,24 +350,172 @@ impl Host {
         self.description(actor).map(|description| description.messages)
     }
 
-    /// Starts an actor and waits for its `init` alone: its state is loaded beside that, and its messages wait meanwhile.
+    /// Starts an actor below the root and waits for its `init` alone: its state is loaded beside that, and its messages wait
+    /// meanwhile.
     ///
     /// # Errors
-    /// `AlreadyStarted` if the name is taken, unless by an actor that stays down: that one is replaced; `UnknownPlugin`,
-    /// `Start` if `init` crashed, failed or ran out of time, and `ShuttingDown`.
+    /// As [`Host::start_child`].
     pub async fn start(&self, spec: ActorSpec) -> Result<(), HostError> {
-        if self.actor(&spec.name).is_some_and(|before| before.phase == Phase::Failed) {
-            // If it is gone meanwhile, so much the better.
-            drop(self.stop(&spec.name).await);
-        }
-        self.start_as(spec, ChildKind::Dynamic).await
+        self.start_child(None, spec).await
     }
 
-    async fn start_as(&self, spec: ActorSpec, kind: ChildKind) -> Result<(), HostError> {
+    /// Adds a child below a supervisor, or below the root, and starts it: OTP's `start_child`. It waits for an actor's `init`
+    /// alone, and for all that is below a supervisor. Below a supervisor with listed children it stands after them; below the
+    /// root or a dynamic supervisor it is removed once it has ended.
+    ///
+    /// # Errors
+    /// `AlreadyStarted` if the name is taken, unless by a child of the root that does not run: that one is replaced; a name that is being stopped is waited for;
+    /// `AlreadyPresent` if it is known and does not run; `UnknownSupervisor`, `MaxChildren`, `ChildSpec`, `UnknownPlugin`;
+    /// `Start` if `init` crashed, failed or ran out of time; and `ShuttingDown`.
+    pub async fn start_child(
+        &self,
+        supervisor: Option<&ActorName>,
+        spec: impl Into<ChildSpec>,
+    ) -> Result<(), HostError> {
         if self.0.router.is_closed() {
             return Err(HostError::new(ErrorCode::ShuttingDown, "the host is going down"));
         }
-        self.0.supervisor.start_child(|| register(&self.0.registry, spec), kind).await
+        self.0.supervisor.start_child(supervisor.cloned(), spec.into(), false).await
+    }
+
+    /// Starts the actor that the first message to `name` would start, below its template's supervisor.
+    ///
+    /// # Errors
+    /// `UnknownActor` if no template matches the name; else as [`Host::start_child`].
+    pub async fn start_from_template(&self, name: &ActorName) -> Result<(), HostError> {
+        let Some((above, spec)) = self.0.router.template_for(name) else {
+            let what = format!("no actor `{name}` runs here, no supervisor has such a child, and no template matches");
+            return Err(HostError::new(ErrorCode::UnknownActor, what));
+        };
+        self.start_child(above.as_ref(), spec).await
+    }
+
+    /// Starts a child that is known and does not run: OTP's `restart_child`.
+    ///
+    /// # Errors
+    /// `UnknownActor`, `Running`, `Restarting`, `Start`, `ShuttingDown`.
+    pub async fn restart_child(&self, name: &ActorName) -> Result<(), HostError> {
+        self.0.supervisor.restart_child(name.clone()).await
+    }
+
+    /// Removes a child that is known and does not run: OTP's `delete_child`.
+    ///
+    /// # Errors
+    /// `UnknownActor`, `Running`, `Restarting`, `ShuttingDown`.
+    pub async fn delete_child(&self, name: &ActorName) -> Result<(), HostError> {
+        self.0.supervisor.delete_child(name.clone()).await
+    }
+
+    /// Stops a child and starts it again, its state handed over. One that does not run is started. It counts as no restart.
+    ///
+    /// # Errors
+    /// `UnknownActor`, `Start`, `ShuttingDown`.
+    pub async fn restart(&self, name: &ActorName) -> Result<(), HostError> {
+        self.0.supervisor.stop_and_start(name.clone()).await
+    }
+
+    /// Ends a child at once, nothing saved, as `exit(Pid, kill)` does: its supervisor does what it does after a crash.
+    ///
+    /// # Errors
+    /// `UnknownActor` if it does not run, `ShuttingDown`.
+    pub async fn kill(&self, name: &ActorName) -> Result<(), HostError> {
+        self.0.supervisor.kill(name.clone()).await
+    }
+
+    /// Suspends an actor, as `sys:suspend` does: it handles no messages and no timers until it is resumed; these wait. It can
+    /// be stopped, killed and asked for its state, and a new instance is not suspended.
+    ///
+    /// # Errors
+    /// `UnknownActor`; `State` if it does not run, ends meanwhile, or too many requests wait for it.
+    pub async fn suspend(&self, name: &ActorName) -> Result<(), HostError> {
+        control::suspend(&*self.cell(name)?).await
+    }
+
+    /// Lets a suspended actor go on.
+    ///
+    /// # Errors
+    /// As [`Host::suspend`].
+    pub async fn resume(&self, name: &ActorName) -> Result<(), HostError> {
+        control::resume(&*self.cell(name)?).await
+    }
+
+    /// An actor's state as it stands between two messages, through its `snapshot`, as `sys:get_state` does. Nothing is saved.
+    ///
+    /// # Errors
+    /// As [`Host::suspend`]; and if `snapshot` fails, crashes, or gives a state that could not be saved.
+    pub async fn get_state(&self, name: &ActorName) -> Result<StateInfo, HostError> {
+        control::get_state(&*self.cell(name)?).await
+    }
+
+    fn cell(&self, name: &ActorName) -> Result<Arc<Cell>, HostError> {
+        let unknown = || HostError::new(ErrorCode::UnknownActor, format!("no actor `{name}` runs here"));
+        self.0.registry.whereis(name).ok_or_else(unknown)
+    }
+
+    /// The children of a supervisor, or of the root, in the order of their start.
+    ///
+    /// # Errors
+    /// `UnknownSupervisor`, `ShuttingDown`.
+    pub async fn which_children(&self, supervisor: Option<&ActorName>) -> Result<Vec<ChildInfo>, HostError> {
+        self.0.supervisor.which_children(supervisor.cloned()).await
+    }
+
+    /// How many children a supervisor, or the root, has.
+    ///
+    /// # Errors
+    /// `UnknownSupervisor`, `ShuttingDown`.
+    pub async fn count_children(&self, supervisor: Option<&ActorName>) -> Result<Counts, HostError> {
+        self.0.supervisor.count_children(supervisor.cloned()).await
+    }
+
+    /// All children of the tree: each supervisor before its own, these in the order of their start.
+    ///
+    /// # Errors
+    /// `ShuttingDown`.
+    pub async fn tree(&self) -> Result<Vec<ChildInfo>, HostError> {
+        self.0.supervisor.tree().await
+    }
+
+    /// One child of the tree; none: nobody has the name.
+    ///
+    /// # Errors
+    /// `ShuttingDown`.
+    pub async fn child(&self, name: &ActorName) -> Result<Option<ChildInfo>, HostError> {
+        self.0.supervisor.child(name.clone()).await
+    }
+
+    /// Waits for the end of an actor's present instance, as `erlang:monitor` does: a crash counts, though its supervisor
+    /// starts it again.
+    ///
+    /// # Errors
+    /// If too many watch that actor already.
+    pub fn monitor(&self, name: &ActorName) -> Result<Monitor, HostError> {
+        let watched = self.0.registry.watch(name);
+        watched.map(Monitor).map_err(|refused| HostError::new(ErrorCode::Start, refused.to_string()))
+    }
+
+    /// The members of a group, in the order in which they came.
+    #[must_use]
+    pub fn members(&self, group: &GroupName) -> Vec<ActorName> {
+        self.0.registry.members(group)
+    }
+
+    /// An actor's attribute.
+    #[must_use]
+    pub fn attribute(&self, name: &ActorName, key: &str) -> Option<String> {
+        self.0.registry.attribute(name, key)
+    }
+
+    /// The actors whose attribute `key` is `value`, in the order of their names.
+    #[must_use]
+    pub fn having(&self, key: &str, value: &str) -> Vec<ActorName> {
+        self.0.registry.having(key, value)
+    }
+
+    /// Puts a message into the mailbox of every member of a group, and answers with how many took it.
+    pub fn dispatch(&self, group: &GroupName, body: &Body) -> usize {
+        let members = self.0.registry.members(group);
+        members.iter().filter(|member| self.cast(member, body.clone(), None).is_ok()).count()
     }
 
     /// Sends a message and waits for its reply.
@@ -332,12 +538,13 @@ impl Host {
         Ok(id)
     }
 
-    /// Stops one actor, its state saved within its shutdown timeout, and waits until it is gone.
+    /// Stops one child, each actor's state saved within its shutdown timeout, and waits until it is gone: OTP's
+    /// `terminate_child`. A listed one stays known to its supervisor, for [`Host::restart_child`].
     ///
     /// # Errors
     /// `UnknownActor`, `ShuttingDown`.
     pub async fn stop(&self, name: &ActorName) -> Result<Saved, HostError> {
-        self.0.supervisor.stop_child(name.clone()).await
+        self.0.supervisor.terminate_child(name.clone()).await
     }
 
     /// The store, to look at. Whatever is written past the host takes an actor away from it.
@@ -392,15 +599,6 @@ impl Host {
     }
 }
 
-/// Takes the name of an actor that is to be started.
-fn register(registry: &Registry, spec: ActorSpec) -> Result<Arc<Cell>, HostError> {
-    registry.register(Arc::new(Cell::new(spec))).map_err(|taken| {
-        let phase = taken.status().phase;
-        let message = format!("actor `{}` is started already; it is {phase}", taken.name());
-        HostError::new(ErrorCode::AlreadyStarted, message)
-    })
-}
-
 /// Starts again those actors of templates that ran when the host last stopped: what their inboxes hold must not wait for a
 /// message. It does not keep a host alive that was dropped.
 async fn resume(host: Weak<Inner>) {
@@ -428,17 +626,17 @@ async fn resume(host: Weak<Inner>) {
             }
             let Some(host) = host.upgrade() else { return };
             let free = host.registry.whereis(&name).is_none();
-            if let Some(spec) = host.router.template_for(&name).filter(|_| free) {
-                starting.spawn(resume_one(host.supervisor.clone(), host.registry.clone(), spec));
+            if let Some((above, spec)) = host.router.template_for(&name).filter(|_| free) {
+                starting.spawn(resume_one(host.supervisor.clone(), above, spec));
             }
         }
     }
     while starting.join_next().await.is_some() {}
 }
 
-async fn resume_one(supervisor: Supervisor, registry: Arc<Registry>, spec: ActorSpec) {
+async fn resume_one(supervisor: Supervisor, above: Option<ActorName>, spec: ActorSpec) {
     let name = spec.name.clone();
-    match supervisor.start_child(|| register(&registry, spec), ChildKind::Dynamic).await {
+    match supervisor.start_child(above, spec.into(), false).await {
         Ok(()) => {}
         // Its first message was quicker, or the host goes down again.
         Err(error) if matches!(error.code(), ErrorCode::AlreadyStarted | ErrorCode::ShuttingDown) => {}

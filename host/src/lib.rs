@@ -34,9 +34,10 @@ mod supervisor;
 
 pub use host::{
     ActorInfo, CallOptions, DEFAULT_CALL_TIMEOUT, DEFAULT_INSTANCES, DeadLetter, Host, HostBuilder, Inspection,
-    PluginInfo, ShutdownReport,
+    Monitor, PluginInfo, ShutdownReport, StateInfo,
 };
 pub use model::{
-    ActorName, ActorSpec, Body, CallError, Description, ErrorCode, HostError, Limits, MessageId, Pattern, PluginName,
-    Saved, SendError, Shutdown, Template,
+    ActorName, ActorSpec, AutoShutdown, Backoff, Body, CallError, ChildInfo, ChildSpec, ChildState, Children, Counts,
+    Description, ErrorCode, ExitReason, Grants, GroupName, HostError, Intensity, Limits, MessageId, Pattern,
+    PluginName, Restart, Saved, SendError, Shutdown, Strategy, SupervisorSpec, Template,
 };

@@ -30,7 +30,7 @@ const EXPORTS: [(&str, &str); 6] = [
 ];
 
 /// Imports of `host`, with the names that bodies call them by.
-const IMPORTS: [(&str, &str, &str); 8] = [
+const IMPORTS: [(&str, &str, &str); 10] = [
     ("log", "$log", "(param i32 i32 i32 i32 i32)"),
     ("random", "$random", "(param i32 i32)"),
     ("save", "$save", ""),
@@ -38,7 +38,34 @@ const IMPORTS: [(&str, &str, &str); 8] = [
     ("call", "$call", "(param i32 i32 i32 i32 i64 i32)"),
     ("set-timer", "$set_timer", "(param i32 i32 i64 i32)"),
     ("cancel-timer", "$cancel_timer", "(param i32 i32)"),
+    ("monitor", "$monitor", "(param i32 i32 i32)"),
+    ("demonitor", "$demonitor", "(param i32 i32)"),
     ("stop", "$stop", ""),
+];
+
+/// Imports of `supervision`, likewise.
+const SUPERVISION: [(&str, &str, &str); 17] = [
+    (
+        "start-child",
+        "$start_child",
+        "(param i32 i32 i32) (param i32 i32 i32 i32 i32 i32) (param i32) (param i32 i64) (param i32) (param i32)",
+    ),
+    ("terminate-child", "$terminate_child", "(param i32 i32 i32)"),
+    ("restart-child", "$restart_child", "(param i32 i32 i32)"),
+    ("delete-child", "$delete_child", "(param i32 i32 i32)"),
+    ("which-children", "$which_children", "(param i32 i32 i32 i32)"),
+    ("count-children", "$count_children", "(param i32 i32 i32 i32)"),
+    ("whereis", "$whereis", "(param i32 i32 i32)"),
+    ("members", "$members", "(param i32 i32 i32)"),
+    ("attribute", "$attribute", "(param i32 i32 i32 i32 i32)"),
+    ("having", "$having", "(param i32 i32 i32 i32 i32)"),
+    ("link", "$link", "(param i32 i32 i32)"),
+    ("unlink", "$unlink", "(param i32 i32 i32)"),
+    ("exit", "$exit", "(param i32 i32 i32 i32 i32)"),
+    ("join", "$join", "(param i32 i32 i32)"),
+    ("leave", "$leave", "(param i32 i32 i32)"),
+    ("dispatch", "$dispatch", "(param i32 i32 i32 i32 i32)"),
+    ("set-attribute", "$set_attribute", "(param i32 i32 i32 i32 i32 i32)"),
 ];
 
 /// A plugin whose state is one `u32`, in `$count`: each message adds one and is answered with the count in four
@@ -56,6 +83,7 @@ pub struct WatGuest {
     reads: (u32, u32),
     messages: String,
     memory_pages: u32,
+    supervises: bool,
     bodies: BTreeMap<String, String>,
     /// What `handle` does first with a message that begins with this letter.
     letters: Vec<(char, String)>,
@@ -73,10 +101,18 @@ impl WatGuest {
             reads: (1, 1),
             messages: "application/octet-stream".into(),
             memory_pages: 2,
+            supervises: false,
             bodies: BTreeMap::new(),
             letters: Vec::new(),
             extra: String::new(),
         }
+    }
+
+    /// Another name.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
     }
 
     /// Another version.
@@ -105,6 +141,13 @@ impl WatGuest {
     #[must_use]
     pub fn memory_pages(mut self, pages: u32) -> Self {
         self.memory_pages = pages;
+        self
+    }
+
+    /// With `supervision` imported as well, which is optional.
+    #[must_use]
+    pub fn supervises(mut self) -> Self {
+        self.supervises = true;
         self
     }
 
@@ -142,7 +185,8 @@ impl WatGuest {
         let mut resolve = Resolve::default();
         let wit = crate::repository().join("wit/actor/0.1.0");
         let (package, _) = resolve.push_path(&wit).expect("wit/ parses");
-        let world = resolve.select_world(&[package], Some("actor")).expect("the world is there");
+        let world = if self.supervises { "supervised-actor" } else { "actor" };
+        let world = resolve.select_world(&[package], Some(world)).expect("the world is there");
         wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
             .expect("the world is embedded");
         module
@@ -152,6 +196,9 @@ impl WatGuest {
         let mut text = String::from("(module\n");
         for (name, id, kind) in IMPORTS {
             let _ = writeln!(text, r#"(import "baton:actor/host@0.1.0" "{name}" (func {id} {kind}))"#);
+        }
+        for (name, id, kind) in SUPERVISION.iter().filter(|_| self.supervises) {
+            let _ = writeln!(text, r#"(import "baton:actor/supervision@0.1.0" "{name}" (func {id} {kind}))"#);
         }
         let _ = writeln!(text, r#"(memory (export "memory") {})"#, self.memory_pages);
         text.push_str(HELPERS);

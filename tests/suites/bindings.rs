@@ -1,13 +1,18 @@
-//! The guest SDK's bindings are generated once and checked in, so that building a plugin compiles no generator.
+//! The guest SDK's bindings are generated once and checked in, so that building a plugin compiles no generator; and what
+//! is built with them is what the host takes.
 
 use std::{env, fs, path::Path};
 
+use baton_host::{CallOptions, Grants, Host};
 use wit_bindgen_core::{Files, WorldGenerator, wit_parser::Resolve};
 use wit_bindgen_rust::Opts;
 
+use crate::harness::{actor, guest, host, name};
+
 /// Where the contract lies, and where its bindings do, both from the root of the repository.
 const CONTRACT: &str = "wit/actor/0.1.0";
-const WORLD: &str = "actor";
+/// The one with everything: what a plugin does not use, it does not import.
+const WORLD: &str = "supervised-actor";
 const BINDINGS: &str = "guest-sdk/rust/src/bindings.rs";
 
 /// The bindings as the generator writes them today.
@@ -47,4 +52,45 @@ fn checked_in_bindings_are_current() {
          BATON_BLESS=1 and look at what changed",
         differs.unwrap_or(stored.lines().count().min(fresh.lines().count())) + 1
     );
+}
+
+#[tokio::test]
+async fn a_plugin_imports_of_the_contract_only_what_it_uses() {
+    for (name, supervises) in [("counter", false), ("flights-1.0.0", false), ("foreman", true)] {
+        let imports = Host::inspect(name, fs::read(guest(name)).unwrap()).await.unwrap().imports;
+        let has = |interface: &str| imports.iter().any(|import| import == &format!("baton:actor/{interface}@0.1.0"));
+        assert_eq!((has("host"), has("supervision")), (true, supervises), "{name}: {imports:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_sdk_and_the_host_speak_of_the_same() {
+    let everyone = Grants { supervise: vec!["*".parse().unwrap()] };
+    let builder = host().plugin_file(guest("foreman")).granted(everyone);
+    let builder = builder.actor(actor("boss", "foreman")).actor(actor("w/1", "foreman"));
+    let host = builder.build().await.unwrap();
+    let ask = async |body: &str| {
+        let reply = host.call(&name("boss"), body.to_owned(), CallOptions::default()).await;
+        reply.map(|reply| String::from_utf8(reply.to_vec()).unwrap()).map_err(|error| error.to_string())
+    };
+    assert_eq!(ask(r#"{"whereis": "w/1"}"#).await, Ok(r#""running""#.into()));
+    assert_eq!(ask(r#"{"whereis": "a//b"}"#).await, Ok("null".into()));
+    let effects = [r#"{"monitor": "w/1"}"#, r#"{"link": "w/1"}"#, r#"{"join": "g"}"#, r#"{"set": ["k", "v"]}"#];
+    for effect in effects {
+        assert_eq!(ask(effect).await, Ok(r#""ok""#.into()), "{effect}");
+    }
+    let bad = [
+        (r#"{"start": {"name": "a//b", "plugin": "foreman"}}"#, "bad-spec: actor name"),
+        (r#"{"start": {"name": "w/2", "plugin": "foreman", "shutdown": 0}}"#, "bad-spec: its shutdown of 0 ms"),
+        (r#"{"terminate": ""}"#, "bad-spec: actor name"),
+        (r#"{"members": "*"}"#, "bad-spec: group name"),
+        (r#"{"having": ["", "v"]}"#, "bad-spec: attribute"),
+        (r#"{"join": "a//b"}"#, "send-limit: a limit of the host was reached: group name"),
+        (r#"{"set": ["", "v"]}"#, "send-limit: a limit of the host was reached: attribute"),
+    ];
+    for (command, why) in bad {
+        let error = ask(command).await.unwrap_err();
+        assert!(error.starts_with(why), "{command}: {error}");
+    }
+    host.shutdown(None).await;
 }

@@ -13,19 +13,19 @@ use tempfile::TempDir;
 use crate::harness::{WatGuest, baton_bin, guest};
 
 /// A folder with a configuration, in which commands run.
-struct Place {
+pub(crate) struct Place {
     dir: TempDir,
 }
 
 impl Place {
-    fn new(config: &str) -> Self {
+    pub(crate) fn new(config: &str) -> Self {
         let place = Self { dir: tempfile::tempdir().unwrap() };
         place.write("baton.toml", config.as_bytes());
         place
     }
 
     /// One counter from `plugins/`, and a template for more.
-    fn counter() -> Self {
+    pub(crate) fn counter() -> Self {
         let wasm = guest("counter");
         Self::new(&format!(
             "instances = 50\n[[plugin]]\npath = {:?}\nname = \"counter\"\n\
@@ -36,7 +36,7 @@ impl Place {
     }
 
     /// One actor of a hostile guest that never ends its `terminate`; `keys` are those of the actor.
-    fn never_ending(top: &str, keys: &str) -> Self {
+    pub(crate) fn never_ending(top: &str, keys: &str) -> Self {
         let wasm = WatGuest::new("never").on("terminate", "(loop $again (br $again)) (unreachable)").build();
         let place = Self::new(&format!(
             "instances = 50\n{top}\n[[plugin]]\npath = \"never.wasm\"\n\
@@ -52,7 +52,7 @@ impl Place {
         path
     }
 
-    fn data(&self, file: &str) -> PathBuf {
+    pub(crate) fn data(&self, file: &str) -> PathBuf {
         self.dir.path().join("data").join(file)
     }
 
@@ -62,18 +62,18 @@ impl Place {
         command
     }
 
-    fn baton(&self, args: &[&str]) -> Told {
+    pub(crate) fn baton(&self, args: &[&str]) -> Told {
         Told::of(&self.command(args).output().unwrap())
     }
 
-    fn json(&self, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
         let told = self.baton(args);
         assert_eq!(told.code, 0, "{told:?}");
         serde_json::from_str(&told.out).unwrap()
     }
 
     /// A host that serves.
-    fn host(&self) -> Running {
+    pub(crate) fn host(&self) -> Running {
         let mut child = self.command(&["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut ready = String::new();
@@ -88,10 +88,10 @@ impl Place {
 
 /// What a command said, and its exit code.
 #[derive(Debug)]
-struct Told {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Told {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Told {
@@ -106,7 +106,7 @@ impl Told {
 }
 
 /// A host; killed when the test is over, however that came.
-struct Running {
+pub(crate) struct Running {
     child: Option<Child>,
     ready: String,
     _out: BufReader<ChildStdout>,
@@ -126,7 +126,7 @@ impl Running {
         Told::of(&self.child.take().unwrap().wait_with_output().unwrap())
     }
 
-    fn stop(self, signal: Signal) -> Told {
+    pub(crate) fn stop(self, signal: Signal) -> Told {
         self.signal(signal);
         self.end()
     }

@@ -82,9 +82,15 @@ pub(crate) const TERMINATED: u32 = 0;
 pub(crate) const CHECKPOINT: u32 = 2;
 pub(crate) const NORMAL: u32 = 0;
 pub(crate) const SHUTDOWN: u32 = 1;
+pub(crate) const RESTART: u32 = 5;
 
 pub(crate) async fn told(host: &Host) -> Told {
-    let reply = host.call(&name("j/1"), "?", CallOptions::default()).await.unwrap();
+    told_to(host, "j/1").await
+}
+
+/// What the instance of `actor` was handed.
+pub(crate) async fn told_to(host: &Host, actor: &str) -> Told {
+    let reply = host.call(&name(actor), "?", CallOptions::default()).await.unwrap();
     let word = |at: usize| u32::from_le_bytes(reply[at..at + 4].try_into().unwrap());
     let long = |at: usize| u64::from_le_bytes(reply[at..at + 8].try_into().unwrap());
     Told {
@@ -98,7 +104,12 @@ pub(crate) async fn told(host: &Host) -> Told {
 }
 
 pub(crate) async fn say(host: &Host, what: &str) -> String {
-    String::from_utf8(host.call(&name("j/1"), what.to_owned(), CallOptions::default()).await.unwrap().to_vec()).unwrap()
+    say_to(host, "j/1", what).await
+}
+
+/// Says `what` to `actor`, and answers with its journal.
+pub(crate) async fn say_to(host: &Host, actor: &str, what: &str) -> String {
+    String::from_utf8(host.call(&name(actor), what.to_owned(), CallOptions::default()).await.unwrap().to_vec()).unwrap()
 }
 
 pub(crate) async fn with(store: &Arc<StoreDouble>, guest: &WatGuest, spec: ActorSpec) -> Host {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Codec, Cx, Failure, Migrations, Origin, Refusal, StopReason};
+use crate::{Codec, Cx, Failure, Level, Migrations, Origin, Refusal, StopReason};
 
 /// An actor. The type is its state: what serde writes of it is what outlives the instance.
 ///
@@ -23,7 +23,8 @@ pub trait Actor: Serialize + DeserializeOwned + 'static {
     /// Older layouts that it reads, and newer ones where it can: see [`migrations!`](crate::migrations).
     const MIGRATIONS: Migrations<Self> = Migrations::NONE;
     /// Whether [`terminate`](Self::terminate) is called when the actor is told to stop. Without it the instance is
-    /// dropped, and the state in the store stays as it was.
+    /// dropped, and the state in the store stays as it was. Likewise whether [`exit`](Self::exit) is called when a linked
+    /// actor ends; without it this one ends too.
     const TRAP_EXIT: bool = true;
 
     /// Makes a fresh state from [`Cx::args`]. The supervisor waits for it, and a state that the predecessor left takes
@@ -32,6 +33,13 @@ pub trait Actor: Serialize + DeserializeOwned + 'static {
     /// # Errors
     /// The actor does not start.
     fn init(cx: &Cx) -> Result<Self, Failure>;
+
+    /// Whether this instance traps exits, where that is not known before it is made: asked once, right after
+    /// [`init`](Self::init). [`TRAP_EXIT`](Self::TRAP_EXIT) unless told otherwise.
+    fn traps_exits(&self, cx: &Cx) -> bool {
+        let _ = cx;
+        Self::TRAP_EXIT
+    }
 
     /// Handles a message. An error is a reply like any other: the actor lives on with whatever it has changed, and what
     /// it has sent leaves. A panic ends the instance, and nothing that it did in this turn leaves.
@@ -76,12 +84,23 @@ pub trait Actor: Serialize + DeserializeOwned + 'static {
         Err(Failure::new("unexpected-timer", format!("nothing is done with the timer {name:?}")))
     }
 
-    /// An actor that this one watches has ended.
+    /// An actor that this one [monitors](Cx::monitor) has ended, or was not there: `reason` is `normal`, `shutdown`,
+    /// `killed`, `noproc`, or `crash: ` and how. Logged, unless told otherwise.
     ///
     /// # Errors
     /// Logged by the host.
     fn down(&mut self, actor: &str, reason: &str, cx: &Cx) -> Result<(), Failure> {
-        let _ = (actor, reason, cx);
+        cx.log(Level::Info, "nothing is done about the end of an actor", &[("down", &actor), ("reason", &reason)]);
+        Ok(())
+    }
+
+    /// An actor that this one is [linked](Cx::link) to has ended, or sent it an [exit](Cx::exit): told to those alone who
+    /// [trap exits](Self::traps_exits). Reasons are as in [`down`](Self::down). Logged, unless told otherwise.
+    ///
+    /// # Errors
+    /// Logged by the host.
+    fn exit(&mut self, actor: &str, reason: &str, cx: &Cx) -> Result<(), Failure> {
+        cx.log(Level::Info, "nothing is done about an exit", &[("exit", &actor), ("reason", &reason)]);
         Ok(())
     }
 

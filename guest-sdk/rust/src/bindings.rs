@@ -195,7 +195,8 @@ pub mod baton {
             #[derive(Clone, Copy, Eq, PartialEq)]
             pub struct Start {
                 /// Whether `terminate` is called when the actor is told to stop. Without it the instance is simply dropped,
-                /// and the state in the store stays as it was.
+                /// and the state in the store stays as it was. Likewise whether it is told of the end of an actor that it is
+                /// linked to, by `message.other`; without it, it ends as well.
                 pub trap_exit: bool,
             }
             impl ::core::fmt::Debug for Start {
@@ -298,6 +299,8 @@ pub mod baton {
             #[derive(Clone, Eq, PartialEq)]
             pub struct Down {
                 pub actor: _rt::String,
+                /// `normal`: it asked to stop. `shutdown`: it was told to. `killed`. `noproc`: nobody has the name.
+                /// `crash: ` and how: it crashed, or its `init` failed.
                 pub reason: _rt::String,
             }
             impl ::core::fmt::Debug for Down {
@@ -319,8 +322,12 @@ pub mod baton {
                 Cast(Request),
                 /// A timer that this actor set has come due.
                 Timer(_rt::String),
-                /// An actor that this one watches has ended.
+                /// An actor that this one monitors has ended, or was not there.
                 Down(Down),
+                /// Something of a kind that has no case of its own: the kind, and what it says.
+                ///
+                /// `exit`: an actor that this one is linked to has ended, or called `supervision.exit` on it, and this one traps
+                /// exits. It says so in JSON, `{"actor": "shop/1", "reason": "shutdown"}`, with the reason as in `down`.
                 Other((_rt::String, _rt::Vec<u8>)),
             }
             impl ::core::fmt::Debug for Message {
@@ -375,7 +382,7 @@ pub mod baton {
             impl ::core::error::Error for Failure {}
         }
         /// What every plugin may import. What it asks for leaves when the turn has ended well; a trap sends nothing.
-        /// `call`, and what WASI grants, act at once: they are the exceptions.
+        /// `call`, and what WASI grants, act at once: they are the exceptions, and what `supervision` says of itself.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod host {
             #[used]
@@ -1032,6 +1039,101 @@ pub mod baton {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
+            /// Asks for one `message.down` when that actor ends, or at once where nobody has the name. Counts as one message that
+            /// this turn sends (limit `turn_sends`). Monitors are the instance's: its successor sets its own.
+            #[allow(async_fn_in_trait)]
+            pub fn monitor(actor: &str) -> ::core::result::Result<(), SendError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = actor;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/host@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "monitor"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result9 = match l3 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v8 = match l4 {
+                                    0 => SendError::Denied,
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e8 = {
+                                            let l5 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l6 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len7 = l6;
+                                            let bytes7 = _rt::Vec::from_raw_parts(
+                                                l5.cast(),
+                                                len7,
+                                                len7,
+                                            );
+                                            _rt::string_lift(bytes7)
+                                        };
+                                        SendError::Limit(e8)
+                                    }
+                                };
+                                v8
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result9
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Takes that back; nothing happens where there is nothing to take back. More than 10,000 in one turn are a trap.
+            #[allow(async_fn_in_trait)]
+            pub fn demonitor(actor: &str) -> () {
+                unsafe {
+                    let vec0 = actor;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/host@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "demonitor"]
+                        fn wit_import1(_: *mut u8, _: usize);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8, _: usize) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0.cast_mut(), len0);
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
             /// Ends this actor normally after this turn.
             #[allow(async_fn_in_trait)]
             pub fn stop() -> () {
@@ -1047,6 +1149,2589 @@ pub mod baton {
                         unreachable!()
                     }
                     wit_import0();
+                }
+            }
+        }
+        /// Children, links, groups and names, under OTP's names. Optional: a plugin imports it only if it uses it.
+        ///
+        /// What stands before `link` acts at once, as `call` does; those of these functions that wait do so at most for what is
+        /// left of the turn. `link` and what follows are effects: they leave when the turn has ended well, in the order in which
+        /// they were asked for, those of `host` among them. Each counts as one message that the turn sends (limit `turn_sends`),
+        /// and what it carries against `turn_send_bytes`.
+        ///
+        /// Names of actors, supervisors, groups and attributes that break the rules for them are `bad-spec` or `limit`, and say
+        /// which rule; where there is only an option to answer with, nobody has such a name: none.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod supervision {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type SendError = super::super::super::baton::actor::host::SendError;
+            /// When a child that has ended is started again.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Restart {
+                Permanent,
+                /// After a crash.
+                Transient,
+                Temporary,
+            }
+            impl ::core::fmt::Debug for Restart {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Restart::Permanent => {
+                            f.debug_tuple("Restart::Permanent").finish()
+                        }
+                        Restart::Transient => {
+                            f.debug_tuple("Restart::Transient").finish()
+                        }
+                        Restart::Temporary => {
+                            f.debug_tuple("Restart::Temporary").finish()
+                        }
+                    }
+                }
+            }
+            impl Restart {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Restart {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Restart::Permanent,
+                        1 => Restart::Transient,
+                        2 => Restart::Temporary,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            /// How long a child may take to stop before it is killed.
+            #[derive(Clone, Copy, Eq, PartialEq)]
+            pub enum Shutdown {
+                /// Killed at once: `terminate` is not called.
+                BrutalKill,
+                /// Milliseconds, 1 to 86,400,000.
+                AfterMs(u64),
+                Infinity,
+            }
+            impl ::core::fmt::Debug for Shutdown {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Shutdown::BrutalKill => {
+                            f.debug_tuple("Shutdown::BrutalKill").finish()
+                        }
+                        Shutdown::AfterMs(e) => {
+                            f.debug_tuple("Shutdown::AfterMs").field(e).finish()
+                        }
+                        Shutdown::Infinity => {
+                            f.debug_tuple("Shutdown::Infinity").finish()
+                        }
+                    }
+                }
+            }
+            /// An actor to start.
+            #[derive(Clone, Eq, PartialEq)]
+            pub struct ChildSpec {
+                /// Its id, and its name as an actor.
+                pub name: _rt::String,
+                pub plugin: _rt::String,
+                /// What its `init` is given. At most `message_bytes` of the actor that starts it, whose other limits it has too.
+                pub args: _rt::Vec<u8>,
+                pub restart: Restart,
+                pub shutdown: Shutdown,
+                /// Whether its end, when it is not started again, counts for its supervisor's `auto_shutdown`. Never with
+                /// `permanent`.
+                pub significant: bool,
+            }
+            impl ::core::fmt::Debug for ChildSpec {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("ChildSpec")
+                        .field("name", &self.name)
+                        .field("plugin", &self.plugin)
+                        .field("args", &self.args)
+                        .field("restart", &self.restart)
+                        .field("shutdown", &self.shutdown)
+                        .field("significant", &self.significant)
+                        .finish()
+                }
+            }
+            #[derive(Clone, Eq, PartialEq)]
+            pub enum ChildKind {
+                /// An actor.
+                Worker,
+                Supervisor,
+                Other(_rt::String),
+            }
+            impl ::core::fmt::Debug for ChildKind {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        ChildKind::Worker => f.debug_tuple("ChildKind::Worker").finish(),
+                        ChildKind::Supervisor => {
+                            f.debug_tuple("ChildKind::Supervisor").finish()
+                        }
+                        ChildKind::Other(e) => {
+                            f.debug_tuple("ChildKind::Other").field(e).finish()
+                        }
+                    }
+                }
+            }
+            /// Where a child stands.
+            #[derive(Clone, Eq, PartialEq)]
+            pub enum ChildState {
+                /// It does not run, and nobody is about to start it: OTP's `undefined`.
+                Down,
+                Starting,
+                Up,
+                /// It ended, and waits to be started again.
+                Restarting,
+                Stopping,
+                /// It was restarted too often, or would not start, below the root; it stays down until it is started again.
+                Failed,
+                Other(_rt::String),
+            }
+            impl ::core::fmt::Debug for ChildState {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        ChildState::Down => f.debug_tuple("ChildState::Down").finish(),
+                        ChildState::Starting => {
+                            f.debug_tuple("ChildState::Starting").finish()
+                        }
+                        ChildState::Up => f.debug_tuple("ChildState::Up").finish(),
+                        ChildState::Restarting => {
+                            f.debug_tuple("ChildState::Restarting").finish()
+                        }
+                        ChildState::Stopping => {
+                            f.debug_tuple("ChildState::Stopping").finish()
+                        }
+                        ChildState::Failed => {
+                            f.debug_tuple("ChildState::Failed").finish()
+                        }
+                        ChildState::Other(e) => {
+                            f.debug_tuple("ChildState::Other").field(e).finish()
+                        }
+                    }
+                }
+            }
+            /// A child as its supervisor sees it.
+            #[derive(Clone, Eq, PartialEq)]
+            pub struct ChildInfo {
+                pub name: _rt::String,
+                /// None: it stands below the root.
+                pub supervisor: ::core::option::Option<_rt::String>,
+                pub kind: ChildKind,
+                pub state: ChildState,
+                pub restart: Restart,
+                pub shutdown: Shutdown,
+                pub significant: bool,
+                /// Restarts by its supervisor, since it was added.
+                pub restarts: u64,
+                /// How it ended last.
+                pub last_exit: ::core::option::Option<_rt::String>,
+            }
+            impl ::core::fmt::Debug for ChildInfo {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("ChildInfo")
+                        .field("name", &self.name)
+                        .field("supervisor", &self.supervisor)
+                        .field("kind", &self.kind)
+                        .field("state", &self.state)
+                        .field("restart", &self.restart)
+                        .field("shutdown", &self.shutdown)
+                        .field("significant", &self.significant)
+                        .field("restarts", &self.restarts)
+                        .field("last-exit", &self.last_exit)
+                        .finish()
+                }
+            }
+            /// What OTP's `count_children` says.
+            #[repr(C)]
+            #[derive(Clone, Copy, Eq, PartialEq)]
+            pub struct Counts {
+                /// Child specifications.
+                pub specs: u64,
+                /// Children that run, or are being started or stopped.
+                pub active: u64,
+                /// Of the specifications, those of supervisors.
+                pub supervisors: u64,
+                /// Of the specifications, those of actors.
+                pub workers: u64,
+            }
+            impl ::core::fmt::Debug for Counts {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Counts")
+                        .field("specs", &self.specs)
+                        .field("active", &self.active)
+                        .field("supervisors", &self.supervisors)
+                        .field("workers", &self.workers)
+                        .finish()
+                }
+            }
+            /// Where an actor stands.
+            #[derive(Clone, Eq, PartialEq)]
+            pub enum Phase {
+                /// `init` runs.
+                Starting,
+                /// Its state is being loaded, or `continue` runs.
+                Continuing,
+                Running,
+                /// Messages and timers wait until it is resumed.
+                Suspended,
+                /// It was told to end.
+                Stopping,
+                /// It crashed and waits to be started again.
+                Restarting,
+                /// Parked with a state that nobody could use.
+                Held,
+                /// It stays down until it is started again.
+                Failed,
+                Other(_rt::String),
+            }
+            impl ::core::fmt::Debug for Phase {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Phase::Starting => f.debug_tuple("Phase::Starting").finish(),
+                        Phase::Continuing => f.debug_tuple("Phase::Continuing").finish(),
+                        Phase::Running => f.debug_tuple("Phase::Running").finish(),
+                        Phase::Suspended => f.debug_tuple("Phase::Suspended").finish(),
+                        Phase::Stopping => f.debug_tuple("Phase::Stopping").finish(),
+                        Phase::Restarting => f.debug_tuple("Phase::Restarting").finish(),
+                        Phase::Held => f.debug_tuple("Phase::Held").finish(),
+                        Phase::Failed => f.debug_tuple("Phase::Failed").finish(),
+                        Phase::Other(e) => {
+                            f.debug_tuple("Phase::Other").field(e).finish()
+                        }
+                    }
+                }
+            }
+            #[derive(Clone, Eq, PartialEq)]
+            pub enum SupervisionError {
+                Denied,
+                UnknownSupervisor,
+                UnknownChild,
+                /// The name is taken, by an actor that runs.
+                AlreadyStarted,
+                /// A child of that name is there and does not run: restart or delete it.
+                AlreadyPresent,
+                /// The child runs, which stands against what was asked.
+                Running,
+                /// The child is about to be started again, which stands against what was asked.
+                Restarting,
+                MaxChildren,
+                UnknownPlugin,
+                /// A name or a child specification that cannot be used, and why.
+                BadSpec(_rt::String),
+                /// The child would not start, or was stopped before it was ready: why.
+                Failed(_rt::String),
+                /// The host is going down.
+                ShuttingDown,
+                /// A limit of the host, which it names.
+                Limit(_rt::String),
+                Other(_rt::String),
+            }
+            impl ::core::fmt::Debug for SupervisionError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        SupervisionError::Denied => {
+                            f.debug_tuple("SupervisionError::Denied").finish()
+                        }
+                        SupervisionError::UnknownSupervisor => {
+                            f.debug_tuple("SupervisionError::UnknownSupervisor").finish()
+                        }
+                        SupervisionError::UnknownChild => {
+                            f.debug_tuple("SupervisionError::UnknownChild").finish()
+                        }
+                        SupervisionError::AlreadyStarted => {
+                            f.debug_tuple("SupervisionError::AlreadyStarted").finish()
+                        }
+                        SupervisionError::AlreadyPresent => {
+                            f.debug_tuple("SupervisionError::AlreadyPresent").finish()
+                        }
+                        SupervisionError::Running => {
+                            f.debug_tuple("SupervisionError::Running").finish()
+                        }
+                        SupervisionError::Restarting => {
+                            f.debug_tuple("SupervisionError::Restarting").finish()
+                        }
+                        SupervisionError::MaxChildren => {
+                            f.debug_tuple("SupervisionError::MaxChildren").finish()
+                        }
+                        SupervisionError::UnknownPlugin => {
+                            f.debug_tuple("SupervisionError::UnknownPlugin").finish()
+                        }
+                        SupervisionError::BadSpec(e) => {
+                            f.debug_tuple("SupervisionError::BadSpec").field(e).finish()
+                        }
+                        SupervisionError::Failed(e) => {
+                            f.debug_tuple("SupervisionError::Failed").field(e).finish()
+                        }
+                        SupervisionError::ShuttingDown => {
+                            f.debug_tuple("SupervisionError::ShuttingDown").finish()
+                        }
+                        SupervisionError::Limit(e) => {
+                            f.debug_tuple("SupervisionError::Limit").field(e).finish()
+                        }
+                        SupervisionError::Other(e) => {
+                            f.debug_tuple("SupervisionError::Other").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for SupervisionError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for SupervisionError {}
+            #[allow(unused_unsafe, clippy::all)]
+            /// Starts a child below a supervisor, below the root if none is named, and returns when its `init` has. When it
+            /// fails, the child is not there.
+            #[allow(async_fn_in_trait)]
+            pub fn start_child(
+                supervisor: ::core::option::Option<&str>,
+                child: &ChildSpec,
+            ) -> ::core::result::Result<(), SupervisionError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let (result1_0, result1_1, result1_2) = match supervisor {
+                        Some(e) => {
+                            let vec0 = e;
+                            let ptr0 = vec0.as_ptr().cast::<u8>();
+                            let len0 = vec0.len();
+                            (1i32, ptr0.cast_mut(), len0)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ChildSpec {
+                        name: name2,
+                        plugin: plugin2,
+                        args: args2,
+                        restart: restart2,
+                        shutdown: shutdown2,
+                        significant: significant2,
+                    } = child;
+                    let vec3 = name2;
+                    let ptr3 = vec3.as_ptr().cast::<u8>();
+                    let len3 = vec3.len();
+                    let vec4 = plugin2;
+                    let ptr4 = vec4.as_ptr().cast::<u8>();
+                    let len4 = vec4.len();
+                    let vec5 = args2;
+                    let ptr5 = vec5.as_ptr().cast::<u8>();
+                    let len5 = vec5.len();
+                    let (result6_0, result6_1) = match shutdown2 {
+                        Shutdown::BrutalKill => (0i32, 0i64),
+                        Shutdown::AfterMs(e) => (1i32, _rt::as_i64(e)),
+                        Shutdown::Infinity => (2i32, 0i64),
+                    };
+                    let ptr7 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "start-child"]
+                        fn wit_import8(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i32,
+                            _: i64,
+                            _: i32,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import8(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i32,
+                        _: i64,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import8(
+                        result1_0,
+                        result1_1,
+                        result1_2,
+                        ptr3.cast_mut(),
+                        len3,
+                        ptr4.cast_mut(),
+                        len4,
+                        ptr5.cast_mut(),
+                        len5,
+                        restart2.clone() as i32,
+                        result6_0,
+                        result6_1,
+                        match significant2 {
+                            true => 1,
+                            false => 0,
+                        },
+                        ptr7,
+                    );
+                    let l9 = i32::from(*ptr7.add(0).cast::<u8>());
+                    let result24 = match l9 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l10 = i32::from(
+                                    *ptr7.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v23 = match l10 {
+                                    0 => SupervisionError::Denied,
+                                    1 => SupervisionError::UnknownSupervisor,
+                                    2 => SupervisionError::UnknownChild,
+                                    3 => SupervisionError::AlreadyStarted,
+                                    4 => SupervisionError::AlreadyPresent,
+                                    5 => SupervisionError::Running,
+                                    6 => SupervisionError::Restarting,
+                                    7 => SupervisionError::MaxChildren,
+                                    8 => SupervisionError::UnknownPlugin,
+                                    9 => {
+                                        let e23 = {
+                                            let l11 = *ptr7
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l12 = *ptr7
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len13 = l12;
+                                            let bytes13 = _rt::Vec::from_raw_parts(
+                                                l11.cast(),
+                                                len13,
+                                                len13,
+                                            );
+                                            _rt::string_lift(bytes13)
+                                        };
+                                        SupervisionError::BadSpec(e23)
+                                    }
+                                    10 => {
+                                        let e23 = {
+                                            let l14 = *ptr7
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l15 = *ptr7
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len16 = l15;
+                                            let bytes16 = _rt::Vec::from_raw_parts(
+                                                l14.cast(),
+                                                len16,
+                                                len16,
+                                            );
+                                            _rt::string_lift(bytes16)
+                                        };
+                                        SupervisionError::Failed(e23)
+                                    }
+                                    11 => SupervisionError::ShuttingDown,
+                                    12 => {
+                                        let e23 = {
+                                            let l17 = *ptr7
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l18 = *ptr7
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len19 = l18;
+                                            let bytes19 = _rt::Vec::from_raw_parts(
+                                                l17.cast(),
+                                                len19,
+                                                len19,
+                                            );
+                                            _rt::string_lift(bytes19)
+                                        };
+                                        SupervisionError::Limit(e23)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 13, "invalid enum discriminant");
+                                        let e23 = {
+                                            let l20 = *ptr7
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l21 = *ptr7
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len22 = l21;
+                                            let bytes22 = _rt::Vec::from_raw_parts(
+                                                l20.cast(),
+                                                len22,
+                                                len22,
+                                            );
+                                            _rt::string_lift(bytes22)
+                                        };
+                                        SupervisionError::Other(e23)
+                                    }
+                                };
+                                v23
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result24
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Tells a child to end, and returns when it has. Its specification stays, unless its supervisor is dynamic or the
+            /// child temporary.
+            #[allow(async_fn_in_trait)]
+            pub fn terminate_child(
+                child: &str,
+            ) -> ::core::result::Result<(), SupervisionError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = child;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "terminate-child"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result18 = match l3 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v17 = match l4 {
+                                    0 => SupervisionError::Denied,
+                                    1 => SupervisionError::UnknownSupervisor,
+                                    2 => SupervisionError::UnknownChild,
+                                    3 => SupervisionError::AlreadyStarted,
+                                    4 => SupervisionError::AlreadyPresent,
+                                    5 => SupervisionError::Running,
+                                    6 => SupervisionError::Restarting,
+                                    7 => SupervisionError::MaxChildren,
+                                    8 => SupervisionError::UnknownPlugin,
+                                    9 => {
+                                        let e17 = {
+                                            let l5 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l6 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len7 = l6;
+                                            let bytes7 = _rt::Vec::from_raw_parts(
+                                                l5.cast(),
+                                                len7,
+                                                len7,
+                                            );
+                                            _rt::string_lift(bytes7)
+                                        };
+                                        SupervisionError::BadSpec(e17)
+                                    }
+                                    10 => {
+                                        let e17 = {
+                                            let l8 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l9 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            _rt::string_lift(bytes10)
+                                        };
+                                        SupervisionError::Failed(e17)
+                                    }
+                                    11 => SupervisionError::ShuttingDown,
+                                    12 => {
+                                        let e17 = {
+                                            let l11 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l12 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len13 = l12;
+                                            let bytes13 = _rt::Vec::from_raw_parts(
+                                                l11.cast(),
+                                                len13,
+                                                len13,
+                                            );
+                                            _rt::string_lift(bytes13)
+                                        };
+                                        SupervisionError::Limit(e17)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 13, "invalid enum discriminant");
+                                        let e17 = {
+                                            let l14 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l15 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len16 = l15;
+                                            let bytes16 = _rt::Vec::from_raw_parts(
+                                                l14.cast(),
+                                                len16,
+                                                len16,
+                                            );
+                                            _rt::string_lift(bytes16)
+                                        };
+                                        SupervisionError::Other(e17)
+                                    }
+                                };
+                                v17
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result18
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Starts a child again that has ended.
+            #[allow(async_fn_in_trait)]
+            pub fn restart_child(
+                child: &str,
+            ) -> ::core::result::Result<(), SupervisionError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = child;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "restart-child"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result18 = match l3 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v17 = match l4 {
+                                    0 => SupervisionError::Denied,
+                                    1 => SupervisionError::UnknownSupervisor,
+                                    2 => SupervisionError::UnknownChild,
+                                    3 => SupervisionError::AlreadyStarted,
+                                    4 => SupervisionError::AlreadyPresent,
+                                    5 => SupervisionError::Running,
+                                    6 => SupervisionError::Restarting,
+                                    7 => SupervisionError::MaxChildren,
+                                    8 => SupervisionError::UnknownPlugin,
+                                    9 => {
+                                        let e17 = {
+                                            let l5 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l6 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len7 = l6;
+                                            let bytes7 = _rt::Vec::from_raw_parts(
+                                                l5.cast(),
+                                                len7,
+                                                len7,
+                                            );
+                                            _rt::string_lift(bytes7)
+                                        };
+                                        SupervisionError::BadSpec(e17)
+                                    }
+                                    10 => {
+                                        let e17 = {
+                                            let l8 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l9 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            _rt::string_lift(bytes10)
+                                        };
+                                        SupervisionError::Failed(e17)
+                                    }
+                                    11 => SupervisionError::ShuttingDown,
+                                    12 => {
+                                        let e17 = {
+                                            let l11 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l12 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len13 = l12;
+                                            let bytes13 = _rt::Vec::from_raw_parts(
+                                                l11.cast(),
+                                                len13,
+                                                len13,
+                                            );
+                                            _rt::string_lift(bytes13)
+                                        };
+                                        SupervisionError::Limit(e17)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 13, "invalid enum discriminant");
+                                        let e17 = {
+                                            let l14 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l15 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len16 = l15;
+                                            let bytes16 = _rt::Vec::from_raw_parts(
+                                                l14.cast(),
+                                                len16,
+                                                len16,
+                                            );
+                                            _rt::string_lift(bytes16)
+                                        };
+                                        SupervisionError::Other(e17)
+                                    }
+                                };
+                                v17
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result18
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Removes the specification of a child that has ended.
+            #[allow(async_fn_in_trait)]
+            pub fn delete_child(
+                child: &str,
+            ) -> ::core::result::Result<(), SupervisionError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = child;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "delete-child"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result18 = match l3 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v17 = match l4 {
+                                    0 => SupervisionError::Denied,
+                                    1 => SupervisionError::UnknownSupervisor,
+                                    2 => SupervisionError::UnknownChild,
+                                    3 => SupervisionError::AlreadyStarted,
+                                    4 => SupervisionError::AlreadyPresent,
+                                    5 => SupervisionError::Running,
+                                    6 => SupervisionError::Restarting,
+                                    7 => SupervisionError::MaxChildren,
+                                    8 => SupervisionError::UnknownPlugin,
+                                    9 => {
+                                        let e17 = {
+                                            let l5 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l6 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len7 = l6;
+                                            let bytes7 = _rt::Vec::from_raw_parts(
+                                                l5.cast(),
+                                                len7,
+                                                len7,
+                                            );
+                                            _rt::string_lift(bytes7)
+                                        };
+                                        SupervisionError::BadSpec(e17)
+                                    }
+                                    10 => {
+                                        let e17 = {
+                                            let l8 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l9 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            _rt::string_lift(bytes10)
+                                        };
+                                        SupervisionError::Failed(e17)
+                                    }
+                                    11 => SupervisionError::ShuttingDown,
+                                    12 => {
+                                        let e17 = {
+                                            let l11 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l12 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len13 = l12;
+                                            let bytes13 = _rt::Vec::from_raw_parts(
+                                                l11.cast(),
+                                                len13,
+                                                len13,
+                                            );
+                                            _rt::string_lift(bytes13)
+                                        };
+                                        SupervisionError::Limit(e17)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 13, "invalid enum discriminant");
+                                        let e17 = {
+                                            let l14 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l15 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len16 = l15;
+                                            let bytes16 = _rt::Vec::from_raw_parts(
+                                                l14.cast(),
+                                                len16,
+                                                len16,
+                                            );
+                                            _rt::string_lift(bytes16)
+                                        };
+                                        SupervisionError::Other(e17)
+                                    }
+                                };
+                                v17
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result18
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The children of a supervisor, of the root if none is named, in the order of their start. More than 10,000 are not
+            /// listed: `limit`, and `count-children` says how many they are.
+            #[allow(async_fn_in_trait)]
+            pub fn which_children(
+                supervisor: ::core::option::Option<&str>,
+            ) -> ::core::result::Result<_rt::Vec<ChildInfo>, SupervisionError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let (result1_0, result1_1, result1_2) = match supervisor {
+                        Some(e) => {
+                            let vec0 = e;
+                            let ptr0 = vec0.as_ptr().cast::<u8>();
+                            let len0 = vec0.len();
+                            (1i32, ptr0.cast_mut(), len0)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "which-children"]
+                        fn wit_import3(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(result1_0, result1_1, result1_2, ptr2);
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result49 = match l4 {
+                        0 => {
+                            let e = {
+                                let l5 = *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l6 = *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base34 = l5;
+                                let len34 = l6;
+                                let mut result34 = _rt::Vec::with_capacity(len34);
+                                for i in 0..len34 {
+                                    let base = base34
+                                        .add(i * (40 + 14 * ::core::mem::size_of::<*const u8>()));
+                                    let e34 = {
+                                        let l7 = *base.add(0).cast::<*mut u8>();
+                                        let l8 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len9 = l8;
+                                        let bytes9 = _rt::Vec::from_raw_parts(
+                                            l7.cast(),
+                                            len9,
+                                            len9,
+                                        );
+                                        let l10 = i32::from(
+                                            *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        let l14 = i32::from(
+                                            *base
+                                                .add(5 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        let v18 = match l14 {
+                                            0 => ChildKind::Worker,
+                                            1 => ChildKind::Supervisor,
+                                            n => {
+                                                debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                                let e18 = {
+                                                    let l15 = *base
+                                                        .add(6 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l16 = *base
+                                                        .add(7 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len17 = l16;
+                                                    let bytes17 = _rt::Vec::from_raw_parts(
+                                                        l15.cast(),
+                                                        len17,
+                                                        len17,
+                                                    );
+                                                    _rt::string_lift(bytes17)
+                                                };
+                                                ChildKind::Other(e18)
+                                            }
+                                        };
+                                        let l19 = i32::from(
+                                            *base
+                                                .add(8 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        let v23 = match l19 {
+                                            0 => ChildState::Down,
+                                            1 => ChildState::Starting,
+                                            2 => ChildState::Up,
+                                            3 => ChildState::Restarting,
+                                            4 => ChildState::Stopping,
+                                            5 => ChildState::Failed,
+                                            n => {
+                                                debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                                let e23 = {
+                                                    let l20 = *base
+                                                        .add(9 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l21 = *base
+                                                        .add(10 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len22 = l21;
+                                                    let bytes22 = _rt::Vec::from_raw_parts(
+                                                        l20.cast(),
+                                                        len22,
+                                                        len22,
+                                                    );
+                                                    _rt::string_lift(bytes22)
+                                                };
+                                                ChildState::Other(e23)
+                                            }
+                                        };
+                                        let l24 = i32::from(
+                                            *base
+                                                .add(11 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        let l25 = i32::from(
+                                            *base
+                                                .add(12 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        let v27 = match l25 {
+                                            0 => Shutdown::BrutalKill,
+                                            1 => {
+                                                let e27 = {
+                                                    let l26 = *base
+                                                        .add(8 + 12 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<i64>();
+                                                    l26 as u64
+                                                };
+                                                Shutdown::AfterMs(e27)
+                                            }
+                                            n => {
+                                                debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                                Shutdown::Infinity
+                                            }
+                                        };
+                                        let l28 = i32::from(
+                                            *base
+                                                .add(16 + 12 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        let l29 = *base
+                                            .add(24 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>();
+                                        let l30 = i32::from(
+                                            *base
+                                                .add(32 + 12 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        ChildInfo {
+                                            name: _rt::string_lift(bytes9),
+                                            supervisor: match l10 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l11 = *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l12 = *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len13 = l12;
+                                                        let bytes13 = _rt::Vec::from_raw_parts(
+                                                            l11.cast(),
+                                                            len13,
+                                                            len13,
+                                                        );
+                                                        _rt::string_lift(bytes13)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                            kind: v18,
+                                            state: v23,
+                                            restart: Restart::_lift(l24 as u8),
+                                            shutdown: v27,
+                                            significant: _rt::bool_lift(l28 as u8),
+                                            restarts: l29 as u64,
+                                            last_exit: match l30 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l31 = *base
+                                                            .add(32 + 13 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l32 = *base
+                                                            .add(32 + 14 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len33 = l32;
+                                                        let bytes33 = _rt::Vec::from_raw_parts(
+                                                            l31.cast(),
+                                                            len33,
+                                                            len33,
+                                                        );
+                                                        _rt::string_lift(bytes33)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                        }
+                                    };
+                                    result34.push(e34);
+                                }
+                                _rt::cabi_dealloc(
+                                    base34,
+                                    len34 * (40 + 14 * ::core::mem::size_of::<*const u8>()),
+                                    8,
+                                );
+                                result34
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l35 = i32::from(
+                                    *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v48 = match l35 {
+                                    0 => SupervisionError::Denied,
+                                    1 => SupervisionError::UnknownSupervisor,
+                                    2 => SupervisionError::UnknownChild,
+                                    3 => SupervisionError::AlreadyStarted,
+                                    4 => SupervisionError::AlreadyPresent,
+                                    5 => SupervisionError::Running,
+                                    6 => SupervisionError::Restarting,
+                                    7 => SupervisionError::MaxChildren,
+                                    8 => SupervisionError::UnknownPlugin,
+                                    9 => {
+                                        let e48 = {
+                                            let l36 = *ptr2
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l37 = *ptr2
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len38 = l37;
+                                            let bytes38 = _rt::Vec::from_raw_parts(
+                                                l36.cast(),
+                                                len38,
+                                                len38,
+                                            );
+                                            _rt::string_lift(bytes38)
+                                        };
+                                        SupervisionError::BadSpec(e48)
+                                    }
+                                    10 => {
+                                        let e48 = {
+                                            let l39 = *ptr2
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l40 = *ptr2
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len41 = l40;
+                                            let bytes41 = _rt::Vec::from_raw_parts(
+                                                l39.cast(),
+                                                len41,
+                                                len41,
+                                            );
+                                            _rt::string_lift(bytes41)
+                                        };
+                                        SupervisionError::Failed(e48)
+                                    }
+                                    11 => SupervisionError::ShuttingDown,
+                                    12 => {
+                                        let e48 = {
+                                            let l42 = *ptr2
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l43 = *ptr2
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len44 = l43;
+                                            let bytes44 = _rt::Vec::from_raw_parts(
+                                                l42.cast(),
+                                                len44,
+                                                len44,
+                                            );
+                                            _rt::string_lift(bytes44)
+                                        };
+                                        SupervisionError::Limit(e48)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 13, "invalid enum discriminant");
+                                        let e48 = {
+                                            let l45 = *ptr2
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l46 = *ptr2
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len47 = l46;
+                                            let bytes47 = _rt::Vec::from_raw_parts(
+                                                l45.cast(),
+                                                len47,
+                                                len47,
+                                            );
+                                            _rt::string_lift(bytes47)
+                                        };
+                                        SupervisionError::Other(e48)
+                                    }
+                                };
+                                v48
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result49
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            #[allow(async_fn_in_trait)]
+            pub fn count_children(
+                supervisor: ::core::option::Option<&str>,
+            ) -> ::core::result::Result<Counts, SupervisionError> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea([::core::mem::MaybeUninit<u8>; 40]);
+                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 40]);
+                    let (result1_0, result1_1, result1_2) = match supervisor {
+                        Some(e) => {
+                            let vec0 = e;
+                            let ptr0 = vec0.as_ptr().cast::<u8>();
+                            let len0 = vec0.len();
+                            (1i32, ptr0.cast_mut(), len0)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "count-children"]
+                        fn wit_import3(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(result1_0, result1_1, result1_2, ptr2);
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result23 = match l4 {
+                        0 => {
+                            let e = {
+                                let l5 = *ptr2.add(8).cast::<i64>();
+                                let l6 = *ptr2.add(16).cast::<i64>();
+                                let l7 = *ptr2.add(24).cast::<i64>();
+                                let l8 = *ptr2.add(32).cast::<i64>();
+                                Counts {
+                                    specs: l5 as u64,
+                                    active: l6 as u64,
+                                    supervisors: l7 as u64,
+                                    workers: l8 as u64,
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l9 = i32::from(*ptr2.add(8).cast::<u8>());
+                                let v22 = match l9 {
+                                    0 => SupervisionError::Denied,
+                                    1 => SupervisionError::UnknownSupervisor,
+                                    2 => SupervisionError::UnknownChild,
+                                    3 => SupervisionError::AlreadyStarted,
+                                    4 => SupervisionError::AlreadyPresent,
+                                    5 => SupervisionError::Running,
+                                    6 => SupervisionError::Restarting,
+                                    7 => SupervisionError::MaxChildren,
+                                    8 => SupervisionError::UnknownPlugin,
+                                    9 => {
+                                        let e22 = {
+                                            let l10 = *ptr2
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l11 = *ptr2
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len12 = l11;
+                                            let bytes12 = _rt::Vec::from_raw_parts(
+                                                l10.cast(),
+                                                len12,
+                                                len12,
+                                            );
+                                            _rt::string_lift(bytes12)
+                                        };
+                                        SupervisionError::BadSpec(e22)
+                                    }
+                                    10 => {
+                                        let e22 = {
+                                            let l13 = *ptr2
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l14 = *ptr2
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len15 = l14;
+                                            let bytes15 = _rt::Vec::from_raw_parts(
+                                                l13.cast(),
+                                                len15,
+                                                len15,
+                                            );
+                                            _rt::string_lift(bytes15)
+                                        };
+                                        SupervisionError::Failed(e22)
+                                    }
+                                    11 => SupervisionError::ShuttingDown,
+                                    12 => {
+                                        let e22 = {
+                                            let l16 = *ptr2
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l17 = *ptr2
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len18 = l17;
+                                            let bytes18 = _rt::Vec::from_raw_parts(
+                                                l16.cast(),
+                                                len18,
+                                                len18,
+                                            );
+                                            _rt::string_lift(bytes18)
+                                        };
+                                        SupervisionError::Limit(e22)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 13, "invalid enum discriminant");
+                                        let e22 = {
+                                            let l19 = *ptr2
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l20 = *ptr2
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len21 = l20;
+                                            let bytes21 = _rt::Vec::from_raw_parts(
+                                                l19.cast(),
+                                                len21,
+                                                len21,
+                                            );
+                                            _rt::string_lift(bytes21)
+                                        };
+                                        SupervisionError::Other(e22)
+                                    }
+                                };
+                                v22
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result23
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Where the actor of that name stands; none: nobody has it.
+            #[allow(async_fn_in_trait)]
+            pub fn whereis(actor: &str) -> ::core::option::Option<Phase> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = actor;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "whereis"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result9 = match l3 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v8 = match l4 {
+                                    0 => Phase::Starting,
+                                    1 => Phase::Continuing,
+                                    2 => Phase::Running,
+                                    3 => Phase::Suspended,
+                                    4 => Phase::Stopping,
+                                    5 => Phase::Restarting,
+                                    6 => Phase::Held,
+                                    7 => Phase::Failed,
+                                    n => {
+                                        debug_assert_eq!(n, 8, "invalid enum discriminant");
+                                        let e8 = {
+                                            let l5 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l6 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len7 = l6;
+                                            let bytes7 = _rt::Vec::from_raw_parts(
+                                                l5.cast(),
+                                                len7,
+                                                len7,
+                                            );
+                                            _rt::string_lift(bytes7)
+                                        };
+                                        Phase::Other(e8)
+                                    }
+                                };
+                                v8
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result9
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The members of a group, in the order in which they came; of a group that is not there, none. More than 10,000 are
+            /// not listed: `limit`.
+            #[allow(async_fn_in_trait)]
+            pub fn members(
+                group: &str,
+            ) -> ::core::result::Result<_rt::Vec<_rt::String>, SupervisionError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = group;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "members"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result24 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base9 = l4;
+                                let len9 = l5;
+                                let mut result9 = _rt::Vec::with_capacity(len9);
+                                for i in 0..len9 {
+                                    let base = base9
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e9 = {
+                                        let l6 = *base.add(0).cast::<*mut u8>();
+                                        let l7 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len8 = l7;
+                                        let bytes8 = _rt::Vec::from_raw_parts(
+                                            l6.cast(),
+                                            len8,
+                                            len8,
+                                        );
+                                        _rt::string_lift(bytes8)
+                                    };
+                                    result9.push(e9);
+                                }
+                                _rt::cabi_dealloc(
+                                    base9,
+                                    len9 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                result9
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l10 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v23 = match l10 {
+                                    0 => SupervisionError::Denied,
+                                    1 => SupervisionError::UnknownSupervisor,
+                                    2 => SupervisionError::UnknownChild,
+                                    3 => SupervisionError::AlreadyStarted,
+                                    4 => SupervisionError::AlreadyPresent,
+                                    5 => SupervisionError::Running,
+                                    6 => SupervisionError::Restarting,
+                                    7 => SupervisionError::MaxChildren,
+                                    8 => SupervisionError::UnknownPlugin,
+                                    9 => {
+                                        let e23 = {
+                                            let l11 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l12 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len13 = l12;
+                                            let bytes13 = _rt::Vec::from_raw_parts(
+                                                l11.cast(),
+                                                len13,
+                                                len13,
+                                            );
+                                            _rt::string_lift(bytes13)
+                                        };
+                                        SupervisionError::BadSpec(e23)
+                                    }
+                                    10 => {
+                                        let e23 = {
+                                            let l14 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l15 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len16 = l15;
+                                            let bytes16 = _rt::Vec::from_raw_parts(
+                                                l14.cast(),
+                                                len16,
+                                                len16,
+                                            );
+                                            _rt::string_lift(bytes16)
+                                        };
+                                        SupervisionError::Failed(e23)
+                                    }
+                                    11 => SupervisionError::ShuttingDown,
+                                    12 => {
+                                        let e23 = {
+                                            let l17 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l18 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len19 = l18;
+                                            let bytes19 = _rt::Vec::from_raw_parts(
+                                                l17.cast(),
+                                                len19,
+                                                len19,
+                                            );
+                                            _rt::string_lift(bytes19)
+                                        };
+                                        SupervisionError::Limit(e23)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 13, "invalid enum discriminant");
+                                        let e23 = {
+                                            let l20 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l21 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len22 = l21;
+                                            let bytes22 = _rt::Vec::from_raw_parts(
+                                                l20.cast(),
+                                                len22,
+                                                len22,
+                                            );
+                                            _rt::string_lift(bytes22)
+                                        };
+                                        SupervisionError::Other(e23)
+                                    }
+                                };
+                                v23
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result24
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The value of an actor's attribute.
+            #[allow(async_fn_in_trait)]
+            pub fn attribute(
+                actor: &str,
+                key: &str,
+            ) -> ::core::option::Option<_rt::String> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 3
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = actor;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = key;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "attribute"]
+                        fn wit_import3(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(ptr0.cast_mut(), len0, ptr1.cast_mut(), len1, ptr2);
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result8 = match l4 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l5 = *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l6 = *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len7 = l6;
+                                let bytes7 = _rt::Vec::from_raw_parts(
+                                    l5.cast(),
+                                    len7,
+                                    len7,
+                                );
+                                _rt::string_lift(bytes7)
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result8
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The actors whose attribute `key` is `value`, in the order of their names. More than 10,000 are not listed: `limit`.
+            #[allow(async_fn_in_trait)]
+            pub fn having(
+                key: &str,
+                value: &str,
+            ) -> ::core::result::Result<_rt::Vec<_rt::String>, SupervisionError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = value;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "having"]
+                        fn wit_import3(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(ptr0.cast_mut(), len0, ptr1.cast_mut(), len1, ptr2);
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result25 = match l4 {
+                        0 => {
+                            let e = {
+                                let l5 = *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l6 = *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base10 = l5;
+                                let len10 = l6;
+                                let mut result10 = _rt::Vec::with_capacity(len10);
+                                for i in 0..len10 {
+                                    let base = base10
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e10 = {
+                                        let l7 = *base.add(0).cast::<*mut u8>();
+                                        let l8 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len9 = l8;
+                                        let bytes9 = _rt::Vec::from_raw_parts(
+                                            l7.cast(),
+                                            len9,
+                                            len9,
+                                        );
+                                        _rt::string_lift(bytes9)
+                                    };
+                                    result10.push(e10);
+                                }
+                                _rt::cabi_dealloc(
+                                    base10,
+                                    len10 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                result10
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l11 = i32::from(
+                                    *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v24 = match l11 {
+                                    0 => SupervisionError::Denied,
+                                    1 => SupervisionError::UnknownSupervisor,
+                                    2 => SupervisionError::UnknownChild,
+                                    3 => SupervisionError::AlreadyStarted,
+                                    4 => SupervisionError::AlreadyPresent,
+                                    5 => SupervisionError::Running,
+                                    6 => SupervisionError::Restarting,
+                                    7 => SupervisionError::MaxChildren,
+                                    8 => SupervisionError::UnknownPlugin,
+                                    9 => {
+                                        let e24 = {
+                                            let l12 = *ptr2
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l13 = *ptr2
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len14 = l13;
+                                            let bytes14 = _rt::Vec::from_raw_parts(
+                                                l12.cast(),
+                                                len14,
+                                                len14,
+                                            );
+                                            _rt::string_lift(bytes14)
+                                        };
+                                        SupervisionError::BadSpec(e24)
+                                    }
+                                    10 => {
+                                        let e24 = {
+                                            let l15 = *ptr2
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l16 = *ptr2
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len17 = l16;
+                                            let bytes17 = _rt::Vec::from_raw_parts(
+                                                l15.cast(),
+                                                len17,
+                                                len17,
+                                            );
+                                            _rt::string_lift(bytes17)
+                                        };
+                                        SupervisionError::Failed(e24)
+                                    }
+                                    11 => SupervisionError::ShuttingDown,
+                                    12 => {
+                                        let e24 = {
+                                            let l18 = *ptr2
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l19 = *ptr2
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len20 = l19;
+                                            let bytes20 = _rt::Vec::from_raw_parts(
+                                                l18.cast(),
+                                                len20,
+                                                len20,
+                                            );
+                                            _rt::string_lift(bytes20)
+                                        };
+                                        SupervisionError::Limit(e24)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 13, "invalid enum discriminant");
+                                        let e24 = {
+                                            let l21 = *ptr2
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l22 = *ptr2
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len23 = l22;
+                                            let bytes23 = _rt::Vec::from_raw_parts(
+                                                l21.cast(),
+                                                len23,
+                                                len23,
+                                            );
+                                            _rt::string_lift(bytes23)
+                                        };
+                                        SupervisionError::Other(e24)
+                                    }
+                                };
+                                v24
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result25
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// From then on the end of one of the two ends the other as well, unless it was `normal`; one that traps exits is
+            /// told instead, whatever the reason. Where nobody has the name, that is an end with the reason `noproc`.
+            #[allow(async_fn_in_trait)]
+            pub fn link(actor: &str) -> ::core::result::Result<(), SendError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = actor;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "link"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result9 = match l3 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::baton::actor::host::SendError as V8;
+                                let v8 = match l4 {
+                                    0 => V8::Denied,
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e8 = {
+                                            let l5 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l6 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len7 = l6;
+                                            let bytes7 = _rt::Vec::from_raw_parts(
+                                                l5.cast(),
+                                                len7,
+                                                len7,
+                                            );
+                                            _rt::string_lift(bytes7)
+                                        };
+                                        V8::Limit(e8)
+                                    }
+                                };
+                                v8
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result9
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            #[allow(async_fn_in_trait)]
+            pub fn unlink(actor: &str) -> ::core::result::Result<(), SendError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = actor;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "unlink"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result9 = match l3 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::baton::actor::host::SendError as V8;
+                                let v8 = match l4 {
+                                    0 => V8::Denied,
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e8 = {
+                                            let l5 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l6 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len7 = l6;
+                                            let bytes7 = _rt::Vec::from_raw_parts(
+                                                l5.cast(),
+                                                len7,
+                                                len7,
+                                            );
+                                            _rt::string_lift(bytes7)
+                                        };
+                                        V8::Limit(e8)
+                                    }
+                                };
+                                v8
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result9
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Does to an actor what the end of this one would, were they linked; nothing where nobody has the name. The reason is
+            /// written as in `down`: `normal`, `shutdown`, `killed`, which nobody traps, `noproc`; any other text is a crash, with
+            /// or without `crash: ` before it. A long one is shortened for those who hear of it, to some 1,000 bytes.
+            #[allow(async_fn_in_trait)]
+            pub fn exit(
+                actor: &str,
+                reason: &str,
+            ) -> ::core::result::Result<(), SendError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = actor;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = reason;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "exit"]
+                        fn wit_import3(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(ptr0.cast_mut(), len0, ptr1.cast_mut(), len1, ptr2);
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result10 = match l4 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = i32::from(
+                                    *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::baton::actor::host::SendError as V9;
+                                let v9 = match l5 {
+                                    0 => V9::Denied,
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e9 = {
+                                            let l6 = *ptr2
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l7 = *ptr2
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len8 = l7;
+                                            let bytes8 = _rt::Vec::from_raw_parts(
+                                                l6.cast(),
+                                                len8,
+                                                len8,
+                                            );
+                                            _rt::string_lift(bytes8)
+                                        };
+                                        V9::Limit(e9)
+                                    }
+                                };
+                                v9
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result10
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// This actor becomes a member of a group, which comes and goes with its members.
+            #[allow(async_fn_in_trait)]
+            pub fn join(group: &str) -> ::core::result::Result<(), SendError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = group;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "join"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result9 = match l3 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::baton::actor::host::SendError as V8;
+                                let v8 = match l4 {
+                                    0 => V8::Denied,
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e8 = {
+                                            let l5 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l6 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len7 = l6;
+                                            let bytes7 = _rt::Vec::from_raw_parts(
+                                                l5.cast(),
+                                                len7,
+                                                len7,
+                                            );
+                                            _rt::string_lift(bytes7)
+                                        };
+                                        V8::Limit(e8)
+                                    }
+                                };
+                                v8
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result9
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            #[allow(async_fn_in_trait)]
+            pub fn leave(group: &str) -> ::core::result::Result<(), SendError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = group;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "leave"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result9 = match l3 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::baton::actor::host::SendError as V8;
+                                let v8 = match l4 {
+                                    0 => V8::Denied,
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e8 = {
+                                            let l5 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l6 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len7 = l6;
+                                            let bytes7 = _rt::Vec::from_raw_parts(
+                                                l5.cast(),
+                                                len7,
+                                                len7,
+                                            );
+                                            _rt::string_lift(bytes7)
+                                        };
+                                        V8::Limit(e8)
+                                    }
+                                };
+                                v8
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result9
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sends a message to all who are members when it leaves; this one is no exception.
+            #[allow(async_fn_in_trait)]
+            pub fn dispatch(
+                group: &str,
+                body: &[u8],
+            ) -> ::core::result::Result<(), SendError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = group;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = body;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "dispatch"]
+                        fn wit_import3(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(ptr0.cast_mut(), len0, ptr1.cast_mut(), len1, ptr2);
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result10 = match l4 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = i32::from(
+                                    *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::baton::actor::host::SendError as V9;
+                                let v9 = match l5 {
+                                    0 => V9::Denied,
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e9 = {
+                                            let l6 = *ptr2
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l7 = *ptr2
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len8 = l7;
+                                            let bytes8 = _rt::Vec::from_raw_parts(
+                                                l6.cast(),
+                                                len8,
+                                                len8,
+                                            );
+                                            _rt::string_lift(bytes8)
+                                        };
+                                        V9::Limit(e9)
+                                    }
+                                };
+                                v9
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result10
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sets an attribute of this actor; none removes it. A key has 1 to 64 bytes, a value at most 1,024.
+            #[allow(async_fn_in_trait)]
+            pub fn set_attribute(
+                key: &str,
+                value: ::core::option::Option<&str>,
+            ) -> ::core::result::Result<(), SendError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result2_0, result2_1, result2_2) = match value {
+                        Some(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "baton:actor/supervision@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "set-attribute"]
+                        fn wit_import4(
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import4(
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import4(
+                        ptr0.cast_mut(),
+                        len0,
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        ptr3,
+                    );
+                    let l5 = i32::from(*ptr3.add(0).cast::<u8>());
+                    let result11 = match l5 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l6 = i32::from(
+                                    *ptr3.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::baton::actor::host::SendError as V10;
+                                let v10 = match l6 {
+                                    0 => V10::Denied,
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e10 = {
+                                            let l7 = *ptr3
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l8 = *ptr3
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len9 = l8;
+                                            let bytes9 = _rt::Vec::from_raw_parts(
+                                                l7.cast(),
+                                                len9,
+                                                len9,
+                                            );
+                                            _rt::string_lift(bytes9)
+                                        };
+                                        V10::Limit(e10)
+                                    }
+                                };
+                                v10
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result11
                 }
             }
         }
@@ -2297,9 +4982,16 @@ mod _rt {
             self as i64
         }
     }
-    #[cfg(target_arch = "wasm32")]
-    pub fn run_ctors_once() {
-        wit_bindgen::rt::run_ctors_once();
+    pub unsafe fn bool_lift(val: u8) -> bool {
+        if cfg!(debug_assertions) {
+            match val {
+                0 => false,
+                1 => true,
+                _ => panic!("invalid bool discriminant"),
+            }
+        } else {
+            val != 0
+        }
     }
     pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
         if size == 0 {
@@ -2309,6 +5001,10 @@ mod _rt {
             let layout = alloc::Layout::from_size_align_unchecked(size, align);
             alloc::dealloc(ptr, layout);
         }
+    }
+    #[cfg(target_arch = "wasm32")]
+    pub fn run_ctors_once() {
+        wit_bindgen::rt::run_ctors_once();
     }
     extern crate alloc as alloc_crate;
 }
@@ -2331,7 +5027,7 @@ mod _rt {
 #[allow(unused_macros)]
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __export_actor_impl {
+macro_rules! __export_supervised_actor_impl {
     ($ty:ident) => {
         baton_guest::bindings::export!($ty with_types_in baton_guest::bindings);
     };
@@ -2341,12 +5037,12 @@ macro_rules! __export_actor_impl {
         with_types_in $($path_to_types_root)*:: exports::baton::actor::lifecycle); const
         _ : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section
         =
-        "component-type:wit-bindgen:0.61.1:baton:actor@0.1.0:actor:imports and exports")]
+        "component-type:wit-bindgen:0.61.1:baton:actor@0.1.0:supervised-actor:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1935] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3356] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x93\x0e\x01A\x02\x01\
-A\x10\x01B\x20\x01p}\x01r\x02\x06schemay\x04data\0\x04\0\x05state\x03\0\x01\x01q\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x95\x19\x01A\x02\x01\
+A\x13\x01B\x20\x01p}\x01r\x02\x06schemay\x04data\0\x04\0\x05state\x03\0\x01\x01q\
 \x07\x06normal\0\0\x08shutdown\0\0\x07upgrade\0\0\x09passivate\0\0\x08relocate\0\
 \0\x07restart\0\0\x05other\x01s\0\x04\0\x0bstop-reason\x03\0\x03\x01kw\x01q\x05\x0a\
 terminated\x01\x04\0\x08switched\0\0\x0acheckpoint\x01\x05\0\x08restored\0\0\x05\
@@ -2362,7 +5058,7 @@ forget\0\0\x04\0\x06legacy\x03\0\x14\x01ks\x01r\x03\x02ids\x06sender\x16\x04body
 \x01o\x02s\0\x01q\x05\x04call\x01\x18\0\x04cast\x01\x18\0\x05timer\x01s\0\x04dow\
 n\x01\x1a\0\x05other\x01\x1b\0\x04\0\x07message\x03\0\x1c\x01r\x02\x04codes\x07m\
 essages\x04\0\x07failure\x03\0\x1e\x03\0\x17baton:actor/types@0.1.0\x05\0\x02\x03\
-\0\0\x07failure\x01B!\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\0\x01m\x05\x05t\
+\0\0\x07failure\x01B%\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\0\x01m\x05\x05t\
 race\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\x02\x01q\x02\x06deni\
 ed\0\0\x05limit\x01s\0\x04\0\x0asend-error\x03\0\x04\x01q\x09\x0dunknown-actor\0\
 \0\x0cmailbox-full\0\0\x06denied\0\0\x0bunavailable\0\0\x07timeout\0\0\x07crashe\
@@ -2373,40 +5069,70 @@ d\0\0\x08deadlock\0\0\x05limit\x01s\0\x06failed\x01\x01\0\x04\0\x0acall-error\x0
 @\0\x01\0\x04\0\x04save\x01\x10\x01j\0\x01\x05\x01@\x02\x02tos\x04body\x0c\0\x11\
 \x04\0\x04send\x01\x12\x01j\x01\x0c\x01\x07\x01@\x03\x02tos\x04body\x0c\x0atimeo\
 ut-msw\0\x13\x04\0\x04call\x01\x14\x01@\x02\x04names\x08after-msw\0\x11\x04\0\x09\
-set-timer\x01\x15\x01@\x01\x04names\x01\0\x04\0\x0ccancel-timer\x01\x16\x04\0\x04\
-stop\x01\x10\x03\0\x16baton:actor/host@0.1.0\x05\x02\x02\x03\0\0\x0bdescription\x02\
-\x03\0\0\x07context\x02\x03\0\0\x05start\x02\x03\0\0\x07handoff\x02\x03\0\0\x07r\
-efusal\x02\x03\0\0\x07message\x02\x03\0\0\x05state\x02\x03\0\0\x0bstop-reason\x02\
-\x03\0\0\x06legacy\x01B)\x02\x03\x02\x01\x03\x04\0\x0bdescription\x03\0\0\x02\x03\
-\x02\x01\x04\x04\0\x07context\x03\0\x02\x02\x03\x02\x01\x05\x04\0\x05start\x03\0\
-\x04\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x07\
-handoff\x03\0\x08\x02\x03\x02\x01\x07\x04\0\x07refusal\x03\0\x0a\x02\x03\x02\x01\
-\x08\x04\0\x07message\x03\0\x0c\x02\x03\x02\x01\x09\x04\0\x05state\x03\0\x0e\x02\
-\x03\x02\x01\x0a\x04\0\x0bstop-reason\x03\0\x10\x02\x03\x02\x01\x0b\x04\0\x06leg\
-acy\x03\0\x12\x01@\0\0\x01\x04\0\x08describe\x01\x14\x01j\x01\x05\x01\x07\x01@\x01\
-\x07context\x03\0\x15\x04\0\x04init\x01\x16\x01k\x09\x01j\0\x01\x0b\x01@\x02\x0a\
-generationw\x07handoff\x17\0\x18\x04\0\x08continue\x01\x19\x01p}\x01j\x01\x1a\x01\
-\x07\x01@\x01\x07message\x0d\0\x1b\x04\0\x06handle\x01\x1c\x01k\x0f\x01j\x01\x1d\
-\x01\x07\x01@\0\0\x1e\x04\0\x08snapshot\x01\x1f\x01kw\x01j\x01\x13\x01\x07\x01@\x02\
-\x06reason\x11\x09budget-ms\x20\0!\x04\0\x09terminate\x01\"\x04\0\x1bbaton:actor\
-/lifecycle@0.1.0\x05\x0c\x04\0\x17baton:actor/actor@0.1.0\x04\0\x0b\x0b\x01\0\x05\
-actor\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.\
-3\x10wit-bindgen-rust\x060.61.1";
+set-timer\x01\x15\x01@\x01\x04names\x01\0\x04\0\x0ccancel-timer\x01\x16\x01@\x01\
+\x05actors\0\x11\x04\0\x07monitor\x01\x17\x01@\x01\x05actors\x01\0\x04\0\x09demo\
+nitor\x01\x18\x04\0\x04stop\x01\x10\x03\0\x16baton:actor/host@0.1.0\x05\x02\x02\x03\
+\0\x01\x0asend-error\x01B<\x02\x03\x02\x01\x03\x04\0\x0asend-error\x03\0\0\x01m\x03\
+\x09permanent\x09transient\x09temporary\x04\0\x07restart\x03\0\x02\x01q\x03\x0bb\
+rutal-kill\0\0\x08after-ms\x01w\0\x08infinity\0\0\x04\0\x08shutdown\x03\0\x04\x01\
+p}\x01r\x06\x04names\x06plugins\x04args\x06\x07restart\x03\x08shutdown\x05\x0bsi\
+gnificant\x7f\x04\0\x0achild-spec\x03\0\x07\x01q\x03\x06worker\0\0\x0asupervisor\
+\0\0\x05other\x01s\0\x04\0\x0achild-kind\x03\0\x09\x01q\x07\x04down\0\0\x08start\
+ing\0\0\x02up\0\0\x0arestarting\0\0\x08stopping\0\0\x06failed\0\0\x05other\x01s\0\
+\x04\0\x0bchild-state\x03\0\x0b\x01ks\x01r\x09\x04names\x0asupervisor\x0d\x04kin\
+d\x0a\x05state\x0c\x07restart\x03\x08shutdown\x05\x0bsignificant\x7f\x08restarts\
+w\x09last-exit\x0d\x04\0\x0achild-info\x03\0\x0e\x01r\x04\x05specsw\x06activew\x0b\
+supervisorsw\x07workersw\x04\0\x06counts\x03\0\x10\x01q\x09\x08starting\0\0\x0ac\
+ontinuing\0\0\x07running\0\0\x09suspended\0\0\x08stopping\0\0\x0arestarting\0\0\x04\
+held\0\0\x06failed\0\0\x05other\x01s\0\x04\0\x05phase\x03\0\x12\x01q\x0e\x06deni\
+ed\0\0\x12unknown-supervisor\0\0\x0dunknown-child\0\0\x0falready-started\0\0\x0f\
+already-present\0\0\x07running\0\0\x0arestarting\0\0\x0cmax-children\0\0\x0eunkn\
+own-plugin\0\0\x08bad-spec\x01s\0\x06failed\x01s\0\x0dshutting-down\0\0\x05limit\
+\x01s\0\x05other\x01s\0\x04\0\x11supervision-error\x03\0\x14\x01j\0\x01\x15\x01@\
+\x02\x0asupervisor\x0d\x05child\x08\0\x16\x04\0\x0bstart-child\x01\x17\x01@\x01\x05\
+childs\0\x16\x04\0\x0fterminate-child\x01\x18\x04\0\x0drestart-child\x01\x18\x04\
+\0\x0cdelete-child\x01\x18\x01p\x0f\x01j\x01\x19\x01\x15\x01@\x01\x0asupervisor\x0d\
+\0\x1a\x04\0\x0ewhich-children\x01\x1b\x01j\x01\x11\x01\x15\x01@\x01\x0asupervis\
+or\x0d\0\x1c\x04\0\x0ecount-children\x01\x1d\x01k\x13\x01@\x01\x05actors\0\x1e\x04\
+\0\x07whereis\x01\x1f\x01ps\x01j\x01\x20\x01\x15\x01@\x01\x05groups\0!\x04\0\x07\
+members\x01\"\x01@\x02\x05actors\x03keys\0\x0d\x04\0\x09attribute\x01#\x01@\x02\x03\
+keys\x05values\0!\x04\0\x06having\x01$\x01j\0\x01\x01\x01@\x01\x05actors\0%\x04\0\
+\x04link\x01&\x04\0\x06unlink\x01&\x01@\x02\x05actors\x06reasons\0%\x04\0\x04exi\
+t\x01'\x01@\x01\x05groups\0%\x04\0\x04join\x01(\x04\0\x05leave\x01(\x01@\x02\x05\
+groups\x04body\x06\0%\x04\0\x08dispatch\x01)\x01@\x02\x03keys\x05value\x0d\0%\x04\
+\0\x0dset-attribute\x01*\x03\0\x1dbaton:actor/supervision@0.1.0\x05\x04\x02\x03\0\
+\0\x0bdescription\x02\x03\0\0\x07context\x02\x03\0\0\x05start\x02\x03\0\0\x07han\
+doff\x02\x03\0\0\x07refusal\x02\x03\0\0\x07message\x02\x03\0\0\x05state\x02\x03\0\
+\0\x0bstop-reason\x02\x03\0\0\x06legacy\x01B)\x02\x03\x02\x01\x05\x04\0\x0bdescr\
+iption\x03\0\0\x02\x03\x02\x01\x06\x04\0\x07context\x03\0\x02\x02\x03\x02\x01\x07\
+\x04\0\x05start\x03\0\x04\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\x06\x02\x03\
+\x02\x01\x08\x04\0\x07handoff\x03\0\x08\x02\x03\x02\x01\x09\x04\0\x07refusal\x03\
+\0\x0a\x02\x03\x02\x01\x0a\x04\0\x07message\x03\0\x0c\x02\x03\x02\x01\x0b\x04\0\x05\
+state\x03\0\x0e\x02\x03\x02\x01\x0c\x04\0\x0bstop-reason\x03\0\x10\x02\x03\x02\x01\
+\x0d\x04\0\x06legacy\x03\0\x12\x01@\0\0\x01\x04\0\x08describe\x01\x14\x01j\x01\x05\
+\x01\x07\x01@\x01\x07context\x03\0\x15\x04\0\x04init\x01\x16\x01k\x09\x01j\0\x01\
+\x0b\x01@\x02\x0agenerationw\x07handoff\x17\0\x18\x04\0\x08continue\x01\x19\x01p\
+}\x01j\x01\x1a\x01\x07\x01@\x01\x07message\x0d\0\x1b\x04\0\x06handle\x01\x1c\x01\
+k\x0f\x01j\x01\x1d\x01\x07\x01@\0\0\x1e\x04\0\x08snapshot\x01\x1f\x01kw\x01j\x01\
+\x13\x01\x07\x01@\x02\x06reason\x11\x09budget-ms\x20\0!\x04\0\x09terminate\x01\"\
+\x04\0\x1bbaton:actor/lifecycle@0.1.0\x05\x0e\x04\0\"baton:actor/supervised-acto\
+r@0.1.0\x04\0\x0b\x16\x01\0\x10supervised-actor\x03\0\0\0G\x09producers\x01\x0cp\
+rocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
 #[doc(inline)]
-pub use __export_actor_impl as export;
+pub use __export_supervised_actor_impl as export;
 #[rustfmt::skip]
 #[cfg(target_arch = "wasm32")]
 #[unsafe(
-    link_section = "component-type:wit-bindgen:0.61.1:baton:actor@0.1.0:actor-with-all-of-its-exports-removed:encoded world"
+    link_section = "component-type:wit-bindgen:0.61.1:baton:actor@0.1.0:supervised-actor-with-all-of-its-exports-removed:encoded world"
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1468] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa0\x0a\x01A\x02\x01\
-A\x05\x01B\x20\x01p}\x01r\x02\x06schemay\x04data\0\x04\0\x05state\x03\0\x01\x01q\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2889] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa2\x15\x01A\x02\x01\
+A\x08\x01B\x20\x01p}\x01r\x02\x06schemay\x04data\0\x04\0\x05state\x03\0\x01\x01q\
 \x07\x06normal\0\0\x08shutdown\0\0\x07upgrade\0\0\x09passivate\0\0\x08relocate\0\
 \0\x07restart\0\0\x05other\x01s\0\x04\0\x0bstop-reason\x03\0\x03\x01kw\x01q\x05\x0a\
 terminated\x01\x04\0\x08switched\0\0\x0acheckpoint\x01\x05\0\x08restored\0\0\x05\
@@ -2422,7 +5148,7 @@ forget\0\0\x04\0\x06legacy\x03\0\x14\x01ks\x01r\x03\x02ids\x06sender\x16\x04body
 \x01o\x02s\0\x01q\x05\x04call\x01\x18\0\x04cast\x01\x18\0\x05timer\x01s\0\x04dow\
 n\x01\x1a\0\x05other\x01\x1b\0\x04\0\x07message\x03\0\x1c\x01r\x02\x04codes\x07m\
 essages\x04\0\x07failure\x03\0\x1e\x03\0\x17baton:actor/types@0.1.0\x05\0\x02\x03\
-\0\0\x07failure\x01B!\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\0\x01m\x05\x05t\
+\0\0\x07failure\x01B%\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\0\x01m\x05\x05t\
 race\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\x02\x01q\x02\x06deni\
 ed\0\0\x05limit\x01s\0\x04\0\x0asend-error\x03\0\x04\x01q\x09\x0dunknown-actor\0\
 \0\x0cmailbox-full\0\0\x06denied\0\0\x0bunavailable\0\0\x07timeout\0\0\x07crashe\
@@ -2433,11 +5159,41 @@ d\0\0\x08deadlock\0\0\x05limit\x01s\0\x06failed\x01\x01\0\x04\0\x0acall-error\x0
 @\0\x01\0\x04\0\x04save\x01\x10\x01j\0\x01\x05\x01@\x02\x02tos\x04body\x0c\0\x11\
 \x04\0\x04send\x01\x12\x01j\x01\x0c\x01\x07\x01@\x03\x02tos\x04body\x0c\x0atimeo\
 ut-msw\0\x13\x04\0\x04call\x01\x14\x01@\x02\x04names\x08after-msw\0\x11\x04\0\x09\
-set-timer\x01\x15\x01@\x01\x04names\x01\0\x04\0\x0ccancel-timer\x01\x16\x04\0\x04\
-stop\x01\x10\x03\0\x16baton:actor/host@0.1.0\x05\x02\x04\07baton:actor/actor-wit\
-h-all-of-its-exports-removed@0.1.0\x04\0\x0b+\x01\0%actor-with-all-of-its-export\
-s-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.\
-258.3\x10wit-bindgen-rust\x060.61.1";
+set-timer\x01\x15\x01@\x01\x04names\x01\0\x04\0\x0ccancel-timer\x01\x16\x01@\x01\
+\x05actors\0\x11\x04\0\x07monitor\x01\x17\x01@\x01\x05actors\x01\0\x04\0\x09demo\
+nitor\x01\x18\x04\0\x04stop\x01\x10\x03\0\x16baton:actor/host@0.1.0\x05\x02\x02\x03\
+\0\x01\x0asend-error\x01B<\x02\x03\x02\x01\x03\x04\0\x0asend-error\x03\0\0\x01m\x03\
+\x09permanent\x09transient\x09temporary\x04\0\x07restart\x03\0\x02\x01q\x03\x0bb\
+rutal-kill\0\0\x08after-ms\x01w\0\x08infinity\0\0\x04\0\x08shutdown\x03\0\x04\x01\
+p}\x01r\x06\x04names\x06plugins\x04args\x06\x07restart\x03\x08shutdown\x05\x0bsi\
+gnificant\x7f\x04\0\x0achild-spec\x03\0\x07\x01q\x03\x06worker\0\0\x0asupervisor\
+\0\0\x05other\x01s\0\x04\0\x0achild-kind\x03\0\x09\x01q\x07\x04down\0\0\x08start\
+ing\0\0\x02up\0\0\x0arestarting\0\0\x08stopping\0\0\x06failed\0\0\x05other\x01s\0\
+\x04\0\x0bchild-state\x03\0\x0b\x01ks\x01r\x09\x04names\x0asupervisor\x0d\x04kin\
+d\x0a\x05state\x0c\x07restart\x03\x08shutdown\x05\x0bsignificant\x7f\x08restarts\
+w\x09last-exit\x0d\x04\0\x0achild-info\x03\0\x0e\x01r\x04\x05specsw\x06activew\x0b\
+supervisorsw\x07workersw\x04\0\x06counts\x03\0\x10\x01q\x09\x08starting\0\0\x0ac\
+ontinuing\0\0\x07running\0\0\x09suspended\0\0\x08stopping\0\0\x0arestarting\0\0\x04\
+held\0\0\x06failed\0\0\x05other\x01s\0\x04\0\x05phase\x03\0\x12\x01q\x0e\x06deni\
+ed\0\0\x12unknown-supervisor\0\0\x0dunknown-child\0\0\x0falready-started\0\0\x0f\
+already-present\0\0\x07running\0\0\x0arestarting\0\0\x0cmax-children\0\0\x0eunkn\
+own-plugin\0\0\x08bad-spec\x01s\0\x06failed\x01s\0\x0dshutting-down\0\0\x05limit\
+\x01s\0\x05other\x01s\0\x04\0\x11supervision-error\x03\0\x14\x01j\0\x01\x15\x01@\
+\x02\x0asupervisor\x0d\x05child\x08\0\x16\x04\0\x0bstart-child\x01\x17\x01@\x01\x05\
+childs\0\x16\x04\0\x0fterminate-child\x01\x18\x04\0\x0drestart-child\x01\x18\x04\
+\0\x0cdelete-child\x01\x18\x01p\x0f\x01j\x01\x19\x01\x15\x01@\x01\x0asupervisor\x0d\
+\0\x1a\x04\0\x0ewhich-children\x01\x1b\x01j\x01\x11\x01\x15\x01@\x01\x0asupervis\
+or\x0d\0\x1c\x04\0\x0ecount-children\x01\x1d\x01k\x13\x01@\x01\x05actors\0\x1e\x04\
+\0\x07whereis\x01\x1f\x01ps\x01j\x01\x20\x01\x15\x01@\x01\x05groups\0!\x04\0\x07\
+members\x01\"\x01@\x02\x05actors\x03keys\0\x0d\x04\0\x09attribute\x01#\x01@\x02\x03\
+keys\x05values\0!\x04\0\x06having\x01$\x01j\0\x01\x01\x01@\x01\x05actors\0%\x04\0\
+\x04link\x01&\x04\0\x06unlink\x01&\x01@\x02\x05actors\x06reasons\0%\x04\0\x04exi\
+t\x01'\x01@\x01\x05groups\0%\x04\0\x04join\x01(\x04\0\x05leave\x01(\x01@\x02\x05\
+groups\x04body\x06\0%\x04\0\x08dispatch\x01)\x01@\x02\x03keys\x05value\x0d\0%\x04\
+\0\x0dset-attribute\x01*\x03\0\x1dbaton:actor/supervision@0.1.0\x05\x04\x04\0Bba\
+ton:actor/supervised-actor-with-all-of-its-exports-removed@0.1.0\x04\0\x0b6\x01\0\
+0supervised-actor-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0c\
+processed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -23,7 +23,12 @@ pub(crate) trait Host {
     fn call(&self, to: &str, body: &[u8], timeout_ms: u64) -> Result<Vec<u8>, CallError>;
     fn set_timer(&self, name: &str, after_ms: u64) -> Result<(), SendError>;
     fn cancel_timer(&self, name: &str);
+    fn monitor(&self, actor: &str) -> Result<(), SendError>;
+    fn demonitor(&self, actor: &str);
     fn stop(&self);
+    /// Under test, whoever stands for the host stands for its supervisors too.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn supervision(&self) -> &dyn crate::supervision::Supervision;
 }
 
 /// The turn that is being handled, where it came from a sender.
@@ -60,6 +65,22 @@ impl fmt::Debug for Cx {
 impl Cx {
     pub(crate) fn new(host: Rc<dyn Host>, actor: String, args: Vec<u8>) -> Self {
         Self { host, actor, args, generation: 0, predecessor: None, turn: Turn::default() }
+    }
+
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.host
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn supervision(&self) -> &dyn crate::supervision::Supervision {
+        self.host.supervision()
+    }
+
+    /// By its own type, so that only those functions are linked that the plugin calls.
+    #[cfg(target_arch = "wasm32")]
+    #[allow(clippy::unused_self, reason = "under test it is the host that knows")]
+    pub(crate) fn supervision(&self) -> crate::exports::Imports {
+        crate::exports::Imports
     }
 
     /// Name of the actor, unique in its host or cluster.

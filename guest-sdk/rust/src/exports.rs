@@ -4,13 +4,14 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Once;
 
-use crate::bindings::baton::actor::host;
 use crate::bindings::baton::actor::types::{
     Context, Description, Failure, Handoff, Legacy, Message, Refusal, Start, State, StopReason,
 };
+use crate::bindings::baton::actor::{host, supervision};
 use crate::bindings::exports::baton::actor::lifecycle::Guest;
 use crate::cx::Host;
 use crate::instance::{self, Instance};
+use crate::supervision::{ChildInfo, ChildSpec, Counts, Phase, Supervision, SupervisionError};
 use crate::{CallError, Level, Plugin, SendError};
 
 /// Where the one instance of a component lives.
@@ -69,7 +70,7 @@ fn log_panics() {
 }
 
 /// The host, by its imports.
-struct Imports;
+pub(crate) struct Imports;
 
 impl Host for Imports {
     fn log(&self, level: Level, message: &str, fields: &[(String, String)]) {
@@ -108,7 +109,85 @@ impl Host for Imports {
         host::cancel_timer(name);
     }
 
+    fn monitor(&self, actor: &str) -> Result<(), SendError> {
+        host::monitor(actor).map_err(Into::into)
+    }
+
+    fn demonitor(&self, actor: &str) {
+        host::demonitor(actor);
+    }
+
     fn stop(&self) {
         host::stop();
+    }
+}
+
+impl Supervision for Imports {
+    fn start_child(&self, supervisor: Option<&str>, child: &ChildSpec) -> Result<(), SupervisionError> {
+        supervision::start_child(supervisor, child)
+    }
+
+    fn terminate_child(&self, child: &str) -> Result<(), SupervisionError> {
+        supervision::terminate_child(child)
+    }
+
+    fn restart_child(&self, child: &str) -> Result<(), SupervisionError> {
+        supervision::restart_child(child)
+    }
+
+    fn delete_child(&self, child: &str) -> Result<(), SupervisionError> {
+        supervision::delete_child(child)
+    }
+
+    fn which_children(&self, supervisor: Option<&str>) -> Result<Vec<ChildInfo>, SupervisionError> {
+        supervision::which_children(supervisor)
+    }
+
+    fn count_children(&self, supervisor: Option<&str>) -> Result<Counts, SupervisionError> {
+        supervision::count_children(supervisor)
+    }
+
+    fn whereis(&self, actor: &str) -> Option<Phase> {
+        supervision::whereis(actor)
+    }
+
+    fn members(&self, group: &str) -> Result<Vec<String>, SupervisionError> {
+        supervision::members(group)
+    }
+
+    fn attribute(&self, actor: &str, key: &str) -> Option<String> {
+        supervision::attribute(actor, key)
+    }
+
+    fn having(&self, key: &str, value: &str) -> Result<Vec<String>, SupervisionError> {
+        supervision::having(key, value)
+    }
+
+    fn link(&self, actor: &str) -> Result<(), SendError> {
+        supervision::link(actor).map_err(Into::into)
+    }
+
+    fn unlink(&self, actor: &str) -> Result<(), SendError> {
+        supervision::unlink(actor).map_err(Into::into)
+    }
+
+    fn exit(&self, actor: &str, reason: &str) -> Result<(), SendError> {
+        supervision::exit(actor, reason).map_err(Into::into)
+    }
+
+    fn join(&self, group: &str) -> Result<(), SendError> {
+        supervision::join(group).map_err(Into::into)
+    }
+
+    fn leave(&self, group: &str) -> Result<(), SendError> {
+        supervision::leave(group).map_err(Into::into)
+    }
+
+    fn dispatch(&self, group: &str, body: &[u8]) -> Result<(), SendError> {
+        supervision::dispatch(group, body).map_err(Into::into)
+    }
+
+    fn set_attribute(&self, key: &str, value: Option<&str>) -> Result<(), SendError> {
+        supervision::set_attribute(key, value).map_err(Into::into)
     }
 }

@@ -6,6 +6,7 @@ use crate::bindings::baton::actor::types::{
     Context, Description, Handoff, Legacy, Message, Request, Start, State, StopReason,
 };
 use crate::cx::{Host, Turn};
+use crate::supervision::{EXIT, Exit};
 use crate::{Actor, Codec, Cx, Failure, Leave, Plugin, Predecessor, Refusal, state};
 
 /// What the host is told of `P`, once, before there is any instance.
@@ -38,7 +39,8 @@ impl<P: Plugin> Instance<P> {
     pub(crate) fn init(host: Rc<dyn Host>, context: Context) -> Result<(Self, Start), Failure> {
         let cx = Cx::new(host, context.actor, context.args);
         let actor = P::init(&cx)?;
-        Ok((Self { actor, cx, started: false }, Start { trap_exit: P::TRAP_EXIT }))
+        let start = Start { trap_exit: actor.traps_exits(&cx) };
+        Ok((Self { actor, cx, started: false }, start))
     }
 
     /// Takes over what the predecessor left. On a refusal the instance is of no further use.
@@ -64,8 +66,16 @@ impl<P: Plugin> Instance<P> {
             Message::Cast(request) => self.request(request, false),
             Message::Timer(name) => self.actor.timer(&name, &self.cx).map(|()| Vec::new()),
             Message::Down(down) => self.actor.down(&down.actor, &down.reason, &self.cx).map(|()| Vec::new()),
+            Message::Other((kind, data)) if kind == EXIT => self.exit(&data),
             Message::Other((kind, data)) => self.actor.other(&kind, &data, &self.cx).map(|()| Vec::new()),
         }
+    }
+
+    fn exit(&mut self, data: &[u8]) -> Result<Vec<u8>, Failure> {
+        let Exit { actor, reason } = serde_json::from_slice(data).map_err(|error| {
+            Failure::new("bad-exit", format!("the end of a linked actor was told wrongly: {error}"))
+        })?;
+        self.actor.exit(&actor, &reason, &self.cx).map(|()| Vec::new())
     }
 
     fn request(&mut self, request: Request, expects_reply: bool) -> Result<Vec<u8>, Failure> {

@@ -22,6 +22,7 @@ mod exports;
 mod instance;
 mod macros;
 mod state;
+pub mod supervision;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 

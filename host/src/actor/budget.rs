@@ -10,7 +10,7 @@ use crate::model::Shutdown;
 const COMMIT_RESERVE_MS: u64 = 500;
 
 /// What is left of a shutdown timeout.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budget {
     /// When it is spent; none: never.
     pub(crate) deadline: Option<Instant>,
@@ -20,21 +20,24 @@ pub(crate) struct Budget {
 
 impl Budget {
     /// The smaller of a child's own timeout and what is left above it: the more restrictive level wins.
-    pub(crate) fn of(own: Shutdown, above: Option<Budget>) -> Self {
-        let now = Instant::now();
+    pub(crate) fn of(own: Shutdown, above: Option<Budget>, now: Instant) -> Self {
         let own = match own {
             Shutdown::BrutalKill => Some(Duration::ZERO),
             Shutdown::After(own) => Some(own),
             Shutdown::Infinity => None,
         };
         let above_left = above.and_then(|above| above.deadline).map(|at| at.saturating_duration_since(now));
-        Self::within(tighter(own, above_left))
+        Self::from(tighter(own, above_left), now)
     }
 
     /// This long from now; none: for ever.
     pub(crate) fn within(left: Option<Duration>) -> Self {
+        Self::from(left, Instant::now())
+    }
+
+    fn from(left: Option<Duration>, now: Instant) -> Self {
         let total_ms = left.map_or(u64::MAX, |left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
-        Self { deadline: left.and_then(|left| Instant::now().checked_add(left)), total_ms }
+        Self { deadline: left.and_then(|left| now.checked_add(left)), total_ms }
     }
 
     /// The one of the two that ends first.

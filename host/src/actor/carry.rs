@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::run::{Instance, uncut};
+use super::run::Instance;
 use super::writes::{Backoff, Write};
 use super::{Budget, Envelope, NotAgain};
 use crate::model::{Message, NotSaved, Saved, StopReason};
@@ -45,8 +45,8 @@ impl Instance {
             return Saved::Kept;
         }
         // A tighter budget may come from above meanwhile.
-        let mut signal = self.signal.clone();
-        let gathered = match uncut(&mut signal, budget.bound(self.gather(lease, rest, handled))).await {
+        let mut signals = self.signals.clone();
+        let gathered = match signals.uncut(budget.bound(self.gather(lease, rest, handled))).await {
             Ok(Some(gathered)) => gathered,
             Ok(None) | Err(_) => Err("no time was left".to_owned()),
         };

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::carry::{inbox_of, timers_of};
 use super::handoff::{self, Checked, LoadFailure, Verdict};
-use super::run::{Instance, Interrupt, Live};
+use super::run::{Instance, Live};
+use super::signals::Interrupt;
 use super::writes::Backoff;
 use super::{Envelope, Gate};
 use crate::model::{
@@ -138,10 +139,10 @@ impl Instance {
         let mut backoff = Backoff::new();
         loop {
             // A read or a claim that is given up half way is settled by the next claim.
-            let mut signal = self.signal.clone();
+            let mut signals = self.signals.clone();
             let opening = tokio::select! {
                 biased;
-                interrupt = super::run::interrupted(&mut signal) => Err(interrupt),
+                interrupt = signals.interrupted() => Err(interrupt),
                 opening = self.open() => Ok(opening),
             };
             let opening = match opening {
@@ -229,6 +230,7 @@ impl Instance {
                 status.turns_since_record = Some(0);
             }
         }
+        self.cell.traps_exits(trap_exit);
         let record_timers = timers.clone();
         Live { mark, guest, trap_exit, lease, timers, record_timers, loose, turns: 0, effects }
     }

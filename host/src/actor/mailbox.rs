@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::model::{ActorName, Body, CallError, Hold, Limits, Message, SendError};
+use crate::model::{ActorName, Body, CallError, EXIT, Hold, Limits, Message, SendError};
 
 /// Where a reply goes.
 pub(crate) type ReplyTo = oneshot::Sender<Result<Body, CallError>>;
@@ -51,12 +51,35 @@ pub(crate) struct Mailbox {
 struct Inner {
     queue: VecDeque<Envelope>,
     bytes: usize,
+    /// How many of them tell of another's end.
+    notices: usize,
     gate: Gate,
+}
+
+impl Inner {
+    fn append(&mut self, envelope: Envelope) {
+        self.bytes += envelope.message.size();
+        self.notices += usize::from(is_notice(&envelope.message));
+        self.queue.push_back(envelope);
+    }
+
+    fn count(&mut self) {
+        self.bytes = self.queue.iter().map(|envelope| envelope.message.size()).sum();
+        self.notices = self.queue.iter().filter(|envelope| is_notice(&envelope.message)).count();
+    }
+}
+
+fn is_notice(message: &Message) -> bool {
+    match message {
+        Message::Down(..) => true,
+        Message::Other(kind, _) => kind == EXIT,
+        Message::Call(_) | Message::Cast(_) | Message::Timer(_) => false,
+    }
 }
 
 impl Mailbox {
     pub(super) fn new(actor: ActorName, limits: Arc<Limits>) -> Self {
-        let inner = Inner { queue: VecDeque::new(), bytes: 0, gate: Gate::Open };
+        let inner = Inner { queue: VecDeque::new(), bytes: 0, notices: 0, gate: Gate::Open };
         Self { actor, limits, inner: Mutex::new(inner), came: Notify::new() }
     }
 
@@ -87,11 +110,26 @@ impl Mailbox {
         if messages >= max_messages || bytes + size > max_bytes {
             return Err(SendError::MailboxFull { actor: actor(), messages, max_messages, bytes, max_bytes });
         }
-        inner.bytes += size;
-        inner.queue.push_back(envelope);
+        inner.append(envelope);
         drop(inner);
         self.came.notify_one();
         Ok(())
+    }
+
+    /// Takes word of another's end, however much waits: whoever watches has room for it set aside, by the bound on what it
+    /// may watch. Dropped where nothing is taken at all.
+    pub(crate) fn notice(&self, message: Message) {
+        let mut inner = self.inner();
+        if matches!(inner.gate, Gate::Open) {
+            inner.append(Envelope { message, reply: None, restored: None });
+            drop(inner);
+            self.came.notify_one();
+        }
+    }
+
+    /// How many messages wait that tell of another's end.
+    pub(crate) fn notices(&self) -> usize {
+        self.inner().notices
     }
 
     /// The next message. There is one reader: the actor's loop. Nothing is lost if the future is dropped.
@@ -108,6 +146,7 @@ impl Mailbox {
         let mut inner = self.inner();
         let envelope = inner.queue.pop_front()?;
         inner.bytes -= envelope.message.size();
+        inner.notices -= usize::from(is_notice(&envelope.message));
         Some(envelope)
     }
 
@@ -119,7 +158,7 @@ impl Mailbox {
         for envelope in inbox.into_iter().rev() {
             inner.queue.push_front(envelope);
         }
-        inner.bytes = inner.queue.iter().map(|envelope| envelope.message.size()).sum();
+        inner.count();
         drop(inner);
         self.came.notify_one();
     }
@@ -146,7 +185,7 @@ impl Mailbox {
     pub(crate) fn drain(&self, answer: impl Fn(&ActorName) -> CallError) -> Vec<Envelope> {
         let queue = {
             let mut inner = self.inner();
-            inner.bytes = 0;
+            (inner.bytes, inner.notices) = (0, 0);
             std::mem::take(&mut inner.queue)
         };
         let mut rest = Vec::new();
@@ -165,7 +204,7 @@ impl Mailbox {
         let mut inner = self.inner();
         let (calls, rest) = std::mem::take(&mut inner.queue).into_iter().partition(|e: &Envelope| e.reply.is_some());
         inner.queue = rest;
-        inner.bytes = inner.queue.iter().map(|envelope| envelope.message.size()).sum();
+        inner.count();
         drop(inner);
         let calls: VecDeque<Envelope> = calls;
         for reply in calls.into_iter().filter_map(|call| call.reply) {
@@ -233,6 +272,23 @@ mod tests {
         mailbox.try_next().expect("one");
         assert_eq!(mailbox.waiting(), (0, 0));
         mailbox.push(cast("12")).expect("room again");
+    }
+
+    #[test]
+    fn word_of_an_end_is_taken_however_full_it_is_and_counts() {
+        let mailbox = mailbox(Limits { mailbox_messages: 1, mailbox_bytes: 3, ..Limits::default() });
+        let down = || Message::Down(ActorName::new("x").expect("valid"), "normal".into());
+        mailbox.notice(down());
+        mailbox.notice(Message::Other(EXIT.into(), Body::new()));
+        assert!(matches!(mailbox.push(cast("1")), Err(SendError::MailboxFull { messages: 2, .. })));
+        assert_eq!((mailbox.notices(), mailbox.waiting()), (2, (2, 11)));
+        mailbox.try_next().expect("one");
+        assert_eq!((mailbox.notices(), mailbox.waiting()), (1, (1, 4)));
+        mailbox.restore(vec![Envelope::restored(down(), 1, 0)]);
+        assert_eq!(mailbox.notices(), 2);
+        mailbox.set_gate(Gate::Closed("stopping".into()));
+        mailbox.notice(down());
+        assert_eq!((mailbox.drain(unseen).len(), mailbox.notices()), (2, 0), "who stops is not told any more");
     }
 
     #[test]

@@ -3,10 +3,14 @@
 
 mod budget;
 mod carry;
+pub(crate) mod control;
+mod exits;
 pub(crate) mod handoff;
+mod lane;
 mod lifecycle;
 mod mailbox;
 mod run;
+mod signals;
 mod stopping;
 pub(crate) mod turn;
 mod writes;
@@ -17,10 +21,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::model::{
-    ActorName, ActorSpec, Body, Crash, Hold, Limits, Message, MessageId, Phase, PluginName, StopReason, Version,
+    ActorName, ActorSpec, Crash, ExitReason, Hold, Limits, Message, Phase, PluginName, StopReason, Version,
 };
+use crate::sandbox::Out;
 
 pub(crate) use budget::Budget;
+pub(crate) use exits::{ExitSignal, bounded};
+use lane::Lane;
 pub(crate) use lifecycle::StartFailure;
 pub(crate) use mailbox::{Envelope, Gate, Mailbox, ReplyTo};
 pub(crate) use run::{Instance, Parts};
@@ -38,8 +45,11 @@ pub(crate) enum Signal {
 
 /// Where an actor's effects go. Whoever starts an actor hands it one.
 pub(crate) trait Post: fmt::Debug + Send + Sync + 'static {
-    /// Delivers a message; what cannot be delivered is kept as a dead letter.
-    fn send(&self, from: &ActorName, to: ActorName, id: MessageId, body: Body);
+    /// Takes what leaves an actor. A message that cannot be delivered is kept as a dead letter.
+    fn take(&self, from: &Arc<Cell>, out: Out);
+
+    /// Tells those that monitor an actor or are linked to it that its instance has ended.
+    fn ended(&self, cell: &Cell, reason: &ExitReason);
 
     /// Keeps a message that was not handled, and why.
     fn dead_letter(&self, to: &ActorName, message: &Message, why: &str, crash: Option<&Crash>);
@@ -51,6 +61,7 @@ pub(crate) struct Cell {
     pub(crate) spec: ActorSpec,
     pub(crate) limits: Arc<Limits>,
     pub(crate) mailbox: Mailbox,
+    lane: Lane,
     status: Mutex<Status>,
 }
 
@@ -105,7 +116,7 @@ impl Cell {
             not_again: Vec::new(),
         };
         let mailbox = Mailbox::new(spec.name.clone(), limits.clone());
-        Self { spec, limits, mailbox, status: Mutex::new(status) }
+        Self { spec, limits, mailbox, lane: Lane::default(), status: Mutex::new(status) }
     }
 
     pub(crate) fn name(&self) -> &ActorName {

@@ -6,13 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
+use super::exits::ExitSignal;
+use super::lane::Heard;
 use super::lifecycle::{StartFailure, fenced};
+use super::signals::{Cut, Interrupt, Signals};
 use super::turn::{self, Plan};
 use super::writes::{Write, write};
 use super::{Budget, Cell, Envelope, NotAgain, Post, Signal};
 use crate::model::{
-    CallError, Crash, CrashKind, Exit, Message, MessageId, NotSaved, Phase, Saved, Shutdown, State, StopReason,
+    CallError, Crash, CrashKind, Exit, ExitReason, Message, MessageId, NotSaved, Phase, Saved, Shutdown, State,
+    StopReason,
 };
 use crate::sandbox::{Effect, Guest, Outside, Program, TurnBase};
 use crate::store::{Cause, Lease, NewRecord, Origination, SnapshotStore, StoreError, StoredTimer, now_ms};
@@ -38,14 +43,14 @@ pub(crate) struct Parts {
 pub(crate) struct Instance {
     pub(super) cell: Arc<Cell>,
     pub(super) parts: Parts,
-    pub(super) signal: watch::Receiver<Signal>,
+    pub(super) signals: Signals,
 }
 
-/// What ends an instance from outside.
-#[derive(Debug, Clone)]
-pub(super) enum Interrupt {
-    Stop(StopReason, Budget),
-    Kill,
+impl Drop for Instance {
+    /// However it ended: nobody hears any more.
+    fn drop(&mut self) {
+        self.cell.lane.leave();
+    }
 }
 
 /// An instance that has taken its state over.
@@ -68,8 +73,17 @@ pub(super) struct Live {
     pub(super) effects: Vec<Effect>,
 }
 
-/// What follows a turn.
-enum Next {
+/// What an instance does next.
+enum Step {
+    Interrupt(Interrupt),
+    Heard(Heard),
+    Message(Envelope),
+    /// Its name, and when it was due.
+    Timer(String, u64),
+}
+
+/// What follows a turn, or something that was asked for.
+pub(super) enum Next {
     Go,
     Stop,
     End(Exit),
@@ -77,7 +91,8 @@ enum Next {
 
 impl Instance {
     pub(crate) fn new(cell: Arc<Cell>, parts: Parts, signal: watch::Receiver<Signal>) -> Self {
-        Self { cell, parts, signal }
+        let signals = Signals::new(signal, cell.lane.attend());
+        Self { cell, parts, signals }
     }
 
     /// Runs to the end. `started` hears how `init` went.
@@ -108,8 +123,8 @@ impl Instance {
             Err(exit) => return exit,
         };
         let effects = std::mem::take(&mut live.effects);
-        let mut signal = self.signal.clone();
-        match uncut(&mut signal, self.carry_out(&mut live, effects, "continue")).await {
+        let mut signals = self.signals.clone();
+        match signals.uncut(self.carry_out(&mut live, effects, "continue")).await {
             Ok(Ok(false)) => self.serve(live).await,
             Ok(Ok(true)) => self.stop(live, StopReason::Normal, self.own_budget()).await,
             Ok(Err(crash)) => self.crashed_for_good(live, crash).await,
@@ -126,36 +141,28 @@ impl Instance {
         }
     }
 
-    /// Messages, timers and signals, until the end.
+    /// Signals, requests, messages and timers, until the end.
     async fn serve(&mut self, mut live: Live) -> Exit {
-        let mut timer_before = false;
+        let (mut after_timer, mut suspended) = (false, false);
         loop {
-            let due = live.timers.iter().min_by_key(|(_, due)| **due).map(|(name, due)| (name.clone(), *due));
-            let wait = due.as_ref().map(|(_, due)| Duration::from_millis(due.saturating_sub(now_ms())));
-            // A timer that is due goes before the mailbox, but for one message between two of them.
-            let first = wait == Some(Duration::ZERO) && !timer_before;
-            let mailbox = &self.cell.mailbox;
-            let envelope = tokio::select! {
-                biased;
-                interrupt = interrupted(&mut self.signal) => match interrupt {
-                    Interrupt::Stop(reason, budget) => return self.stop(live, reason, budget).await,
-                    Interrupt::Kill => return self.killed(),
-                },
-                () = std::future::ready(()), if first => None,
-                envelope = mailbox.next() => Some(envelope),
-                () = sleep(wait) => None,
-            };
-            timer_before = envelope.is_none();
-            let turn = match (envelope, due) {
-                (Some(envelope), _) => (envelope, None),
-                (None, Some((name, due))) => {
-                    Arc::make_mut(&mut live.timers).remove(&name);
-                    self.not_again_if_it_crashes(&live, &name, due)
+            let timers = if suspended { None } else { Some(&*live.timers) };
+            let next = match self.next_step(timers, after_timer).await {
+                Step::Interrupt(Interrupt::Stop(reason, budget)) => return self.stop(live, reason, budget).await,
+                Step::Interrupt(Interrupt::Kill) => return self.killed(),
+                Step::Heard(Heard::Exit(signal)) => return self.follow(live, &signal).await,
+                Step::Heard(Heard::Asked(request)) => self.serve_request(&mut live, request, &mut suspended).await,
+                Step::Message(envelope) => {
+                    after_timer = false;
+                    self.turn(&mut live, (envelope, None)).await
                 }
-                // Without a timer there is nothing to wait for but messages.
-                (None, None) => continue,
+                Step::Timer(name, due) => {
+                    after_timer = true;
+                    Arc::make_mut(&mut live.timers).remove(&name);
+                    let turn = self.not_again_if_it_crashes(&live, &name, due);
+                    self.turn(&mut live, turn).await
+                }
             };
-            match self.turn(&mut live, turn).await {
+            match next {
                 Next::Go => {}
                 Next::Stop => return self.stop(live, StopReason::Normal, self.own_budget()).await,
                 Next::End(Exit::Crashed(crash)) => return self.crashed_for_good(live, crash).await,
@@ -164,10 +171,34 @@ impl Instance {
         }
     }
 
+    /// Waits for what comes next. Without `timers` neither they nor messages do: the actor is suspended.
+    async fn next_step(&mut self, timers: Option<&BTreeMap<String, u64>>, after_timer: bool) -> Step {
+        let due = timers.and_then(|timers| timers.iter().min_by_key(|(_, due)| **due));
+        // A timer that is due goes before the mailbox, but for one message between two of them.
+        let first = !after_timer && due.is_some_and(|(_, due)| *due <= now_ms());
+        let (lane, mailbox) = (&self.cell.lane, &self.cell.mailbox);
+        tokio::select! {
+            biased;
+            interrupt = self.signals.interrupted() => Step::Interrupt(interrupt),
+            heard = lane.next() => Step::Heard(heard),
+            step = timer(due), if first => step,
+            envelope = mailbox.next(), if timers.is_some() => Step::Message(envelope),
+            step = timer(due) => step,
+        }
+    }
+
+    /// Another actor has ended, and this one with it: for the same reason, and with no word of its own, since it does not
+    /// trap exits.
+    async fn follow(&mut self, live: Live, signal: &ExitSignal) -> Exit {
+        match signal.reason {
+            ExitReason::Shutdown => self.stop(live, StopReason::Shutdown, self.own_budget()).await,
+            _ => self.crashed_for_good(live, signal.crash()).await,
+        }
+    }
+
     /// A crash while the actor is told to stop is its end: nobody starts it again, so what waits is kept here.
     async fn crashed_for_good(&mut self, live: Live, crash: Crash) -> Exit {
-        let told = self.signal.borrow().clone();
-        let Signal::Stop(reason, budget) = told else { return Exit::Crashed(crash) };
+        let Signal::Stop(reason, budget) = self.signals.told() else { return Exit::Crashed(crash) };
         self.cell.enter(Phase::Stopping);
         let rest = self.close_mailbox();
         self.fall_back(live.lease, rest, live.loose, (&reason, budget)).await;
@@ -190,18 +221,18 @@ impl Instance {
         live.turns += 1;
         let id = match &message {
             Message::Call(request) | Message::Cast(request) => request.id.clone(),
-            Message::Timer(_) | Message::Down(..) => {
+            Message::Timer(_) | Message::Down(..) | Message::Other(..) => {
                 MessageId::of_turn(self.cell.name(), live.lease.head.generation, live.turns)
             }
         };
         let base = TurnBase { id, timers: live.timers.clone() };
         // The mark first: what a turn does at once, such as a call of its own, may not be ahead of it.
-        let mut signal = self.signal.clone();
+        let mut signals = self.signals.clone();
         let handle = async {
             self.mark(live).await?;
             live.guest.handle(&message, base).await
         };
-        let handled = uncut(&mut signal, handle).await;
+        let handled = signals.uncut(handle).await;
         let answer = match handled {
             Err(why) => return self.cut_in(&message, reply, why),
             Ok(Err(crash)) => return self.crashed(&message, reply, crash, not_again),
@@ -218,7 +249,7 @@ impl Instance {
         }
         // The save comes before the reply, and the reply before the sends.
         let plan = turn::plan(effects);
-        match uncut(&mut signal, self.keep(live, &plan, "handle")).await {
+        match signals.uncut(self.keep(live, &plan, "handle")).await {
             Err(why) => return self.cut_in(&message, reply, why),
             Ok(Err(crash)) => return self.crashed(&message, reply, crash, not_again),
             Ok(Ok(())) => {}
@@ -235,7 +266,7 @@ impl Instance {
     /// The effects of a turn that nobody called: true where the actor asked to stop.
     async fn carry_out(&self, live: &mut Live, effects: Vec<Effect>, during: &str) -> Result<bool, Crash> {
         let plan = turn::plan(effects);
-        if !plan.sends.is_empty() {
+        if !plan.out.is_empty() {
             self.mark(live).await?;
         }
         self.keep(live, &plan, during).await?;
@@ -262,8 +293,8 @@ impl Instance {
     }
 
     pub(super) fn send_all(&self, plan: Plan) {
-        for (to, id, body) in plan.sends {
-            self.parts.post.send(self.cell.name(), to, id, body);
+        for out in plan.out {
+            self.parts.post.take(&self.cell, out);
         }
     }
 
@@ -365,8 +396,8 @@ impl Instance {
     /// The budget of a stop that the actor itself asked for: its own shutdown timeout. Brutality is for supervisors.
     fn own_budget(&self) -> Budget {
         match self.cell.spec.shutdown {
-            Shutdown::BrutalKill => Budget::of(Shutdown::default(), None),
-            own => Budget::of(own, None),
+            Shutdown::BrutalKill => Budget::of(Shutdown::default(), None, Instant::now()),
+            own => Budget::of(own, None, Instant::now()),
         }
     }
 
@@ -374,7 +405,7 @@ impl Instance {
         Exit::Stopped(StopReason::Shutdown, Saved::Not(NotSaved::Killed))
     }
 
-    fn cut_short(&self, why: Cut) -> Exit {
+    pub(super) fn cut_short(&self, why: Cut) -> Exit {
         match why {
             Cut::Killed => self.killed(),
             Cut::Spent(reason, total_ms) => Exit::Stopped(reason, Saved::Not(NotSaved::Budget(total_ms))),
@@ -383,70 +414,23 @@ impl Instance {
 
     /// Ready as soon as anyone wants this instance to end.
     pub(super) async fn interrupted(&mut self) -> Interrupt {
-        interrupted(&mut self.signal).await
+        self.signals.interrupted().await
     }
 
     /// Runs `work` unless the instance is killed or its budget is spent first.
     pub(super) async fn unless_cut<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Exit> {
-        uncut(&mut self.signal, work).await.map_err(|why| self.cut_short(why))
+        self.signals.uncut(work).await.map_err(|why| self.cut_short(why))
     }
 }
 
-/// Runs `work` unless the instance is killed or its budget is spent first.
-pub(super) async fn uncut<T>(signal: &mut watch::Receiver<Signal>, work: impl Future<Output = T>) -> Result<T, Cut> {
-    tokio::select! {
-        biased;
-        cut = cut(signal) => Err(cut),
-        done = work => Ok(done),
+/// The timer that is due next, once it is.
+async fn timer(due: Option<(&String, &u64)>) -> Step {
+    let Some((name, due)) = due else { return std::future::pending().await };
+    let wait = due.saturating_sub(now_ms());
+    if wait > 0 {
+        tokio::time::sleep(Duration::from_millis(wait)).await;
     }
-}
-
-/// What ends an instance in the middle of a turn.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Cut {
-    #[error("the actor was killed")]
-    Killed,
-    #[error("the actor's shutdown budget of {1} ms was spent")]
-    Spent(StopReason, u64),
-}
-
-pub(super) async fn interrupted(signal: &mut watch::Receiver<Signal>) -> Interrupt {
-    let heard = signal.wait_for(|signal| !matches!(signal, Signal::Go)).await.map(|signal| signal.clone());
-    match heard {
-        Ok(Signal::Stop(reason, budget)) => Interrupt::Stop(reason, budget),
-        // Whoever supervised it is gone: nobody could use what it does.
-        Ok(Signal::Kill | Signal::Go) | Err(_) => Interrupt::Kill,
-    }
-}
-
-/// Ready when the turn in hand may not go on: at a kill, or when the budget of a stop is spent.
-async fn cut(signal: &mut watch::Receiver<Signal>) -> Cut {
-    loop {
-        let now = signal.borrow_and_update().clone();
-        let spent = match &now {
-            Signal::Kill => return Cut::Killed,
-            Signal::Stop(_, Budget { deadline: Some(deadline), .. }) => Some(*deadline),
-            Signal::Stop(..) | Signal::Go => None,
-        };
-        let spent_at = async {
-            match spent {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            changed = signal.changed() => if changed.is_err() { return Cut::Killed },
-            () = spent_at => if let Signal::Stop(reason, budget) = now { return Cut::Spent(reason, budget.total_ms) },
-        }
-    }
-}
-
-async fn sleep(wait: Option<Duration>) {
-    match wait {
-        Some(wait) => tokio::time::sleep(wait).await,
-        None => std::future::pending().await,
-    }
+    Step::Timer(name.clone(), *due)
 }
 
 pub(super) fn apply_timers(timers: &mut Arc<BTreeMap<String, u64>>, plan: &Plan) {

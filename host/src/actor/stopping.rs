@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::carry::Handled;
-use super::run::{Instance, Interrupt, Live, apply_timers};
+use super::run::{Instance, Live, apply_timers};
+use super::signals::Interrupt;
 use super::turn::{self, Plan};
 use super::writes::{Write, write};
 use super::{Budget, Envelope, Gate};
@@ -145,6 +146,7 @@ impl Instance {
     }
 
     pub(super) fn close_mailbox(&self) -> Vec<Envelope> {
+        self.cell.lane.refuse_requests();
         let why = "it is stopping";
         self.cell.mailbox.set_gate(Gate::Closed(why.into()));
         self.cell.mailbox.drain(|actor| unseen(actor, why))

@@ -1,28 +1,28 @@
 //! What a turn comes to, decided before anything is done: what goes out, in which order, and what follows.
 
-use crate::model::{ActorName, Body, Failure, MessageId};
-use crate::sandbox::Effect;
+use crate::model::{Body, Failure};
+use crate::sandbox::{Effect, Out};
 
-/// A turn that ended well, sorted. The order in which it is carried out: timers, the save, the reply, the sends, the
-/// stop.
+/// A turn that ended well, sorted. The order in which it is carried out: timers, the save, the reply, what leaves,
+/// the stop.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// Changes to the actor's timers, in order: set (name, due) or cancel (name).
     pub(crate) timers: Vec<(String, Option<u64>)>,
     /// A checkpoint before anything leaves.
     pub(crate) save: bool,
-    /// To other actors, in order.
-    pub(crate) sends: Vec<(ActorName, MessageId, Body)>,
+    /// What leaves the actor, in order.
+    pub(crate) out: Vec<Out>,
     /// The actor ends normally after this.
     pub(crate) stop: bool,
 }
 
 /// Sorts what a turn asked for.
 pub(crate) fn plan(effects: Vec<Effect>) -> Plan {
-    let mut plan = Plan { timers: Vec::new(), save: false, sends: Vec::new(), stop: false };
+    let mut plan = Plan { timers: Vec::new(), save: false, out: Vec::new(), stop: false };
     for effect in effects {
         match effect {
-            Effect::Send { to, id, body } => plan.sends.push((to, id, body)),
+            Effect::Out(out) => plan.out.push(out),
             Effect::SetTimer { name, due_ms } => plan.timers.push((name, Some(due_ms))),
             Effect::CancelTimer(name) => plan.timers.push((name, None)),
             Effect::Save => plan.save = true,
@@ -40,12 +40,13 @@ pub(crate) fn reply(answer: Result<Vec<u8>, Failure>) -> Result<Body, crate::mod
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{ActorName, MessageId};
 
     #[test]
     fn effects_keep_their_order_within_their_kind() {
         let name = |n| ActorName::new(n).expect("valid");
         let id = |n: &str| MessageId::new(n).expect("valid");
-        let send = |to, n: &str| Effect::Send { to: name(to), id: id(n), body: Body::new() };
+        let send = |to, n: &str| Effect::Out(Out::Send { to: name(to), id: id(n), body: Body::new() });
         let set = |n: &str, due_ms| Effect::SetTimer { name: n.into(), due_ms };
         let effects = vec![
             send("b", "1"),
@@ -58,14 +59,17 @@ mod tests {
         ];
         let plan = plan(effects);
         assert!(plan.save && plan.stop);
-        let to: Vec<_> = plan.sends.iter().map(|(to, id, _)| format!("{to}{id}")).collect();
-        assert_eq!(to, ["b1", "a2"]);
+        let sent = |effect: Effect| match effect {
+            Effect::Out(out) => out,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(plan.out, [sent(send("b", "1")), sent(send("a", "2"))]);
         assert_eq!(plan.timers, [("t".into(), Some(5)), ("t".into(), None), ("t".into(), Some(9))]);
     }
 
     #[test]
     fn a_turn_without_wishes_has_no_consequences() {
-        let nothing = Plan { timers: Vec::new(), save: false, sends: Vec::new(), stop: false };
+        let nothing = Plan { timers: Vec::new(), save: false, out: Vec::new(), stop: false };
         assert_eq!(plan(Vec::new()), nothing);
     }
 }

@@ -9,6 +9,11 @@
 //! | `POST /v1/actors/{name}/cast` | 202 and the message's id |
 //! | `GET /v1/store?after=&limit=`, `GET /v1/store/{name}` | what is stored |
 //! | `GET /v1/dead-letters` | messages that nobody handled |
+//! | `GET /v1/tree`, `GET /v1/children?supervisor=`, `GET /v1/children/count?supervisor=` | who supervises whom |
+//! | `POST /v1/children`, `DELETE /v1/children/{name}` | adds and starts a child; removes one that does not run |
+//! | `POST /v1/actors/{name}/start`, `…/stop`, `…/restart`, `…/kill` | what an operator does to one child |
+//! | `GET /v1/whereis/{name}` | a child, and the supervisors above it |
+//! | `GET /v1/groups/{group}`, `POST /v1/groups/{group}/dispatch` | a group's members; a message for each of them |
 //!
 //! Names stand percent-encoded in paths, `/` as `%2F`. A message's id may be given in the header `Idempotency-Key`. Errors
 //! are problem documents (RFC 9457) with a stable `code`.
@@ -16,6 +21,7 @@
 mod problem;
 mod routes;
 mod socket;
+mod supervision;
 pub mod view;
 
 use std::future::Future;

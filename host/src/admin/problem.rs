@@ -1,11 +1,13 @@
 //! Errors as problem documents (RFC 9457).
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::model::{CallError, NameError, SendError};
+use crate::model::{CallError, ErrorCode, HostError, NameError, SendError};
 use crate::store::StoreError;
 
 /// Seconds after which a client that was turned away may try again.
@@ -15,15 +17,20 @@ const RETRY_AFTER_S: &str = "1";
 #[derive(Debug, Clone)]
 pub(super) struct Problem {
     status: StatusCode,
-    code: &'static str,
+    code: Cow<'static, str>,
     title: &'static str,
     detail: String,
     members: Map<String, Value>,
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, title, detail: detail.into(), members: Map::new() }
+    pub(super) fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { status, code: code.into(), title, detail: detail.into(), members: Map::new() }
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
@@ -36,7 +43,7 @@ impl Problem {
     }
 
     pub(super) fn too_large(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The message is too large", detail)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
     }
 
     fn with(mut self, member: &str, value: Value) -> Self {
@@ -104,6 +111,44 @@ impl From<SendError> for Problem {
     }
 }
 
+impl From<HostError> for Problem {
+    fn from(error: HostError) -> Self {
+        let (status, title) = of_host(error.code());
+        let detail = error.to_string();
+        let problem = |detail: &str| Self::new(status, error.code().to_string(), title, detail);
+        match error.cure() {
+            // What to do is a member of its own here.
+            Some(cure) => {
+                let without = detail.strip_suffix(&format!(" ({cure})")).unwrap_or(&detail);
+                problem(without).with("hint", json!(cure))
+            }
+            None => problem(&detail),
+        }
+    }
+}
+
+/// The status and title of what the host refuses.
+fn of_host(code: ErrorCode) -> (StatusCode, &'static str) {
+    match code {
+        ErrorCode::UnknownActor => (StatusCode::NOT_FOUND, "There is no such actor"),
+        ErrorCode::UnknownSupervisor => (StatusCode::NOT_FOUND, "There is no such supervisor"),
+        ErrorCode::UnknownPlugin => (StatusCode::NOT_FOUND, "There is no such plugin"),
+        ErrorCode::AlreadyStarted => (StatusCode::CONFLICT, "The name is taken"),
+        ErrorCode::AlreadyPresent => (StatusCode::CONFLICT, "The child is there and does not run"),
+        ErrorCode::Running => (StatusCode::CONFLICT, "The child runs"),
+        ErrorCode::Restarting => (StatusCode::CONFLICT, "The child is about to be started again"),
+        ErrorCode::MaxChildren => (StatusCode::CONFLICT, "The supervisor has as many children as it may have"),
+        ErrorCode::Stopped => (StatusCode::CONFLICT, "It was stopped before it was ready"),
+        ErrorCode::ChildSpec => (StatusCode::UNPROCESSABLE_ENTITY, "The child specification cannot be used"),
+        ErrorCode::Start => (StatusCode::UNPROCESSABLE_ENTITY, "The child would not start"),
+        ErrorCode::Denied => (StatusCode::FORBIDDEN, "It was not granted"),
+        ErrorCode::State => (StatusCode::CONFLICT, "The actor's state cannot be had"),
+        ErrorCode::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "The host is going down"),
+        ErrorCode::Store => (StatusCode::SERVICE_UNAVAILABLE, "The store did not answer as it should"),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "The host could not do it"),
+    }
+}
+
 impl From<NameError> for Problem {
     fn from(error: NameError) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-name", "The name cannot be used", error.to_string())
@@ -161,6 +206,37 @@ mod tests {
                 "held" => assert_eq!(document["hold"]["sequence"], 3),
                 _ => {}
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_host_refuses_has_its_status_and_says_what_to_do_apart() {
+        let cases = [
+            (ErrorCode::UnknownActor, 404),
+            (ErrorCode::UnknownSupervisor, 404),
+            (ErrorCode::UnknownPlugin, 404),
+            (ErrorCode::AlreadyStarted, 409),
+            (ErrorCode::AlreadyPresent, 409),
+            (ErrorCode::Running, 409),
+            (ErrorCode::Restarting, 409),
+            (ErrorCode::MaxChildren, 409),
+            (ErrorCode::Stopped, 409),
+            (ErrorCode::State, 409),
+            (ErrorCode::Denied, 403),
+            (ErrorCode::ChildSpec, 422),
+            (ErrorCode::Start, 422),
+            (ErrorCode::ShuttingDown, 503),
+            (ErrorCode::Store, 503),
+            (ErrorCode::Engine, 500),
+        ];
+        for (code, status) in cases {
+            let response = Problem::from(HostError::new(code, "what").hint("do this")).into_response();
+            assert_eq!(response.status().as_u16(), status, "{code}");
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), status == 503, "{code}");
+            let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("in memory");
+            let document: Value = serde_json::from_slice(&bytes).expect("JSON");
+            assert_eq!(document["code"], code.to_string());
+            assert_eq!((&document["detail"], &document["hint"]), (&json!("what"), &json!("do this")));
         }
     }
 }

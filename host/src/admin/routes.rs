@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use super::BODY_TIMEOUT;
 use super::problem::Problem;
+use super::supervision;
 use super::view::{self, DeadMessage, StoredActor, StoredPage};
 use crate::host::{ActorInfo, CallOptions, Host, PluginInfo};
 use crate::model::{ActorName, Body, MessageId, NameError, Phase, SendError};
@@ -37,15 +38,15 @@ const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1_000;
 
 #[derive(Debug)]
-struct Context {
-    host: Host,
-    request_bytes: usize,
+pub(super) struct Context {
+    pub(super) host: Host,
+    pub(super) request_bytes: usize,
     since: Instant,
 }
 
-type Shared = State<Arc<Context>>;
-type Name = Result<Path<String>, PathRejection>;
-type Asked<T> = Result<Query<T>, QueryRejection>;
+pub(super) type Shared = State<Arc<Context>>;
+pub(super) type Name = Result<Path<String>, PathRejection>;
+pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 
 pub(super) fn router(host: Host, request_bytes: usize) -> Router {
     let context = Arc::new(Context { host, request_bytes, since: Instant::now() });
@@ -59,6 +60,7 @@ pub(super) fn router(host: Host, request_bytes: usize) -> Router {
         .route("/v1/store", get(store))
         .route("/v1/store/{name}", get(stored))
         .route("/v1/dead-letters", get(dead_letters))
+        .merge(supervision::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(Arc::clone(&context), close_at_the_end))
@@ -154,7 +156,7 @@ async fn call(
 ) -> Result<Response, Problem> {
     let name = read_name(name)?;
     let options = CallOptions { id: read_id(&headers)?, timeout: read_timeout(&read_query(query)?)? };
-    let body = read_body(&context, &name, body).await?;
+    let body = read_message(&context, name.as_str(), body).await?;
     let reply = context.host.call(&name, body, options).await?;
     let media_type = context.host.media_type(&name).and_then(|media| HeaderValue::try_from(media).ok());
     let media_type = media_type.unwrap_or(HeaderValue::from_static(BYTES_TYPE));
@@ -163,7 +165,7 @@ async fn call(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NoQuery {}
+pub(super) struct NoQuery {}
 
 async fn cast(
     State(context): Shared,
@@ -175,7 +177,7 @@ async fn cast(
     let name = read_name(name)?;
     read_query(query)?;
     let id = read_id(&headers)?;
-    let body = read_body(&context, &name, body).await?;
+    let body = read_message(&context, name.as_str(), body).await?;
     let id = context.host.cast(&name, body, id)?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response())
 }
@@ -212,14 +214,14 @@ async fn dead_letters(State(context): Shared) -> Json<Value> {
     Json(json!({ "dead_letters": letters }))
 }
 
-fn read_name(name: Name) -> Result<ActorName, Problem> {
+pub(super) fn read_name(name: Name) -> Result<ActorName, Problem> {
     let Path(name) = name.map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "bad-name", "The name cannot be used", error.body_text())
     })?;
     Ok(ActorName::new(&name)?)
 }
 
-fn read_query<T>(query: Asked<T>) -> Result<T, Problem> {
+pub(super) fn read_query<T>(query: Asked<T>) -> Result<T, Problem> {
     query.map(|Query(query)| query).map_err(|error| Problem::bad_request(error.body_text()))
 }
 
@@ -243,7 +245,6 @@ fn read_id(headers: &HeaderMap) -> Result<Option<MessageId>, Problem> {
     Ok(Some(id))
 }
 
-/// The whole body, unless the host takes no more work: then nobody waits for it.
 /// Reads a body that nobody wants, within bounds: a client that is answered while it still writes may take the connection
 /// for broken, and its message for one that may have been seen.
 async fn discard(body: HttpBody) {
@@ -260,25 +261,43 @@ async fn forget(mut body: HttpBody) {
     }
 }
 
-async fn read_body(context: &Context, name: &ActorName, body: HttpBody) -> Result<Body, Problem> {
+/// Why there is no body.
+#[derive(Debug)]
+pub(super) enum Unread {
+    Stopping,
+    TooLarge,
+    Told(Problem),
+}
+
+/// A message for `to`, an actor or a group.
+pub(super) async fn read_message(context: &Context, to: &str, body: HttpBody) -> Result<Body, Problem> {
+    let limit = context.request_bytes;
+    read_body(context, body, limit).await.map_err(|unread| match unread {
+        Unread::Stopping => Problem::stopping(to),
+        Unread::TooLarge => Problem::too_large(format!("no actor here takes a message of more than {limit} bytes")),
+        Unread::Told(problem) => problem,
+    })
+}
+
+/// The whole body, unless the host takes no more work: then nobody waits for it.
+pub(super) async fn read_body(context: &Context, body: HttpBody, limit: usize) -> Result<Body, Unread> {
     if !context.host.is_ready() {
         discard(body).await;
-        return Err(Problem::stopping(name.as_str()));
+        return Err(Unread::Stopping);
     }
-    let limit = context.request_bytes;
-    let too_large = || Problem::too_large(format!("no actor here takes a message of more than {limit} bytes"));
     if body.size_hint().lower() > limit as u64 {
         discard(body).await;
-        return Err(too_large());
+        return Err(Unread::TooLarge);
     }
     let read = timeout(BODY_TIMEOUT, to_bytes(body, limit)).await.map_err(|_| {
         let detail = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-request", "The request took too long", detail)
+        Unread::Told(Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-request", "The request took too long", detail))
     })?;
     let bytes = read.map_err(|error| {
         let limited = std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
-        if limited { too_large() } else { Problem::bad_request(format!("the body could not be read: {error}")) }
+        let told = || Unread::Told(Problem::bad_request(format!("the body could not be read: {error}")));
+        if limited { Unread::TooLarge } else { told() }
     })?;
     // It may have begun to stop while the body came.
-    if context.host.is_ready() { Ok(bytes) } else { Err(Problem::stopping(name.as_str())) }
+    if context.host.is_ready() { Ok(bytes) } else { Err(Unread::Stopping) }
 }

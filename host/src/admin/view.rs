@@ -77,7 +77,7 @@ pub struct Facts {
 /// A message that waits in a record.
 #[derive(Debug, Clone, Serialize)]
 pub struct Waiting {
-    /// `call`, `cast`, `timer` or `down`.
+    /// `call`, `cast`, `timer`, `down` or `other`.
     pub kind: &'static str,
     /// Its id, or the timer's name, or the actor that ended.
     pub id: String,
@@ -116,7 +116,7 @@ pub struct DeadMessage {
     pub from: Option<ActorName>,
     /// Its id.
     pub id: String,
-    /// `call`, `cast`, `timer` or `down`.
+    /// `call`, `cast`, `timer`, `down` or `other`.
     pub kind: &'static str,
     /// Its content, as much as is kept.
     #[serde(flatten)]
@@ -186,6 +186,7 @@ impl From<&Message> for Waiting {
             Message::Cast(request) => ("cast", request.id.to_string(), request.sender.clone(), &request.body),
             Message::Timer(name) => ("timer", name.clone(), None, &[]),
             Message::Down(actor, reason) => ("down", actor.to_string(), None, reason.as_bytes()),
+            Message::Other(kind, body) => ("other", kind.clone(), None, body),
         };
         Self { kind, id, from, body: Shown::of(body) }
     }

@@ -3,6 +3,7 @@
 //! Whoever sends a message wants to know whether it was seen. So an error here says one of two things: it certainly was
 //! not, or nobody knows.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -76,6 +77,9 @@ impl Ask<'_> {
 pub(super) struct Problem {
     pub(super) code: String,
     pub(super) detail: String,
+    /// What to do about it, where the host knows.
+    #[serde(default)]
+    pub(super) hint: Option<String>,
 }
 
 impl Answer {
@@ -87,6 +91,7 @@ impl Answer {
         let foreign = |_| Problem {
             code: format!("http-{}", self.status.as_u16()),
             detail: format!("the host answered {}", self.status),
+            hint: None,
         };
         Some(serde_json::from_slice(&self.body).unwrap_or_else(foreign))
     }
@@ -193,12 +198,12 @@ impl Client {
     pub(super) async fn refused(&mut self, problem: &Problem, actor: Option<&str>) -> Failure {
         let failure = Failure::new(format!("{} [{}]", problem.detail, problem.code));
         let hint = match (problem.code.as_str(), actor) {
-            ("unknown-actor", Some(actor)) => Some(self.meant(actor).await),
+            ("unknown-actor", Some(actor)) => Some(self.meant("actors", actor, "`baton ps` lists the actors").await),
             ("not-stored", _) => Some("`baton store ls` lists what is stored".to_owned()),
             ("unavailable" | "mailbox-full", _) => {
                 Some("it was not seen: try again later, or with --wait 30s".to_owned())
             }
-            _ => None,
+            _ => problem.hint.clone(),
         };
         match hint {
             Some(hint) => failure.hint(hint),
@@ -206,21 +211,35 @@ impl Client {
         }
     }
 
-    async fn meant(&mut self, actor: &str) -> String {
+    /// The failure for a problem with `child`, or with the supervisor that it is to stand under. Either may be a name that
+    /// was mistyped.
+    pub(super) async fn refused_child(&mut self, problem: &Problem, child: &str, supervisor: Option<&str>) -> Failure {
+        let meant = match problem.code.as_str() {
+            "unknown-actor" => Some(child),
+            "unknown-supervisor" => supervisor,
+            _ => None,
+        };
+        match meant {
+            Some(name) => {
+                let hint = self.meant("tree", name, "`baton tree` shows who is there").await;
+                Failure::new(format!("{} [{}]", problem.detail, problem.code)).hint(hint)
+            }
+            None => self.refused(problem, None).await,
+        }
+    }
+
+    /// The name in a listing, `actors` or `tree`, that was perhaps meant; else `otherwise`.
+    pub(super) async fn meant(&mut self, listing: &str, name: &str, otherwise: &str) -> String {
         #[derive(Deserialize)]
         struct Named {
             name: String,
         }
-        #[derive(Deserialize)]
-        struct Actors {
-            actors: Vec<Named>,
-        }
-        let answer = self.ask(&Ask::get("/v1/actors")).await.ok();
-        let known = answer.and_then(|answer| serde_json::from_slice::<Actors>(&answer.body).ok());
-        let names = known.iter().flat_map(|known| known.actors.iter().map(|named| named.name.as_str()));
-        match closest(actor, names) {
+        let answer = self.ask(&Ask::get(format!("/v1/{listing}"))).await.ok();
+        let known = answer.and_then(|answer| serde_json::from_slice::<HashMap<String, Vec<Named>>>(&answer.body).ok());
+        let names = known.iter().flat_map(HashMap::values).flatten().map(|named| named.name.as_str());
+        match closest(name, names) {
             Some(name) => format!("did you mean `{name}`?"),
-            None => "`baton ps` lists the actors".to_owned(),
+            None => otherwise.to_owned(),
         }
     }
 
@@ -241,7 +260,12 @@ impl Client {
 
 /// The path of an actor's or a stored actor's page.
 pub(super) fn path_of(room: &str, actor: &str, rest: &str) -> String {
-    format!("/v1/{room}/{}{rest}", utf8_percent_encode(actor, NAME))
+    format!("/v1/{room}/{}{rest}", escaped(actor))
+}
+
+/// A name as it stands in a path or a query.
+pub(super) fn escaped(name: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(name, NAME)
 }
 
 fn request(ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, Lost> {

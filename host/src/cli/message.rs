@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn only_what_was_certainly_not_seen_is_sent_again_unasked() {
-        let problem = |code: &str| Outcome::Problem(Problem { code: code.into(), detail: String::new() });
+        let problem = |code: &str| Outcome::Problem(Problem { code: code.into(), detail: String::new(), hint: None });
         let unknown = || Outcome::Unknown(String::new());
         let cases = [
             (Outcome::Unreachable(String::new()), true),

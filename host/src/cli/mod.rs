@@ -2,7 +2,9 @@
 
 mod batch;
 mod body;
+mod child;
 mod client;
+mod group;
 mod inspect;
 mod message;
 mod output;
@@ -11,6 +13,7 @@ mod ps;
 mod run;
 mod signals;
 mod store;
+mod tree;
 mod wait;
 
 use std::path::PathBuf;
@@ -25,7 +28,7 @@ Exit codes:
   0    all is well
   1    it failed: a call brought no reply, a line of a batch failed, the host did not start
   2    wrong usage, or a problem in the configuration
-  3    the host has stopped, and something could not be saved: the actors are named
+  3    the host, or what `stop` was told to stop, has stopped, and something could not be saved: the actors are named
   4    no host answers
   130  ended at once by a second SIGINT; 143 by a second SIGTERM";
 
@@ -70,6 +73,30 @@ enum Command {
     Cast(message::CastOptions),
     /// List the actors of the running host
     Ps(Listing),
+    /// Show who supervises whom
+    ///
+    /// STATE is where the actor stands, or else the child; WHAT is an actor's plugin or a supervisor's strategy; INTENSITY
+    /// is how many restarts a supervisor allows within how many seconds.
+    Tree(Listing),
+    /// List the children of a supervisor, or of the root, in the order of their start
+    Children(tree::ChildrenOptions),
+    /// Say where a name is in the tree
+    Whereis(tree::WhereisOptions),
+    /// List the members of a group, in the order in which they came
+    Group(group::Options),
+    /// Start a child that does not run, an actor of a template, or, with --plugin, a new actor
+    Start(child::StartOptions),
+    /// Stop a child, wait until it is gone, and say what was saved
+    ///
+    /// A child of the configuration stays in the tree, and `start` starts it again with its state. Everything else is
+    /// removed from the tree; its state is kept for the next actor of its name.
+    Stop(child::Named),
+    /// Stop a child and start it again, its state handed over; it counts as no restart
+    Restart(child::Named),
+    /// End a child at once: nothing is saved, and its supervisor does what it does after a crash
+    Kill(child::Named),
+    /// Remove a child that does not run from the tree; its state is kept
+    Delete(child::Named),
     /// Show what a plugin file says of itself; needs no host
     Inspect(inspect::Options),
     /// Look into the store: through the running host, or, where none runs, by opening it
@@ -99,6 +126,15 @@ pub(crate) fn main() -> ExitCode {
         Command::Call(options) => block_on(message::call(&cli.place, options)),
         Command::Cast(options) => block_on(message::cast(&cli.place, options)),
         Command::Ps(options) => block_on(ps::ps(&cli.place, &options)),
+        Command::Tree(options) => block_on(tree::tree(&cli.place, &options)),
+        Command::Children(options) => block_on(tree::children(&cli.place, &options)),
+        Command::Whereis(options) => block_on(tree::whereis(&cli.place, &options)),
+        Command::Group(options) => block_on(group::group(&cli.place, &options)),
+        Command::Start(options) => block_on(child::start(&cli.place, &options)),
+        Command::Stop(options) => block_on(child::stop(&cli.place, &options)),
+        Command::Restart(options) => block_on(child::restart(&cli.place, &options)),
+        Command::Kill(options) => block_on(child::kill(&cli.place, &options)),
+        Command::Delete(options) => block_on(child::delete(&cli.place, &options)),
         Command::Inspect(options) => block_on(inspect::inspect(&options)),
         Command::Store(command) => block_on(store::store(&cli.place, command)),
     };
@@ -134,9 +170,16 @@ mod tests {
             let cli = Cli::try_parse_from(words.split(' ')).expect(words);
             assert_eq!(cli.place.data_dir, Some(PathBuf::from("d")));
         }
-        for words in
-            ["baton", "baton call a", "baton call a b --batch f", "baton call --wait soon a b", "baton frobnicate"]
-        {
+        for words in [
+            "baton",
+            "baton call a",
+            "baton call a b --batch f",
+            "baton call --wait soon a b",
+            "baton frobnicate",
+            "baton start a --args 1",
+            "baton start a --plugin p --shutdown soon",
+            "baton start a --plugin p --restart never",
+        ] {
             assert!(Cli::try_parse_from(words.split(' ')).is_err(), "{words}");
         }
     }

@@ -45,11 +45,8 @@ pub(super) fn run(place: &Place, options: &Options) -> Result<(), Failure> {
         config.data_dir.clone_from(dir);
     }
     log(options.log.as_deref().unwrap_or(&config.log), options.log_format)?;
-    for (actor, own) in config.cut_short() {
-        let above = config.shutdown_timeout.unwrap_or_default().as_millis();
-        tracing::warn!(
-            "`{actor}` may take {own} to stop, and the host {above} ms: the tighter one wins (`shutdown_timeout_ms`)"
-        );
+    for cut in config.cut_short() {
+        tracing::warn!("{cut}: the tighter one wins");
     }
     // Known before anything starts, so told before anything starts.
     socket_path(&config.data_dir)?;
@@ -72,7 +69,7 @@ fn log(filter: &str, format: LogFormat) -> Result<(), Failure> {
 }
 
 async fn serve(config: Config, recover: bool, mut asked: signals::Asked) -> Result<(), Failure> {
-    let (request_bytes, listed) = (config.largest_message_bytes(), config.actors.len());
+    let (request_bytes, listed) = (config.largest_message_bytes(), config.actors().count());
     // A host that is half started cannot be stopped in good order, so a signal meanwhile waits for it.
     let host = build(&config, recover).await?;
     let started = check_names(&config, &host).and_then(|()| Ok(Socket::bind(&config.data_dir)?));
@@ -119,10 +116,10 @@ async fn build(config: &Config, recover: bool) -> Result<Host, HostError> {
         builder = builder.instances(instances);
     }
     for plugin in &config.plugins {
-        builder = builder.plugin_file(&plugin.path);
+        builder = builder.plugin_file(&plugin.path).granted(plugin.grants.clone());
     }
-    for actor in &config.actors {
-        builder = builder.actor(actor.clone());
+    for child in &config.children {
+        builder = builder.child(child.clone());
     }
     for template in &config.templates {
         builder = builder.template(template.clone());

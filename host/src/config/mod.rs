@@ -3,15 +3,23 @@
 //! Every problem is reported, not only the first one, each with its line and with what was perhaps meant.
 
 mod args;
+mod child;
+mod limits;
+mod plugin;
 mod problem;
 mod section;
 mod settings;
+mod tree;
 
+use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::{ActorSpec, Limits, PluginName, Shutdown, Template};
+use crate::model::{
+    ActorName, ActorSpec, ChildSpec, CutShort, Grants, Limits, PluginName, SUPERVISOR_DEPTH, Shutdown, SupervisorSpec,
+    Template,
+};
 
 pub use problem::{Problem, closest};
 
@@ -35,34 +43,68 @@ pub struct Config {
     pub log: String,
     /// The plugins to load.
     pub plugins: Vec<PluginFile>,
-    /// The actors to start.
-    pub actors: Vec<ActorSpec>,
+    /// What stands under the root, with all that is below it, in the order in which it starts.
+    pub children: Vec<ChildSpec>,
     /// The actors to start when they are first called.
     pub templates: Vec<Template>,
 }
 
 impl Config {
+    /// The actors to start, under the root and below supervisors, in the order of the tree.
+    pub fn actors(&self) -> impl Iterator<Item = &ActorSpec> {
+        self.children.iter().flat_map(ChildSpec::actors)
+    }
+
     /// The largest message that any actor takes, in bytes.
     #[must_use]
     pub fn largest_message_bytes(&self) -> usize {
-        let actors = self.actors.iter().map(|spec| spec.limits.message_bytes);
+        let actors = self.actors().map(|spec| spec.limits.message_bytes);
         let templates = self.templates.iter().map(|template| template.spec().limits.message_bytes);
         actors.chain(templates).max().unwrap_or(Limits::default().message_bytes)
     }
 
-    /// Actors that the host's own shutdown timeout may cut short: a name or pattern each, with its longer one.
+    /// Actors, and patterns of actors, that may get less time to stop than they are given, since a supervisor above them or
+    /// the host itself has less.
     #[must_use]
-    pub fn cut_short(&self) -> Vec<(String, Shutdown)> {
-        let Some(above) = self.shutdown_timeout else { return Vec::new() };
-        let longer = |shutdown: &Shutdown| match shutdown {
-            Shutdown::BrutalKill => false,
-            Shutdown::After(own) => *own > above,
-            Shutdown::Infinity => true,
-        };
-        let actors = self.actors.iter().map(|spec| (spec.name.to_string(), spec.shutdown));
-        let templates = self.templates.iter().map(|t| (t.pattern.to_string(), t.spec().shutdown));
-        actors.chain(templates).filter(|(_, shutdown)| longer(shutdown)).collect()
+    pub fn cut_short(&self) -> Vec<CutShort> {
+        let whose = "the host (`shutdown_timeout_ms`)";
+        let supervisors = self.supervisors();
+        let children = self.children.iter().flat_map(|child| child.cut_short(self.shutdown_timeout, whose));
+        let templates = self.templates.iter().flat_map(|template| {
+            let found = branch(template, &supervisors).cut_short(self.shutdown_timeout, whose);
+            found.into_iter().map(|cut| CutShort { child: template.pattern.to_string(), ..cut })
+        });
+        children.chain(templates).collect()
     }
+
+    /// Each supervisor's own time to stop, and the supervisor above it.
+    fn supervisors(&self) -> Supervisors<'_> {
+        let mut found = HashMap::new();
+        let mut waiting: Vec<_> = self.children.iter().map(|child| (child, None)).collect();
+        while let Some((child, above)) = waiting.pop() {
+            if let ChildSpec::Supervisor(spec) = child {
+                found.insert(&spec.name, (spec.shutdown, above));
+                waiting.extend(child.children().iter().map(|child| (child, Some(&spec.name))));
+            }
+        }
+        found
+    }
+}
+
+type Supervisors<'c> = HashMap<&'c ActorName, (Shutdown, Option<&'c ActorName>)>;
+
+/// An actor of this template and the supervisors above it, without their other children.
+fn branch(template: &Template, supervisors: &Supervisors<'_>) -> ChildSpec {
+    let mut branch = ChildSpec::from(template.spec().clone());
+    let mut above = template.supervisor.as_ref();
+    // Bounded, whatever a tree was made of by hand.
+    for _ in 0..SUPERVISOR_DEPTH {
+        let Some((name, (shutdown, next))) = above.and_then(|name| supervisors.get_key_value(name)) else { break };
+        let supervisor = SupervisorSpec { shutdown: *shutdown, ..SupervisorSpec::new((*name).clone()) };
+        branch = supervisor.child(branch).into();
+        above = *next;
+    }
+    branch
 }
 
 /// A plugin to load.
@@ -72,6 +114,8 @@ pub struct PluginFile {
     pub path: PathBuf,
     /// The name that it must describe itself with, where the file says one.
     pub name: Option<PluginName>,
+    /// What its actors may do.
+    pub grants: Grants,
 }
 
 /// What the check asks of the file system; a table in tests.

@@ -63,6 +63,11 @@ impl Problems {
         self.found.push(Problem { file: self.file.clone(), line, message: message.into() });
     }
 
+    /// Whether nothing was wrong so far.
+    pub(super) fn none(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// What was made, if nothing was wrong.
     pub(super) fn or<T>(mut self, made: Option<T>) -> Result<T, Vec<Problem>> {
         match made {

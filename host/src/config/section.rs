@@ -1,5 +1,7 @@
 //! One table of the file, whose keys are asked for one by one: what nobody asked for is unknown.
 
+use std::collections::HashMap;
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
@@ -52,16 +54,14 @@ impl<'t> Section<'t> {
         self.table.contains_key(key)
     }
 
+    /// Whether the table `key` has `inner`.
+    pub(super) fn has_in(&self, key: &str, inner: &str) -> bool {
+        let table = self.table.get(key).and_then(|value| value.get_ref().as_table());
+        table.is_some_and(|table| table.contains_key(inner))
+    }
+
     fn wrong(&self, key: &str, value: Value<'t>, expected: &str, problems: &mut Problems) {
-        let found = match value.get_ref() {
-            DeValue::String(text) => shown(text),
-            DeValue::Integer(number) => number.to_string(),
-            DeValue::Float(number) => number.to_string(),
-            DeValue::Boolean(value) => value.to_string(),
-            DeValue::Datetime(_) => "a date".to_owned(),
-            DeValue::Array(_) => "an array".to_owned(),
-            DeValue::Table(_) => "a table".to_owned(),
-        };
+        let found = told(value);
         problems.add(value.span().start, format!("`{key}` in {} is {found}; expected {expected}", self.label));
     }
 
@@ -87,7 +87,7 @@ impl<'t> Section<'t> {
     }
 
     /// A string that `read` takes, or that is a problem with its words.
-    pub(super) fn read<T, E: std::fmt::Display>(
+    pub(super) fn read<T, E: Display>(
         &mut self,
         key: &'static str,
         text: Option<&str>,
@@ -116,6 +116,62 @@ impl<'t> Section<'t> {
             self.wrong(key, value, &expected, problems);
         }
         number
+    }
+
+    pub(super) fn boolean(&mut self, key: &'static str, problems: &mut Problems) -> Option<bool> {
+        let value = self.take(key)?;
+        let found = value.get_ref().as_bool();
+        if found.is_none() {
+            self.wrong(key, value, "true or false", problems);
+        }
+        found
+    }
+
+    /// The texts in the array `key`, each as `read` takes it: at most `limit`, none twice.
+    pub(super) fn list<T: PartialEq, E: Display>(
+        &mut self,
+        key: &'static str,
+        limit: usize,
+        read: impl Fn(&str) -> Result<T, E>,
+        problems: &mut Problems,
+    ) -> Vec<T> {
+        let Some(value) = self.take(key) else { return Vec::new() };
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong(key, value, "an array of texts in quotes", problems);
+            return Vec::new();
+        };
+        let label = &self.label;
+        if items.len() > limit {
+            let text = format!("`{key}` in {label} has {} entries; at most {limit} are allowed", items.len());
+            problems.add(value.span().start, text);
+        }
+        let mut list = Vec::new();
+        for item in items.iter().take(limit) {
+            let what = match item.get_ref().as_str().map(&read) {
+                Some(Ok(read)) if !list.contains(&read) => {
+                    list.push(read);
+                    continue;
+                }
+                Some(Ok(_)) => format!("{} is there twice", told(item)),
+                Some(Err(error)) => error.to_string(),
+                None => format!("{} is no text in quotes", told(item)),
+            };
+            problems.add(item.span().start, format!("`{key}` in {label}: {what}"));
+        }
+        list
+    }
+
+    /// All its pairs, whatever their keys are, each with its place. A value that is no text is a problem.
+    pub(super) fn texts(&self, problems: &mut Problems) -> Vec<(&'t str, &'t str, usize)> {
+        let mut pairs = Vec::new();
+        for (key, value) in self.table {
+            let name: &str = key.get_ref();
+            match value.get_ref() {
+                DeValue::String(text) => pairs.push((name, &**text, key.span().start)),
+                _ => self.wrong(plain(name).as_str(), value, "text in quotes", problems),
+            }
+        }
+        pairs
     }
 
     /// One of `words`, or an integer within `range` where one is given.
@@ -160,8 +216,8 @@ impl<'t> Section<'t> {
         Some(Section::new(label, place, table))
     }
 
-    /// The tables of `[[key]]`, in the order of the file.
-    pub(super) fn tables(&mut self, key: &'static str, problems: &mut Problems) -> Vec<(usize, &'t DeTable<'t>)> {
+    /// The tables of `[[key]]`, in the order of the file, each labelled by its `title` where it has one, else by its place.
+    pub(super) fn tables(&mut self, key: &'static str, title: &str, problems: &mut Problems) -> Vec<Section<'t>> {
         let Some(value) = self.take(key) else { return Vec::new() };
         let expected = format!("tables that begin with [[{key}]]");
         let DeValue::Array(items) = value.get_ref() else {
@@ -170,16 +226,21 @@ impl<'t> Section<'t> {
         };
         let mut tables = Vec::new();
         for item in items.iter() {
-            match item.get_ref() {
-                DeValue::Table(table) => tables.push((item.span().start, table)),
-                _ => self.wrong(key, item, &expected, problems),
-            }
+            let DeValue::Table(table) = item.get_ref() else {
+                self.wrong(key, item, &expected, problems);
+                continue;
+            };
+            let label = match table.get(title).and_then(|value| value.get_ref().as_str()) {
+                Some(name) => format!("[[{key}]] {}", shown(name)),
+                None => format!("[[{key}]] number {}", tables.len() + 1),
+            };
+            tables.push(Section::new(label, item.span().start, table));
         }
         tables
     }
 
     /// Ends the reading: keys that nobody asked for are problems.
-    pub(super) fn finish(self, elsewhere: &[Elsewhere], problems: &mut Problems) {
+    pub(super) fn finish(&self, elsewhere: &[Elsewhere], problems: &mut Problems) {
         for (key, _) in self.table {
             let name: &str = key.get_ref();
             if self.asked.contains(&name) {
@@ -189,9 +250,7 @@ impl<'t> Section<'t> {
                 Some(meant) => format!("; did you mean `{meant}`?"),
                 None => elsewhere.iter().find_map(|other| other.meant(name)).unwrap_or_default(),
             };
-            let short = shown(name);
-            let short = short.trim_matches('"');
-            problems.add(key.span().start, format!("unknown key `{short}` in {}{meant}", self.label));
+            problems.add(key.span().start, format!("unknown key `{}` in {}{meant}", plain(name), self.label));
         }
     }
 }
@@ -201,6 +260,55 @@ impl Elsewhere {
         let meant = closest(name, self.keys.iter().copied())?;
         Some(format!("; did you mean `{meant}`, which belongs {}?", self.place))
     }
+}
+
+/// Names that may be there once each, with where they were first.
+#[derive(Debug, Default)]
+pub(super) struct Once<'t>(HashMap<&'t str, (&'static str, usize)>);
+
+impl<'t> Once<'t> {
+    /// Takes `name`, which stands under `key` in a section of this kind, such as `[[actor]]`. False: it was there before,
+    /// which is a problem.
+    pub(super) fn take(
+        &mut self,
+        name: &'t str,
+        kind: &'static str,
+        (section, key): (&Section<'_>, &str),
+        problems: &mut Problems,
+    ) -> bool {
+        let place = section.place(key);
+        let Some((other, first)) = self.0.get(name) else {
+            self.0.insert(name, (kind, problems.line(place)));
+            return true;
+        };
+        let name = shown(name);
+        let text = match *other == kind {
+            true => format!("{kind} {name} is there twice, first in line {first}"),
+            false => format!(
+                "{kind} {name} has the name of the {other} in line {first}; actors and supervisors need different ones"
+            ),
+        };
+        problems.add(place, text);
+        false
+    }
+}
+
+/// A value as a problem names it.
+fn told(value: Value<'_>) -> String {
+    match value.get_ref() {
+        DeValue::String(text) => shown(text),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::Array(_) => "an array".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+/// A key of the file as a problem shows it, between quotes of the problem's own.
+fn plain(key: &str) -> String {
+    shown(key).trim_matches('"').to_owned()
 }
 
 fn integer_of(value: Value<'_>) -> Option<u64> {

@@ -1,3 +1,5 @@
+mod tree;
+
 use std::collections::HashMap;
 
 use super::*;
@@ -45,8 +47,14 @@ fn who_may_be_cut_short_is_known_before_the_start() {
         "[[actors]]\npattern = \"all/*\"\nplugin = \"counter\"\nshutdown = \"infinity\"\n",
     ];
     let config = good(&text.concat());
-    let named: Vec<_> = config.cut_short().into_iter().map(|(name, own)| format!("{name}: {own}")).collect();
-    assert_eq!(named, ["long: 1001 ms", "all/*: infinity"]);
+    let told: Vec<_> = config.cut_short().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "`long` has a shutdown of 1001 ms, and the host (`shutdown_timeout_ms`) gives it 1000 ms at most",
+            "`all/*` has a shutdown of infinity, and the host (`shutdown_timeout_ms`) gives it 1000 ms at most",
+        ]
+    );
     assert!(Config { shutdown_timeout: None, ..config }.cut_short().is_empty());
 }
 
@@ -56,7 +64,7 @@ fn an_empty_file_gives_the_defaults() {
     assert_eq!(config.data_dir, Path::new("/etc/baton/data"));
     assert_eq!(config.shutdown_timeout, Some(Duration::from_secs(30)));
     assert_eq!((config.instances, config.log.as_str()), (None, "info"));
-    assert!(config.plugins.is_empty() && config.actors.is_empty() && config.templates.is_empty());
+    assert!(config.plugins.is_empty() && config.children.is_empty() && config.templates.is_empty());
     assert_eq!(config.largest_message_bytes(), Limits::default().message_bytes);
 }
 
@@ -99,9 +107,10 @@ limits = { message_bytes = 0x500000 }
     assert_eq!(config.data_dir, Path::new("/var/lib/baton"));
     assert_eq!((config.shutdown_timeout, config.instances), (None, Some(50_000)));
     assert_eq!(config.log, "warn,baton_host::actor=debug");
-    assert_eq!(config.plugins, [PluginFile { path: "/etc/baton/counter.wasm".into(), name: None }]);
+    let path = "/etc/baton/counter.wasm".into();
+    assert_eq!(config.plugins, [PluginFile { path, name: None, grants: Grants::default() }]);
 
-    let actor = &config.actors[0];
+    let actor = config.actors().next().expect("one");
     assert_eq!((actor.name.as_str(), actor.plugin.as_str()), ("counter/1", "counter"));
     assert_eq!(&actor.args[..], br#"{"start": 5}"#);
     assert_eq!((actor.restart, actor.on_bad_state), (Restart::Transient, BadStatePolicy::Hold));
@@ -152,7 +161,7 @@ plugin = "flights"
 "#,
     );
     let of = |index: usize| {
-        let limits = &config.actors[index].limits;
+        let limits = &config.actors().nth(index).expect("two").limits;
         (limits.mailbox_messages, limits.turn_sends, limits.timers, limits.snapshot_bytes)
     };
     assert_eq!(of(0), (10, 20, 3, Limits::default().snapshot_bytes));
@@ -161,14 +170,14 @@ plugin = "flights"
 
 #[test]
 fn the_built_in_limits_keep_to_their_own_ranges() {
-    let count = settings::every_limit_has_its_row(Limits::default());
+    let count = limits::every_limit_has_its_row(Limits::default());
     let json = serde_json::to_value(Limits::default()).expect("plain data");
     let rows = json.as_object().expect("a struct");
     assert_eq!(rows.len(), count);
     let lines: Vec<String> = rows.iter().map(|(key, value)| format!("{key} = {value}")).collect();
     let config =
         good(&format!("[limits]\n{}\n{COUNTER}[[actor]]\nname = \"a\"\nplugin = \"counter\"", lines.join("\n")));
-    assert_eq!(config.actors[0].limits, Limits::default());
+    assert_eq!(config.actors().next().expect("one").limits, Limits::default());
 }
 
 /// The text, and every problem in it, in the order of the lines.

@@ -150,6 +150,24 @@ pub enum ErrorCode {
     UnknownActor,
     /// The name is taken.
     AlreadyStarted,
+    /// A child of that name is there and does not run: start it again, or delete it.
+    AlreadyPresent,
+    /// No such supervisor runs.
+    UnknownSupervisor,
+    /// The child runs, which stands against what was asked.
+    Running,
+    /// The child is about to be started again, which stands against what was asked.
+    Restarting,
+    /// The supervisor has as many children as it may have.
+    MaxChildren,
+    /// The child specification cannot be used.
+    ChildSpec,
+    /// It was not granted.
+    Denied,
+    /// The actor could not be asked for its state.
+    State,
+    /// It was stopped before it was ready.
+    Stopped,
     /// The actor would not start.
     Start,
     /// The store cannot be used.
@@ -173,6 +191,15 @@ impl fmt::Display for ErrorCode {
             Self::UnknownPlugin => "unknown-plugin",
             Self::UnknownActor => "unknown-actor",
             Self::AlreadyStarted => "already-started",
+            Self::AlreadyPresent => "already-present",
+            Self::UnknownSupervisor => "unknown-supervisor",
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::MaxChildren => "max-children",
+            Self::ChildSpec => "child-spec",
+            Self::Denied => "denied",
+            Self::State => "state",
+            Self::Stopped => "stopped",
             Self::Start => "start",
             Self::Store => "store",
             Self::StoreDamaged => "store-damaged",

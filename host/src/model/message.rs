@@ -54,7 +54,16 @@ impl MessageId {
     /// a repeated turn repeats its ids. A chain that grew past the limit is folded into a digest.
     #[must_use]
     pub fn child(&self, ordinal: u32) -> Self {
-        let id = format!("{}.{ordinal}", self.0);
+        Self::folded(format!("{}.{ordinal}", self.0))
+    }
+
+    /// The id of the message with this id as one member of a group gets it: the same whoever else is a member.
+    #[must_use]
+    pub fn for_member(&self, member: &ActorName) -> Self {
+        Self::folded(format!("{}@{member}", self.0))
+    }
+
+    fn folded(id: String) -> Self {
         if id.len() <= ID_BYTES { Self(id.into()) } else { Self(super::Digest::of(id.as_bytes()).to_string().into()) }
     }
 
@@ -95,6 +104,10 @@ pub struct Request {
     pub body: Body,
 }
 
+/// The kind of [`Message::Other`] that tells an actor of the end of one that it is linked to. Its body is a JSON object with
+/// the members `actor` and `reason`.
+pub const EXIT: &str = "exit";
+
 /// What an actor is given to handle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message {
@@ -106,6 +119,8 @@ pub enum Message {
     Timer(String),
     /// An actor that this one watches has ended: its name, and why.
     Down(ActorName, String),
+    /// Something of another kind: the kind, and what it says. [`EXIT`] is one.
+    Other(String, Body),
 }
 
 impl Message {
@@ -116,6 +131,7 @@ impl Message {
             Self::Call(request) | Self::Cast(request) => request.body.len() + request.id.as_str().len(),
             Self::Timer(name) => name.len(),
             Self::Down(actor, reason) => actor.as_str().len() + reason.len(),
+            Self::Other(kind, body) => kind.len() + body.len(),
         }
     }
 }
@@ -144,6 +160,15 @@ mod tests {
             id = id.child(3);
             assert!(id.as_str().len() <= ID_BYTES);
         }
+    }
+
+    #[test]
+    fn each_member_of_a_group_gets_an_id_of_its_own() {
+        let (id, member) = (MessageId::new("m").expect("valid"), |n: &str| ActorName::new(n).expect("valid"));
+        assert_eq!(id.for_member(&member("w/1")).as_str(), "m@w/1");
+        let (long, longest) = (MessageId::new(&"x".repeat(ID_BYTES)).expect("valid"), "y".repeat(255));
+        let folded = long.for_member(&member(&longest));
+        assert!(folded.as_str().len() <= ID_BYTES && folded != long.for_member(&member("w/1")));
     }
 
     #[test]

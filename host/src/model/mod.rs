@@ -1,17 +1,30 @@
 //! The words that every other room uses: plain data, no I/O, no runtime, no engine, no database.
 
+mod attributes;
 mod error;
+mod grants;
 mod handoff;
 mod limits;
 mod message;
 mod name;
 mod spec;
 mod stop;
+mod template;
+mod tree;
 
+pub use attributes::{
+    ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES, Attributes, GROUPS, GroupName, check_attribute,
+};
 pub use error::{CallError, ErrorCode, HostError, SendError};
+pub use grants::{Grants, NameOrPattern, SUPERVISE_GRANTS};
 pub use handoff::{Description, Handoff, Legacy, Origin, Refusal, State};
 pub use limits::Limits;
-pub use message::{Body, Failure, Message, MessageId, Request};
+pub use message::{Body, EXIT, Failure, Message, MessageId, Request};
 pub use name::{ActorName, Digest, NAME_BYTES, NameError, PluginName, Version};
-pub use spec::{ActorSpec, BadStatePolicy, Intensity, Pattern, Restart, Shutdown, Template};
-pub use stop::{Crash, CrashKind, Exit, Hold, HoldCause, NotSaved, Phase, Saved, StopReason};
+pub use spec::{ActorSpec, Backoff, BadStatePolicy, Intensity, Restart, Shutdown};
+pub use stop::{Crash, CrashKind, Exit, ExitReason, Hold, HoldCause, NotSaved, Phase, Saved, StopReason};
+pub use template::{Pattern, Template};
+pub use tree::{
+    AutoShutdown, ChildInfo, ChildSpec, ChildState, Children, Counts, CutShort, DEFAULT_MAX_CHILDREN, SUPERVISOR_DEPTH,
+    Strategy, Supervises, SupervisorSpec,
+};

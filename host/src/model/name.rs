@@ -32,6 +32,11 @@ impl NameError {
         }
         Self { what, shown, why: why.into() }
     }
+
+    /// The same, of a name of another kind.
+    pub(super) fn about(self, what: &'static str) -> Self {
+        Self { what, ..self }
+    }
 }
 
 /// The name of an actor, unique in its host: path-like segments separated by `/`, such as `cart/42`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ActorName, Body, Limits, NameError, PluginName};
+use super::{ActorName, Attributes, Body, GroupName, Limits, PluginName};
 
 /// When an ended actor is started again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +79,8 @@ impl<'de> Deserialize<'de> for Shutdown {
     }
 }
 
-/// How often an actor may be restarted: more than `max_restarts` within `max_seconds`, and it stays down.
+/// How many restarts a supervisor allows: with more than `max_restarts` within `max_seconds` it ends, and its children with
+/// it. An actor that stands under the root has its own, and stays down by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intensity {
     /// Restarts that are allowed within the window.
@@ -93,6 +94,16 @@ impl Default for Intensity {
     fn default() -> Self {
         Self { max_restarts: 3, max_seconds: 5 }
     }
+}
+
+/// How long a restart waits; OTP has none. The first waits `first`, each further one twice as long as the one before, at
+/// most `max`; who has stayed up for longer than the intensity's window begins anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// The first wait.
+    pub first: Duration,
+    /// The longest wait.
+    pub max: Duration,
 }
 
 /// What happens to an actor whose state cannot be used.
@@ -119,8 +130,17 @@ pub struct ActorSpec {
     pub restart: Restart,
     /// How long it may take to stop.
     pub shutdown: Shutdown,
-    /// How often it may be restarted.
+    /// Whether its end, when it is not started again, counts for its supervisor's `auto_shutdown`. Never with
+    /// [`Restart::Permanent`].
+    pub significant: bool,
+    /// How often it may be restarted, where it stands under the root; below a supervisor the supervisor's counts.
     pub intensity: Intensity,
+    /// Whether a restart waits, where it stands under the root; below a supervisor the supervisor's counts.
+    pub backoff: Option<Backoff>,
+    /// What is known of it under its name, to find it by.
+    pub attributes: Attributes,
+    /// Groups that it is a member of from the start.
+    pub groups: Vec<GroupName>,
     /// What happens if its state cannot be used.
     pub on_bad_state: BadStatePolicy,
     /// Its bounds.
@@ -137,113 +157,20 @@ impl ActorSpec {
             args: Body::new(),
             restart: Restart::default(),
             shutdown: Shutdown::default(),
+            significant: false,
             intensity: Intensity::default(),
+            backoff: None,
+            attributes: Attributes::new(),
+            groups: Vec::new(),
             on_bad_state: BadStatePolicy::default(),
             limits: Limits::default(),
         }
     }
 }
 
-/// A pattern of actor names: a prefix followed by `*`, such as `cart/*`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(String);
-
-impl Pattern {
-    /// Checks `pattern`.
-    ///
-    /// # Errors
-    /// If it does not end in its only `*`, or its prefix could not begin a name.
-    pub fn new(pattern: &str) -> Result<Self, NameError> {
-        let bad = |why: &str| Err(NameError::of("name pattern", pattern, why));
-        let Some(prefix) = pattern.strip_suffix('*') else { return bad("does not end in '*'") };
-        // Whatever may follow the prefix, `x` may; so the rules for names check the prefix.
-        match ActorName::new(&format!("{prefix}x")) {
-            Ok(_) => Ok(Self(prefix.to_owned())),
-            Err(error) => bad(&format!("can match no name: {error}")),
-        }
-    }
-
-    /// Whether `name` is one of those meant.
-    #[must_use]
-    pub fn matches(&self, name: &ActorName) -> bool {
-        name.as_str().len() > self.0.len() && name.as_str().starts_with(&self.0)
-    }
-
-    /// How specific it is: of two patterns that match, the longer one counts.
-    #[must_use]
-    pub fn specificity(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}*", self.0)
-    }
-}
-
-/// Actors that are started when they are first called: all whose names match.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Template {
-    /// Which names.
-    pub pattern: Pattern,
-    /// Everything else; the name in it is replaced.
-    spec: ActorSpec,
-}
-
-impl Template {
-    /// A template with defaults for everything but its pattern and plugin; restart is `transient`.
-    ///
-    /// # Panics
-    /// Never: the placeholder name is valid.
-    #[must_use]
-    pub fn new(pattern: Pattern, plugin: PluginName) -> Self {
-        let placeholder = ActorName::new("template").expect("a valid name");
-        // An actor that stops by itself comes back with its next message, not at once.
-        let spec = ActorSpec { restart: Restart::Transient, ..ActorSpec::new(placeholder, plugin) };
-        Self { pattern, spec }
-    }
-
-    /// The spec that every actor of this template gets, to be adapted.
-    pub fn spec_mut(&mut self) -> &mut ActorSpec {
-        &mut self.spec
-    }
-
-    /// The spec that every actor of this template gets; the name in it stands for none.
-    #[must_use]
-    pub fn spec(&self) -> &ActorSpec {
-        &self.spec
-    }
-
-    /// The plugin that its actors run.
-    #[must_use]
-    pub fn plugin(&self) -> &PluginName {
-        &self.spec.plugin
-    }
-
-    /// The spec for the actor `name`.
-    #[must_use]
-    pub fn spec_for(&self, name: ActorName) -> ActorSpec {
-        ActorSpec { name, ..self.spec.clone() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_pattern_matches_what_begins_like_it_and_is_longer() {
-        let pattern = Pattern::new("cart/*").expect("valid");
-        let name = |n| ActorName::new(n).expect("valid");
-        assert!(pattern.matches(&name("cart/1")) && pattern.matches(&name("cart/a/b")));
-        assert!(!pattern.matches(&name("cart")) && !pattern.matches(&name("cartoon/1")));
-        for bad in ["cart", "a*b", "a**", "/*", "a/../*", ""] {
-            assert!(Pattern::new(bad).is_err(), "{bad:?}");
-        }
-        assert!(Pattern::new("*").expect("all").matches(&name("anything")));
-    }
 
     #[test]
     fn shutdown_reads_as_a_person_writes_it() {

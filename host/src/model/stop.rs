@@ -53,6 +53,8 @@ pub enum CrashKind {
     Fenced,
     /// The store could not do what the turn needed.
     Store,
+    /// An actor that it was linked to ended, and it does not trap exits.
+    Linked,
 }
 
 /// An instance's end that nobody asked for.
@@ -87,6 +89,56 @@ impl fmt::Display for Exit {
             Self::Stopped(reason, _) => write!(f, "{reason}"),
             Self::Crashed(crash) => write!(f, "crash in `{}`: {crash}", crash.during),
             Self::Refused(failure) => write!(f, "`init` failed: {failure}"),
+        }
+    }
+}
+
+/// Why an actor ended, as those hear of it who monitor it or are linked to it. The words are OTP's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExitReason {
+    /// It asked to stop.
+    Normal,
+    /// It was told to: by its supervisor, by an operator, or since the host goes down.
+    Shutdown,
+    /// It was killed.
+    Killed,
+    /// There was no such actor.
+    Noproc,
+    /// It crashed, or its `init` failed: how.
+    Crash(String),
+}
+
+impl ExitReason {
+    /// Whether those linked to it end as well, unless they trap exits.
+    #[must_use]
+    pub fn is_abnormal(&self) -> bool {
+        !matches!(self, Self::Normal)
+    }
+}
+
+impl fmt::Display for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Normal => f.write_str("normal"),
+            Self::Shutdown => f.write_str("shutdown"),
+            Self::Killed => f.write_str("killed"),
+            Self::Noproc => f.write_str("noproc"),
+            Self::Crash(how) => write!(f, "crash: {how}"),
+        }
+    }
+}
+
+impl Exit {
+    /// The reason that others are told.
+    #[must_use]
+    pub fn reason(&self) -> ExitReason {
+        match self {
+            Self::Stopped(_, Saved::Not(NotSaved::Killed)) => ExitReason::Killed,
+            Self::Stopped(StopReason::Normal, _) => ExitReason::Normal,
+            Self::Stopped(..) => ExitReason::Shutdown,
+            Self::Crashed(crash) => ExitReason::Crash(crash.to_string()),
+            Self::Refused(failure) => ExitReason::Crash(failure.to_string()),
         }
     }
 }
@@ -211,6 +263,8 @@ pub enum Phase {
     Continuing,
     /// It handles messages.
     Running,
+    /// It was suspended: messages and timers wait until it is resumed.
+    Suspended,
     /// It was told to end.
     Stopping,
     /// It crashed and waits to be started again.
@@ -228,6 +282,7 @@ impl fmt::Display for Phase {
             Self::Starting => "starting",
             Self::Continuing => "continuing",
             Self::Running => "running",
+            Self::Suspended => "suspended",
             Self::Stopping => "stopping",
             Self::Restarting => "restarting",
             Self::Held => "held",

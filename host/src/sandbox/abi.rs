@@ -4,12 +4,15 @@
 //! goes in borrows, so that a message body is copied once, into the guest's memory. That these types are those of `wit/`
 //! is checked against a component made from `wit/` itself (`program.rs`), and by the engine for every plugin it loads.
 
+pub(super) mod supervision;
+
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use crate::model;
 
 pub(super) const LIFECYCLE: &str = "baton:actor/lifecycle@0.1.0";
 pub(super) const HOST: &str = "baton:actor/host@0.1.0";
+pub(super) const SUPERVISION: &str = "baton:actor/supervision@0.1.0";
 pub(super) const TYPES: &str = "baton:actor/types@0.1.0";
 
 /// Bytes of a guest's code and text that go on: to logs, to callers, into other guests' memories.
@@ -244,7 +247,6 @@ pub(super) enum Message<'a> {
     Timer(&'a str),
     #[component(name = "down")]
     Down(Down<'a>),
-    #[allow(dead_code)]
     #[component(name = "other")]
     Other((&'a str, &'a [u8])),
 }
@@ -256,6 +258,7 @@ impl<'a> From<&'a model::Message> for Message<'a> {
             model::Message::Cast(request) => Self::Cast(request.into()),
             model::Message::Timer(name) => Self::Timer(name),
             model::Message::Down(actor, reason) => Self::Down(Down { actor: actor.as_str(), reason }),
+            model::Message::Other(kind, body) => Self::Other((kind, body)),
         }
     }
 }
@@ -291,15 +294,19 @@ pub(super) enum Level {
     Error,
 }
 
-#[derive(ComponentType, Lower)]
+#[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
 #[component(variant)]
 pub(super) enum SendError {
-    /// Part of the contract; grants come with the sandbox's own issue of them.
-    #[allow(dead_code)]
     #[component(name = "denied")]
     Denied,
     #[component(name = "limit")]
     Limit(String),
+}
+
+impl From<model::NameError> for SendError {
+    fn from(error: model::NameError) -> Self {
+        Self::Limit(error.to_string())
+    }
 }
 
 #[derive(ComponentType, Lower)]

@@ -9,7 +9,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use super::cache::CodeCache;
 use super::guest::Data;
-use super::{imports, wasi};
+use super::{imports, supervision, wasi};
 use crate::model::{ErrorCode, HostError};
 
 /// How often a running guest is looked at, in milliseconds: the least time after which an endless loop gives way, and
@@ -64,6 +64,7 @@ impl Sandbox {
         let engine = Engine::new(&configuration(options.instances)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         imports::add_to(&mut linker).map_err(failed)?;
+        supervision::add_to(&mut linker).map_err(failed)?;
         wasi::add_to(&mut linker).map_err(failed)?;
         start_ticker(&engine)?;
         let cache = options.code_cache.as_deref().and_then(|dir| CodeCache::open(dir, &engine)).map(Arc::new);

@@ -57,6 +57,7 @@ pub(super) struct Turn {
     /// Timers that are new in this turn, and how often it asked for a change of any.
     pub(super) timers_new: BTreeSet<String>,
     pub(super) timer_changes: usize,
+    pub(super) demonitors: usize,
     /// Whether it has asked for a checkpoint, and for its end.
     pub(super) saves: bool,
     pub(super) stops: bool,
@@ -74,6 +75,7 @@ impl Turn {
             sent_bytes: 0,
             timers_new: BTreeSet::new(),
             timer_changes: 0,
+            demonitors: 0,
             saves: false,
             stops: false,
             log_lines: 0,

@@ -6,7 +6,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 
 use super::guest::Data;
-use super::{Effect, NestedCall, abi, trap};
+use super::{Effect, NestedCall, Out, abi, trap};
 use crate::model::{ActorName, Body, MessageId, SendError};
 use crate::store::now_ms;
 
@@ -16,6 +16,8 @@ const RANDOM_BYTES: u32 = 64 << 10;
 const TIMER_NAME_BYTES: usize = 255;
 /// Timers that one turn may cancel: cancelling has no answer, so more is a trap.
 const TURN_TIMER_CHANGES: usize = 10_000;
+/// Monitors that one turn may take back, for the same reason.
+const TURN_DEMONITORS: usize = 10_000;
 
 pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
     linker.instance(abi::TYPES)?;
@@ -54,6 +56,10 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
         cx.data_mut().set_timer(name, after_ms).map(|set| (set,))
     })?;
     host.func_wrap("cancel-timer", |mut cx: Cx<'_>, (name,): (String,)| cx.data_mut().cancel_timer(name))?;
+    host.func_wrap("monitor", |mut cx: Cx<'_>, (actor,): (String,)| {
+        Ok((cx.data_mut().effect_on(&actor, Out::Monitor),))
+    })?;
+    host.func_wrap("demonitor", |mut cx: Cx<'_>, (actor,): (String,)| cx.data_mut().demonitor(&actor))?;
     host.func_wrap("stop", |mut cx: Cx<'_>, ()| {
         let turn = &mut cx.data_mut().turn;
         if !std::mem::replace(&mut turn.stops, true) {
@@ -63,7 +69,7 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
     })
 }
 
-type Cx<'a> = StoreContextMut<'a, Data>;
+pub(super) type Cx<'a> = StoreContextMut<'a, Data>;
 type LogLine = (abi::Level, String, Vec<(String, String)>);
 
 fn random(count: u32) -> wasmtime::Result<Vec<u8>> {
@@ -96,32 +102,64 @@ impl Data {
         }
     }
 
-    fn next_id(&mut self) -> MessageId {
+    pub(super) fn next_id(&mut self) -> MessageId {
         let id = self.turn.base.id.child(self.turn.ordinal);
         self.turn.ordinal += 1;
         id
     }
 
-    fn send(&mut self, to: &str, body: Vec<u8>) -> Result<(), abi::SendError> {
-        let limits = self.env.limits.clone();
-        let refuse = |why: String| Err(abi::SendError::Limit(why));
-        let to = match ActorName::new(to) {
-            Ok(to) => to,
-            Err(error) => return refuse(error.to_string()),
-        };
-        if body.len() > limits.message_bytes {
-            return refuse(format!("{} bytes: limit message_bytes = {}", body.len(), limits.message_bytes));
-        }
+    /// Counts one thing more that is to leave, if there is room for it.
+    pub(super) fn leave_room(&mut self, bytes: usize) -> Result<(), abi::SendError> {
+        let limits = &self.env.limits;
         if self.turn.sent >= limits.turn_sends {
-            return refuse(format!("limit turn_sends = {}", limits.turn_sends));
+            return Err(abi::SendError::Limit(format!("limit turn_sends = {}", limits.turn_sends)));
         }
-        if self.turn.sent_bytes + body.len() > limits.turn_send_bytes {
-            return refuse(format!("limit turn_send_bytes = {}", limits.turn_send_bytes));
+        if self.turn.sent_bytes + bytes > limits.turn_send_bytes {
+            return Err(abi::SendError::Limit(format!("limit turn_send_bytes = {}", limits.turn_send_bytes)));
         }
         self.turn.sent += 1;
-        self.turn.sent_bytes += body.len();
+        self.turn.sent_bytes += bytes;
+        Ok(())
+    }
+
+    pub(super) fn check_body(&self, body: &[u8]) -> Result<(), abi::SendError> {
+        let (bytes, limit) = (body.len(), self.env.limits.message_bytes);
+        match bytes > limit {
+            true => Err(abi::SendError::Limit(format!("{bytes} bytes: limit message_bytes = {limit}"))),
+            false => Ok(()),
+        }
+    }
+
+    /// An effect on another actor that carries nothing.
+    pub(super) fn effect_on(
+        &mut self,
+        actor: &str,
+        effect: impl FnOnce(ActorName) -> Out,
+    ) -> Result<(), abi::SendError> {
+        let actor = ActorName::new(actor)?;
+        self.leave_room(0)?;
+        self.turn.effects.push(Effect::Out(effect(actor)));
+        Ok(())
+    }
+
+    fn demonitor(&mut self, actor: &str) -> wasmtime::Result<()> {
+        // No actor has such a name.
+        let Ok(actor) = ActorName::new(actor) else { return Ok(()) };
+        if self.turn.demonitors >= TURN_DEMONITORS {
+            let why = format!("it took back more than {TURN_DEMONITORS} monitors in one turn");
+            return Err(trap::Misuse(why).into());
+        }
+        self.turn.demonitors += 1;
+        self.turn.effects.push(Effect::Out(Out::Demonitor(actor)));
+        Ok(())
+    }
+
+    fn send(&mut self, to: &str, body: Vec<u8>) -> Result<(), abi::SendError> {
+        let to = ActorName::new(to)?;
+        self.check_body(&body)?;
+        self.leave_room(body.len())?;
         let id = self.next_id();
-        self.turn.effects.push(Effect::Send { to, id, body: Body::from(body) });
+        self.turn.effects.push(Effect::Out(Out::Send { to, id, body: Body::from(body) }));
         Ok(())
     }
 

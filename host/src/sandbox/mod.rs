@@ -7,6 +7,7 @@ mod engine;
 mod guest;
 mod imports;
 mod program;
+mod supervision;
 mod trap;
 mod wasi;
 
@@ -16,7 +17,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::model::{ActorName, Body, CallError, Limits, MessageId};
+use crate::model::{
+    ActorName, ActorSpec, Body, CallError, ChildInfo, Counts, ExitReason, GroupName, HostError, Limits, MessageId,
+    Phase,
+};
 
 pub(crate) use engine::{Sandbox, SandboxOptions};
 pub(crate) use guest::{Guest, TurnBase};
@@ -35,6 +39,47 @@ pub(crate) struct GuestEnv {
 pub(crate) trait Outside: fmt::Debug + Send + Sync + 'static {
     /// Calls another actor on behalf of one in the middle of its turn.
     fn call(&self, call: NestedCall) -> BoxFuture<'static, Result<Body, CallError>>;
+
+    /// Whether `from` may start, stop, link and end `name`.
+    fn may_supervise(&self, from: &ActorName, name: &ActorName) -> bool;
+
+    /// Starts a child on behalf of `from`, below a supervisor or below the root, and answers once its `init` has.
+    fn start_child(&self, from: &ActorName, supervisor: Option<ActorName>, child: ActorSpec) -> Supervised<()>;
+
+    /// Changes a child on behalf of `from`, and answers once that is done.
+    fn change_child(&self, from: &ActorName, child: ActorName, change: ChildChange) -> Supervised<()>;
+
+    /// The children of a supervisor, in the order of their start.
+    fn which_children(&self, from: &ActorName, supervisor: Option<ActorName>) -> Supervised<Vec<ChildInfo>>;
+
+    /// How many there are.
+    fn count_children(&self, from: &ActorName, supervisor: Option<ActorName>) -> Supervised<Counts>;
+
+    /// Where an actor stands; none: nobody has the name.
+    fn whereis(&self, actor: &ActorName) -> Option<Phase>;
+
+    /// The members of a group, in the order in which they came.
+    fn members(&self, group: &GroupName) -> Vec<ActorName>;
+
+    /// The value of an actor's attribute.
+    fn attribute(&self, actor: &ActorName, key: &str) -> Option<String>;
+
+    /// The actors whose attribute `key` is `value`, in the order of their names.
+    fn having(&self, key: &str, value: &str) -> Vec<ActorName>;
+}
+
+/// What comes of asking for something of the supervision tree.
+pub(crate) type Supervised<T> = BoxFuture<'static, Result<T, HostError>>;
+
+/// What is to become of a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChildChange {
+    /// It ends; its specification stays, unless its supervisor is dynamic or it is temporary.
+    Terminate,
+    /// It is started again, having ended.
+    Restart,
+    /// Its specification is removed, having ended.
+    Delete,
 }
 
 /// A call that an actor makes in the middle of its turn.
@@ -51,11 +96,8 @@ pub(crate) struct NestedCall {
 /// What a turn asked for; it happens once the turn has ended well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
-    Send {
-        to: ActorName,
-        id: MessageId,
-        body: Body,
-    },
+    /// For others.
+    Out(Out),
     /// Due at this many milliseconds since the Unix epoch.
     SetTimer {
         name: String,
@@ -64,4 +106,38 @@ pub(crate) enum Effect {
     CancelTimer(String),
     Save,
     Stop,
+}
+
+/// What leaves an actor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Out {
+    Send {
+        to: ActorName,
+        id: MessageId,
+        body: Body,
+    },
+    /// To all members of a group; each message's id is made of this one.
+    Dispatch {
+        group: GroupName,
+        id: MessageId,
+        body: Body,
+    },
+    /// Be told once when it ends.
+    Monitor(ActorName),
+    Demonitor(ActorName),
+    /// End when it ends other than normally, and the other way round.
+    Link(ActorName),
+    Unlink(ActorName),
+    /// End it as if it were linked to this one, which has ended so.
+    Exit {
+        to: ActorName,
+        reason: ExitReason,
+    },
+    Join(GroupName),
+    Leave(GroupName),
+    /// None: it is removed.
+    SetAttribute {
+        key: String,
+        value: Option<String>,
+    },
 }

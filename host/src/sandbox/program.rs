@@ -8,10 +8,10 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
 use super::guest::{Data, Exports, Guest, TurnBase};
-use super::{GuestEnv, NestedCall, Outside, Sandbox, abi};
+use super::{ChildChange, GuestEnv, NestedCall, Outside, Sandbox, Supervised, abi};
 use crate::model::{
-    ActorName, Body, CallError, Crash, CrashKind, Description, Digest, ErrorCode, HostError, Limits, PluginName,
-    SendError, Version,
+    ActorName, ActorSpec, Body, CallError, ChildInfo, Counts, Crash, CrashKind, Description, Digest, ErrorCode,
+    GroupName, HostError, Limits, Phase, PluginName, SendError, Version,
 };
 
 /// Largest plugin file, in bytes.
@@ -131,7 +131,7 @@ impl Sandbox {
         check_versions(label, &imports)?;
         let pre = self.linker.instantiate_pre(&component).map_err(|error| {
             plugin_error(label, "it imports what this host does not have")
-                .hint("a plugin may import baton:actor/host and WASI 0.2; `baton inspect` lists what one asks for")
+                .hint("a plugin may import baton:actor/host, baton:actor/supervision and WASI 0.2; `baton inspect` lists what one asks for")
                 .source(format!("{error:#}"))
         })?;
         let uses_wasi = imports.iter().any(|name| name.starts_with("wasi:"));
@@ -224,11 +224,14 @@ fn find_exports(label: &str, kind: &str, component: &Component, exported: &[Stri
 
 /// A version of the contract that this host does not know gets a message of its own.
 fn check_versions(label: &str, imports: &[String]) -> Result<(), HostError> {
-    let known = |name: &&String| name.as_str() == abi::HOST || name.as_str() == abi::TYPES;
+    let known = |name: &&String| [abi::HOST, abi::SUPERVISION, abi::TYPES].contains(&name.as_str());
     match imports.iter().filter(|name| name.starts_with("baton:actor/")).find(|name| !known(name)) {
         None => Ok(()),
-        Some(other) => Err(plugin_error(label, format!("it imports {other}, and this host knows {}", abi::HOST))
-            .hint("build it against wit/actor/0.1.0, or use a host that knows its version")),
+        Some(other) => Err(plugin_error(
+            label,
+            format!("it imports {other}, and this host knows {} and {}", abi::HOST, abi::SUPERVISION),
+        )
+        .hint("build it against wit/actor/0.1.0, or use a host that knows its version")),
     }
 }
 
@@ -272,6 +275,47 @@ impl Outside for NoOne {
     fn call(&self, call: NestedCall) -> futures_util::future::BoxFuture<'static, Result<Body, CallError>> {
         Box::pin(async move { Err(SendError::UnknownActor(call.to.to_string()).into()) })
     }
+
+    fn may_supervise(&self, _: &ActorName, _: &ActorName) -> bool {
+        false
+    }
+
+    fn start_child(&self, _: &ActorName, _: Option<ActorName>, _: ActorSpec) -> Supervised<()> {
+        nothing_here()
+    }
+
+    fn change_child(&self, _: &ActorName, _: ActorName, _: ChildChange) -> Supervised<()> {
+        nothing_here()
+    }
+
+    fn which_children(&self, _: &ActorName, _: Option<ActorName>) -> Supervised<Vec<ChildInfo>> {
+        nothing_here()
+    }
+
+    fn count_children(&self, _: &ActorName, _: Option<ActorName>) -> Supervised<Counts> {
+        nothing_here()
+    }
+
+    fn whereis(&self, _: &ActorName) -> Option<Phase> {
+        None
+    }
+
+    fn members(&self, _: &GroupName) -> Vec<ActorName> {
+        Vec::new()
+    }
+
+    fn attribute(&self, _: &ActorName, _: &str) -> Option<String> {
+        None
+    }
+
+    fn having(&self, _: &str, _: &str) -> Vec<ActorName> {
+        Vec::new()
+    }
+}
+
+fn nothing_here<T>() -> Supervised<T> {
+    let denied = || HostError::new(ErrorCode::Denied, "a plugin that describes itself has nothing to supervise");
+    Box::pin(async move { Err(denied()) })
 }
 
 /// A description is a stranger's word: names, versions and sizes are checked before anything uses them.

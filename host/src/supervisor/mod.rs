@@ -1,7 +1,12 @@
-//! Keeps actors up, and takes them down. What follows an exit is decided in [`restart`]; [`run`] carries it out.
+//! Keeps actors up, and takes them down. What follows from what happened is decided in `tree`; `run` carries it out.
 
+mod answer;
+mod handle;
+mod report;
 mod restart;
 mod run;
+mod tree;
 
-pub use run::ShutdownReport;
-pub(crate) use run::{ChildKind, Supervisor, Surroundings};
+pub(crate) use handle::Supervisor;
+pub use report::ShutdownReport;
+pub(crate) use run::Surroundings;

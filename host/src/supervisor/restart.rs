@@ -1,28 +1,60 @@
-//! What follows when an actor's instance has ended: pure decisions, as OTP's supervisors have them.
+//! Whether an ended child is started again, how often that may happen, and how long it waits: pure decisions, as OTP's
+//! supervisors have them.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::model::{CrashKind, Exit, Intensity, Restart};
+use tokio::time::Instant;
 
-/// What a supervisor does about an exit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
-    /// Start the next instance.
-    Restart,
-    /// The actor is done: its name is free.
-    Remove,
-    /// It stays down under its name until it is started again: what it did since is not to be hidden.
-    GiveUp,
+use crate::model::{Backoff, Intensity, Restart};
+
+/// How a child ended, as far as its supervisor cares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// It asked to stop. Whether it left messages that the next instance is to handle: then it is started again by them, as
+    /// a new one would be.
+    Normal { inbox_left: bool },
+    /// It was told to stop, or is a supervisor that ended with its significant children.
+    Shutdown,
+    /// It is a supervisor whose intensity is spent: to its own supervisor that is a shutdown.
+    GaveUp(String),
+    /// Its `init` says that it is not to run: OTP's `ignore`.
+    Ignored,
+    /// It crashed, was killed, or would not start: how.
+    Crashed(String),
+    /// Another host runs it: starting it again here would only take it back, and forth.
+    Fenced(String),
 }
 
-/// When an actor was restarted, as far back as its intensity looks.
+impl End {
+    /// In words.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Normal { .. } => "normal".into(),
+            Self::Shutdown => "shutdown".into(),
+            Self::Ignored => "ignored: `init` said that it is not to run".into(),
+            Self::GaveUp(why) | Self::Crashed(why) | Self::Fenced(why) => why.clone(),
+        }
+    }
+}
+
+/// Whether a child that ended so by itself is to be started again.
+pub(super) fn again(end: &End, restart: Restart) -> bool {
+    match (restart, end) {
+        (_, End::Fenced(_) | End::Ignored) | (Restart::Temporary, _) => false,
+        (Restart::Permanent, _) | (Restart::Transient, End::Crashed(_)) => true,
+        (Restart::Transient, End::Normal { inbox_left }) => *inbox_left,
+        (Restart::Transient, End::Shutdown | End::GaveUp(_)) => false,
+    }
+}
+
+/// When restarts happened, as far back as their intensity looks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Restarts(VecDeque<Instant>);
 
 impl Restarts {
     /// Counts a restart at `now`; false where that is one too many: more than `max_restarts` within `max_seconds`.
-    fn allow(&mut self, intensity: Intensity, now: Instant) -> bool {
+    pub(super) fn allow(&mut self, intensity: Intensity, now: Instant) -> bool {
         let window = Duration::from_secs(u64::from(intensity.max_seconds));
         while self.0.front().is_some_and(|at| now.duration_since(*at) > window) {
             self.0.pop_front();
@@ -35,55 +67,33 @@ impl Restarts {
     }
 }
 
-/// Decides. `asked`: whether it was told to stop.
-pub(super) fn decide(
-    exit: &Exit,
-    asked: bool,
-    restart: Restart,
-    intensity: Intensity,
-    restarts: &mut Restarts,
-    now: Instant,
-) -> Decision {
-    let again = match (exit, restart) {
-        _ if asked => return Decision::Remove,
-        // Another host runs it: starting it again here would only take it back, and forth.
-        (Exit::Crashed(crash), _) if crash.kind == CrashKind::Fenced => return Decision::GiveUp,
-        (_, Restart::Temporary) => return Decision::Remove,
-        (Exit::Stopped(..), Restart::Transient) => return Decision::Remove,
-        (Exit::Stopped(..), Restart::Permanent) => true,
-        (Exit::Crashed(_) | Exit::Refused(_), Restart::Permanent | Restart::Transient) => true,
-    };
-    if again && restarts.allow(intensity, now) { Decision::Restart } else { Decision::GiveUp }
+/// How long the `nth` restart in a row waits, counted from 1.
+pub(super) fn delay(backoff: Option<Backoff>, nth: u32) -> Duration {
+    let Some(Backoff { first, max }) = backoff else { return Duration::ZERO };
+    let doublings = nth.saturating_sub(1).min(31);
+    first.saturating_mul(1 << doublings).min(max)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Crash, Saved, StopReason};
-
-    fn crash(kind: CrashKind) -> Exit {
-        Exit::Crashed(Crash { kind, during: "handle".into(), message: "x".into(), backtrace: Vec::new() })
-    }
 
     #[test]
     fn the_restart_policy_decides_as_in_otp() {
-        use Decision::{GiveUp, Remove, Restart as Again};
-        let normal = || Exit::Stopped(StopReason::Normal, Saved::Kept);
+        use Restart::{Permanent, Temporary, Transient};
+        let normal = || End::Normal { inbox_left: false };
+        let crash = || End::Crashed("x".into());
         let cases = [
-            (normal(), true, Restart::Permanent, Remove),
-            (crash(CrashKind::Trap), true, Restart::Permanent, Remove),
-            (normal(), false, Restart::Permanent, Again),
-            (normal(), false, Restart::Transient, Remove),
-            (normal(), false, Restart::Temporary, Remove),
-            (crash(CrashKind::Trap), false, Restart::Permanent, Again),
-            (crash(CrashKind::Timeout), false, Restart::Transient, Again),
-            (crash(CrashKind::Trap), false, Restart::Temporary, Remove),
-            (crash(CrashKind::Fenced), false, Restart::Permanent, GiveUp),
+            (normal(), [true, false, false]),
+            (End::Normal { inbox_left: true }, [true, true, false]),
+            (End::Shutdown, [true, false, false]),
+            (End::GaveUp("x".into()), [true, false, false]),
+            (crash(), [true, true, false]),
+            (End::Fenced("x".into()), [false, false, false]),
+            (End::Ignored, [false, false, false]),
         ];
-        for (exit, asked, restart, expected) in cases {
-            let (intensity, mut restarts) = (Intensity::default(), Restarts::default());
-            let decision = decide(&exit, asked, restart, intensity, &mut restarts, Instant::now());
-            assert_eq!(decision, expected, "{exit:?}, asked: {asked}, {restart:?}");
+        for (end, expected) in cases {
+            assert_eq!([Permanent, Transient, Temporary].map(|restart| again(&end, restart)), expected, "{end:?}");
         }
     }
 
@@ -96,5 +106,13 @@ mod tests {
         let allowed: Vec<_> = [0, 1_000, 2_000, 3_000, 5_001, 6_000].map(|ms| restarts.allow(intensity, at(ms))).into();
         assert_eq!(allowed, [true, true, true, false, true, false]);
         assert!(!Restarts::default().allow(Intensity { max_restarts: 0, max_seconds: 5 }, start));
+    }
+
+    #[test]
+    fn a_backoff_doubles_up_to_its_bound_and_none_waits_not_at_all() {
+        let ms = Duration::from_millis;
+        let backoff = Some(Backoff { first: ms(100), max: ms(1_000) });
+        assert_eq!([1, 2, 3, 4, 5, 99].map(|nth| delay(backoff, nth)), [100, 200, 400, 800, 1_000, 1_000].map(ms));
+        assert_eq!(delay(None, 7), Duration::ZERO);
     }
 }

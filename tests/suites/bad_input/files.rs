@@ -76,17 +76,23 @@ async fn a_version_of_the_contract_that_is_not_known_is_named_with_the_one_that_
         refused(newer).await,
         &["imports baton:actor/host@0.9.0", "this host knows baton:actor/host@0.1.0", "use a host"],
     );
+    let import = "(import \"baton:actor/supervision@0.9.0\" (instance (export \"link\" (func))))";
+    let newer = component(import, "baton:actor/lifecycle@0.1.0", &LIFECYCLE);
+    says(refused(newer).await, &["imports baton:actor/supervision@0.9.0", "and baton:actor/supervision@0.1.0"]);
 }
 
 #[tokio::test]
 async fn what_a_plugin_may_not_import_is_named() {
     let unknown = "(import \"acme:db/query@1.0.0\" (instance (export \"run\" (func))))";
     let error = refused(component(unknown, "baton:actor/lifecycle@0.1.0", &LIFECYCLE)).await;
-    says(error, &["acme:db/query@1.0.0", "may import baton:actor/host and WASI 0.2", "baton inspect"]);
+    says(error, &["acme:db/query@1.0.0", "baton:actor/host, baton:actor/supervision and WASI 0.2", "baton inspect"]);
     let function = "(import \"baton:actor/host@0.1.0\" (instance (export \"format-disk\" (func))))";
     says(refused(component(function, "baton:actor/lifecycle@0.1.0", &LIFECYCLE)).await, &["format-disk"]);
     let mistyped = "(import \"baton:actor/host@0.1.0\" (instance (export \"save\" (func (param \"x\" u32)))))";
     says(refused(component(mistyped, "baton:actor/lifecycle@0.1.0", &LIFECYCLE)).await, &["save"]);
+    let mistyped =
+        "(import \"baton:actor/supervision@0.1.0\" (instance (export \"link\" (func (param \"actor\" u32)))))";
+    says(refused(component(mistyped, "baton:actor/lifecycle@0.1.0", &LIFECYCLE)).await, &["supervision", "link"]);
 }
 
 #[tokio::test]

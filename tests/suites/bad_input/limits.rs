@@ -73,7 +73,7 @@ async fn more_random_bytes_than_the_contract_says_are_a_crash() {
 
 /// Does `each` five times, whose result is a `result` at 45,100, and answers with how many were refused; the text of the
 /// last refusal is left at 45,108.
-fn five_times(each: &str) -> String {
+pub(super) fn five_times(each: &str) -> String {
     format!(
         "(i32.store (i32.const 45000) (i32.const 0))
          (loop $again
@@ -86,7 +86,7 @@ fn five_times(each: &str) -> String {
 }
 
 /// `w`: why the last one was refused.
-const WHY: &str = "(return (call $bytes (i32.load (i32.const 45108)) (i32.load (i32.const 45112))))";
+pub(super) const WHY: &str = "(return (call $bytes (i32.load (i32.const 45108)) (i32.load (i32.const 45112))))";
 
 fn sender(to: &str, bytes: u32) -> WatGuest {
     let send = format!(
@@ -165,7 +165,7 @@ async fn more_timers_than_it_may_have_are_refused() {
 }
 
 /// Does `what` 50,000 times.
-fn often(what: &str) -> String {
+pub(super) fn often(what: &str) -> String {
     format!(
         "(loop $again {what} (local.set $i (i32.add (local.get $i) (i32.const 1)))
            (br_if $again (i32.lt_u (local.get $i) (i32.const 50000))))"

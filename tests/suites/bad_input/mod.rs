@@ -12,6 +12,7 @@ mod names;
 mod records;
 mod saving;
 mod starting;
+mod supervising;
 
 use std::sync::Arc;
 

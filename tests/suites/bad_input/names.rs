@@ -73,7 +73,7 @@ async fn a_name_that_is_taken_stays_with_who_has_it() {
     assert_eq!(stage.count("x").await, 1);
     let error = stage.host.start(actor("bad/1", "well")).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::AlreadyStarted);
-    says(&error, &["actor `bad/1` is started already; it is running"]);
+    says(&error, &["`bad/1` is started already; it is running"]);
     assert_eq!(stage.count("x").await, 2);
     assert_eq!((stage.bad().plugin, stage.bad().restarts), (plugin("bad"), 0));
     stage.end().await;
@@ -81,7 +81,7 @@ async fn a_name_that_is_taken_stays_with_who_has_it() {
     let twice = host().plugin_bytes("bad.wasm", guest).actor(actor("bad/1", "bad")).actor(actor("bad/1", "bad"));
     let error = twice.build().await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Config);
-    says(&error, &["actor `bad/1` is listed twice"]);
+    says(&error, &["`bad/1` is listed twice"]);
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@
 mod handover;
 mod layout;
 mod recorder;
+mod supervised;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,6 +38,7 @@ pub use self::handover::Handover;
 pub use self::layout::layout;
 pub use self::recorder::{Called, Logged, Sent};
 use self::recorder::{Recorder, World};
+pub use self::supervised::Asked;
 use crate::bindings::baton::actor::types::{Context, Down, Handoff, Legacy, Message, Request, State};
 use crate::instance::{self, Instance};
 use crate::{CallError, Description, Failure, Origin, Plugin, Refusal, StopReason, state};
@@ -83,6 +85,7 @@ pub struct Harness<P> {
     name: String,
     args: Vec<u8>,
     generation: u64,
+    trap_exit: bool,
     requests: u64,
 }
 
@@ -123,9 +126,10 @@ impl<P: Plugin> Harness<P> {
     ) -> Result<Self, StartError> {
         let host = Rc::new(Recorder::new(world));
         let context = Context { actor: name.to_owned(), args: args.to_vec() };
-        let (mut instance, _) = Instance::init(Rc::<Recorder>::clone(&host), context).map_err(StartError::Init)?;
+        let (mut instance, start) = Instance::init(Rc::<Recorder>::clone(&host), context).map_err(StartError::Init)?;
         instance.take_over(generation, handoff).map_err(StartError::Refused)?;
-        Ok(Self { instance, host, name: name.to_owned(), args: args.to_vec(), generation, requests: 0 })
+        let (name, args, trap_exit) = (name.to_owned(), args.to_vec(), start.trap_exit);
+        Ok(Self { instance, host, name, args, generation, trap_exit, requests: 0 })
     }
 
     /// Tells the actor to stop because its host shuts down, and gives what its replacement will be handed.
@@ -253,7 +257,7 @@ impl<P: Plugin> Harness<P> {
         Ok(())
     }
 
-    /// Tells the actor that one it watches has ended.
+    /// Tells the actor that one it monitors has ended.
     ///
     /// # Errors
     /// Its failure.

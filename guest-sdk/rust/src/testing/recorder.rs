@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::de::DeserializeOwned;
 
+use super::supervised::{Around, Asked};
 use crate::cx::Host;
+use crate::supervision::Supervision;
 use crate::{CallError, Level, SendError};
 
 /// A message that the actor sent.
@@ -73,6 +75,7 @@ pub(super) struct World {
     pub(super) timers: BTreeMap<String, u64>,
     pub(super) saves: u64,
     pub(super) stopped: bool,
+    pub(super) around: Around,
 }
 
 #[derive(Debug)]
@@ -100,7 +103,7 @@ impl Recorder {
 }
 
 impl World {
-    fn allowed(&self) -> Result<(), SendError> {
+    pub(super) fn allowed(&self) -> Result<(), SendError> {
         self.refusal.clone().map_or(Ok(()), Err)
     }
 }
@@ -161,7 +164,19 @@ impl Host for Recorder {
         self.world().timers.remove(name);
     }
 
+    fn monitor(&self, actor: &str) -> Result<(), SendError> {
+        self.world().effect(Asked::Monitor(actor.to_owned()))
+    }
+
+    fn demonitor(&self, actor: &str) {
+        self.world().demonitor(actor);
+    }
+
     fn stop(&self) {
         self.world().stopped = true;
+    }
+
+    fn supervision(&self) -> &dyn Supervision {
+        self
     }
 }

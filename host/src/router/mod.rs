@@ -1,20 +1,26 @@
 //! Name → mailbox. An actor that is not there yet, but has a template, is started by its first message.
 
+mod calls;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::actor::{Cell, Envelope, Post};
-use crate::model::{ActorName, ActorSpec, Body, CallError, Crash, Message, MessageId, Request, SendError, Template};
-use crate::registry::Registry;
-use crate::sandbox::{NestedCall, Outside};
+use crate::actor::{Cell, Envelope, ExitSignal, Post};
+use crate::model::{
+    ActorName, ActorSpec, Body, CallError, Crash, ExitReason, Grants, GroupName, Message, MessageId, PluginName,
+    Request, SendError, Template,
+};
+use crate::registry::{Refused, Registry};
+use crate::sandbox::Out;
 use crate::store::now_ms;
 use crate::supervisor::Supervisor;
+
+pub(crate) use calls::Calls;
 
 /// Dead letters that are kept; older ones make room.
 const DEAD_LETTERS: usize = 1_000;
@@ -30,7 +36,7 @@ pub struct DeadLetter {
     pub from: Option<ActorName>,
     /// Its id; empty for a timer.
     pub id: String,
-    /// `call`, `cast`, `timer` or `down`.
+    /// `call`, `cast`, `timer`, `down` or `other`.
     pub kind: &'static str,
     /// Its body, or the first 4,096 bytes of it.
     #[serde(with = "serde_bytes")]
@@ -50,6 +56,8 @@ pub struct DeadLetter {
 pub(crate) struct Router {
     registry: Arc<Registry>,
     templates: Vec<Template>,
+    /// What the actors of each plugin may do.
+    grants: HashMap<PluginName, Grants>,
     /// Set once, right after both exist.
     supervisor: OnceLock<Supervisor>,
     closed: AtomicBool,
@@ -58,12 +66,17 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    pub(crate) fn new(registry: Arc<Registry>, mut templates: Vec<Template>) -> Self {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        mut templates: Vec<Template>,
+        grants: HashMap<PluginName, Grants>,
+    ) -> Self {
         // The most specific pattern that matches counts.
         templates.sort_by_key(|template| std::cmp::Reverse(template.pattern.specificity()));
         Self {
             registry,
             templates,
+            grants,
             supervisor: OnceLock::new(),
             closed: AtomicBool::new(false),
             dead: Mutex::new(VecDeque::new()),
@@ -85,10 +98,15 @@ impl Router {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// The spec of an actor that a template stands for.
-    pub(crate) fn template_for(&self, name: &ActorName) -> Option<ActorSpec> {
+    /// The spec of an actor that a template stands for, and the supervisor that it stands under.
+    pub(crate) fn template_for(&self, name: &ActorName) -> Option<(Option<ActorName>, ActorSpec)> {
         let template = self.templates.iter().find(|template| template.pattern.matches(name))?;
-        Some(template.spec_for(name.clone()))
+        Some((template.supervisor.clone(), template.spec_for(name.clone())))
+    }
+
+    /// What the plugin of `actor` was granted.
+    fn grants_of(&self, actor: &ActorName) -> Option<&Grants> {
+        self.grants.get(&self.registry.whereis(actor)?.spec.plugin)
     }
 
     /// Puts a message into its actor's mailbox, or says why not.
@@ -97,7 +115,7 @@ impl Router {
             return cell.mailbox.push(envelope);
         }
         let unavailable = |why: &str| SendError::Unavailable { actor: to.to_string(), why: why.into() };
-        let Some(spec) = self.template_for(to) else { return Err(SendError::UnknownActor(to.to_string())) };
+        let Some((above, spec)) = self.template_for(to) else { return Err(SendError::UnknownActor(to.to_string())) };
         if self.is_closed() {
             return Err(unavailable("the host is going down"));
         }
@@ -109,7 +127,7 @@ impl Router {
         match self.registry.register(Arc::new(Cell::new(spec))) {
             Ok(cell) => {
                 let taken = cell.mailbox.push(envelope);
-                place.start(cell);
+                place.start(above, cell);
                 taken
             }
             // Someone else's message was first.
@@ -135,6 +153,48 @@ impl Router {
         self.open_to_outside(to)?;
         let request = Request { id, sender: None, body };
         self.ask(to, request, timeout).await
+    }
+
+    fn send(&self, from: &ActorName, to: &ActorName, id: MessageId, body: Body) {
+        let message = Message::Cast(Request { id, sender: Some(from.clone()), body });
+        let kept = message.clone();
+        let envelope = Envelope { message, reply: None, restored: None };
+        if let Err(error) = self.deliver(to, envelope) {
+            self.bury(to, &kept, &error.to_string(), None);
+        }
+    }
+
+    /// Each member gets it; what one cannot take is its own dead letter.
+    fn dispatch(&self, from: &ActorName, group: &GroupName, id: &MessageId, body: &Body) {
+        for cell in self.registry.targets(group) {
+            let request = Request { id: id.for_member(cell.name()), sender: Some(from.clone()), body: body.clone() };
+            let message = Message::Cast(request);
+            if let Err(error) = cell.mailbox.push(Envelope { message: message.clone(), reply: None, restored: None }) {
+                self.bury(cell.name(), &message, &error.to_string(), None);
+            }
+        }
+    }
+
+    /// Nobody is ended by it where nobody is.
+    fn exit(&self, from: &ActorName, to: &ActorName, reason: &ExitReason) {
+        let Some(cell) = self.registry.whereis(to) else { return };
+        let signal = ExitSignal::sent(from.clone(), reason);
+        if let Err(error) = cell.hear_exit(signal.clone()) {
+            self.bury(to, &signal.message(), &error.to_string(), None);
+        }
+    }
+
+    /// An actor that may not watch another will not hear of its end: that is kept in place of the message.
+    fn unwatched(&self, from: &Cell, refused: Option<Refused>, message: impl FnOnce(String) -> Message) {
+        if let Some(why) = refused {
+            let why = why.to_string();
+            self.bury(
+                from.name(),
+                &message(why.clone()),
+                &format!("it will not hear of that actor's end: {why}"),
+                None,
+            );
+        }
     }
 
     fn open_to_outside(&self, to: &ActorName) -> Result<(), SendError> {
@@ -172,6 +232,7 @@ impl Router {
             Message::Cast(r) => ("cast", r.id.to_string(), r.sender.clone(), &r.body),
             Message::Timer(name) => ("timer", String::new(), None, name.as_bytes()),
             Message::Down(actor, reason) => ("down", String::new(), Some(actor.clone()), reason.as_bytes()),
+            Message::Other(_, body) => ("other", String::new(), None, body),
         };
         tracing::warn!(%to, kind, id, why, "dead letter");
         let letter = DeadLetter {
@@ -194,17 +255,47 @@ impl Router {
 }
 
 impl Post for Router {
-    fn send(&self, from: &ActorName, to: ActorName, id: MessageId, body: Body) {
-        let message = Message::Cast(Request { id, sender: Some(from.clone()), body });
-        let kept = message.clone();
-        let envelope = Envelope { message, reply: None, restored: None };
-        if let Err(error) = self.deliver(&to, envelope) {
-            self.bury(&to, &kept, &error.to_string(), None);
+    fn take(&self, from: &Arc<Cell>, out: Out) {
+        match out {
+            Out::Send { to, id, body } => self.send(from.name(), &to, id, body),
+            Out::Dispatch { group, id, body } => self.dispatch(from.name(), &group, &id, &body),
+            Out::Join(group) => {
+                let joined = self.registry.join(from, group.clone());
+                warn_refused(from, joined, &format!("it does not join the group `{group}`"));
+            }
+            Out::Leave(group) => self.registry.leave(from, &group),
+            Out::SetAttribute { key, value } => {
+                let set = self.registry.set_attribute(from, key.clone(), value);
+                warn_refused(from, set, &format!("its attribute `{key}` is not set"));
+            }
+            Out::Monitor(to) => {
+                let refused = self.registry.monitor(from, &to).err();
+                let down = |why: String| Message::Down(to, why);
+                self.unwatched(from, refused, down);
+            }
+            Out::Demonitor(to) => self.registry.demonitor(from, &to),
+            Out::Link(to) => {
+                let refused = self.registry.link(from, &to).err();
+                self.unwatched(from, refused, |why| ExitSignal::of_link(to, &ExitReason::Crash(why)).message());
+            }
+            Out::Unlink(to) => self.registry.unlink(from, &to),
+            Out::Exit { to, reason } => self.exit(from.name(), &to, &reason),
         }
+    }
+
+    fn ended(&self, cell: &Cell, reason: &ExitReason) {
+        self.registry.ended(cell, reason);
     }
 
     fn dead_letter(&self, to: &ActorName, message: &Message, why: &str, crash: Option<&Crash>) {
         self.bury(to, message, why, crash);
+    }
+}
+
+/// The turn that asked for it has ended: nobody else can be told.
+fn warn_refused(actor: &Cell, done: Result<(), Refused>, what: &str) {
+    if let Err(why) = done {
+        tracing::warn!(actor = %actor.name(), %why, "{what}");
     }
 }
 
@@ -250,25 +341,63 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Takes the calls that actors make in the middle of a turn.
-#[derive(Debug, Clone)]
-pub(crate) struct Calls(pub(crate) Arc<Router>);
-
-impl Outside for Calls {
-    fn call(&self, call: NestedCall) -> BoxFuture<'static, Result<Body, CallError>> {
-        let router = self.0.clone();
-        Box::pin(async move {
-            let NestedCall { to, id, body, timeout, from } = call;
-            let waiting = router.waits.begin(&from, &to);
-            let _until_answered = waiting.map_err(|chain| CallError::Deadlock { actor: to.to_string(), chain })?;
-            router.ask(&to, Request { id, sender: Some(from.clone()), body }, timeout).await
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Limits, PluginName};
+
+    fn registered(registry: &Registry, name: &str, limits: Limits) -> Arc<Cell> {
+        let name = ActorName::new(name).expect("valid");
+        let mut spec = ActorSpec::new(name, PluginName::new("p").expect("valid"));
+        spec.limits = limits;
+        registry.register(Arc::new(Cell::new(spec))).expect("free")
+    }
+
+    fn waiting(cell: &Cell) -> Vec<Message> {
+        let nobody = |_: &ActorName| unreachable!("no call waits");
+        cell.mailbox.drain(nobody).into_iter().map(|envelope| envelope.message).collect()
+    }
+
+    #[test]
+    fn a_dispatch_reaches_every_member_and_what_one_cannot_take_is_a_dead_letter() {
+        let registry = Arc::new(Registry::default());
+        let router = Router::new(registry.clone(), Vec::new(), HashMap::new());
+        let full = Limits { mailbox_messages: 0, ..Limits::default() };
+        let cells = [("b", Limits::default()), ("full", full), ("a", Limits::default())];
+        let cells = cells.map(|(name, limits)| registered(&registry, name, limits));
+        let group = GroupName::new("g").expect("valid");
+        for cell in &cells {
+            router.take(cell, Out::Join(group.clone()));
+        }
+        let id = MessageId::new("m").expect("valid");
+        router.take(&cells[0], Out::Dispatch { group, id, body: Body::from_static(b"hello") });
+        for cell in [&cells[0], &cells[2]] {
+            let id = MessageId::new(&format!("m@{}", cell.name())).expect("valid");
+            let request = Request { id, sender: Some(cells[0].name().clone()), body: Body::from_static(b"hello") };
+            assert_eq!(waiting(cell), [Message::Cast(request)]);
+        }
+        let dead = router.dead_letters();
+        assert_eq!(dead.iter().map(|letter| letter.to.as_str()).collect::<Vec<_>>(), ["full"]);
+    }
+
+    #[test]
+    fn an_end_that_an_actor_will_not_hear_of_is_a_dead_letter() {
+        let registry = Arc::new(Registry::default());
+        let router = Router::new(registry.clone(), Vec::new(), HashMap::new());
+        let [old, x] = ["a", "x"].map(|name| registered(&registry, name, Limits::default()));
+        registry.unregister(&old);
+        for out in [Out::Monitor(x.name().clone()), Out::Link(x.name().clone())] {
+            router.take(&old, out);
+        }
+        let dead = router.dead_letters();
+        let told: Vec<_> = dead.iter().map(|letter| (letter.to.as_str(), letter.kind)).collect();
+        assert_eq!(told, [("a", "down"), ("a", "other")]);
+        router.ended(&x, &ExitReason::Normal);
+        assert!(waiting(&old).is_empty());
+        // To make somebody exit who is not there is nothing at all.
+        router.take(&x, Out::Exit { to: old.name().clone(), reason: ExitReason::Killed });
+        assert_eq!(router.dead_letters().len(), 2);
+    }
 
     #[test]
     fn a_circle_of_calls_is_found_wherever_it_closes() {

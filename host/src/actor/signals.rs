@@ -1,0 +1,100 @@
+//! What ends an instance from outside: whoever supervises it, or another actor that has it killed.
+
+use std::future::Future;
+
+use tokio::sync::watch;
+
+use super::{Budget, Signal};
+use crate::model::StopReason;
+
+/// What ends an instance from outside.
+#[derive(Debug, Clone)]
+pub(super) enum Interrupt {
+    Stop(StopReason, Budget),
+    Kill,
+}
+
+/// What ends an instance in the middle of a turn.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Cut {
+    #[error("the actor was killed")]
+    Killed,
+    #[error("the actor's shutdown budget of {1} ms was spent")]
+    Spent(StopReason, u64),
+}
+
+/// Where an instance hears of its end.
+#[derive(Debug, Clone)]
+pub(super) struct Signals {
+    told: watch::Receiver<Signal>,
+    killed: watch::Receiver<bool>,
+}
+
+impl Signals {
+    pub(super) fn new(told: watch::Receiver<Signal>, killed: watch::Receiver<bool>) -> Self {
+        Self { told, killed }
+    }
+
+    /// What it was told last by whoever supervises it.
+    pub(super) fn told(&self) -> Signal {
+        self.told.borrow().clone()
+    }
+
+    /// Ready as soon as anyone wants this instance to end.
+    pub(super) async fn interrupted(&mut self) -> Interrupt {
+        let Self { told, killed } = self;
+        let heard = tokio::select! {
+            biased;
+            () = set(killed) => return Interrupt::Kill,
+            heard = told.wait_for(|signal| !matches!(signal, Signal::Go)) => heard.map(|signal| signal.clone()),
+        };
+        match heard {
+            Ok(Signal::Stop(reason, budget)) => Interrupt::Stop(reason, budget),
+            // Whoever supervised it is gone: nobody could use what it does.
+            Ok(Signal::Kill | Signal::Go) | Err(_) => Interrupt::Kill,
+        }
+    }
+
+    /// Runs `work` unless the instance is killed or its budget is spent first.
+    pub(super) async fn uncut<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Cut> {
+        tokio::select! {
+            biased;
+            cut = self.cut() => Err(cut),
+            done = work => Ok(done),
+        }
+    }
+
+    /// Ready when the turn in hand may not go on: at a kill, or when the budget of a stop is spent.
+    async fn cut(&mut self) -> Cut {
+        let Self { told, killed } = self;
+        loop {
+            let now = told.borrow_and_update().clone();
+            let spent = match &now {
+                Signal::Kill => return Cut::Killed,
+                Signal::Stop(_, Budget { deadline: Some(deadline), .. }) => Some(*deadline),
+                Signal::Stop(..) | Signal::Go => None,
+            };
+            let spent_at = async {
+                match spent {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = set(killed) => return Cut::Killed,
+                changed = told.changed() => if changed.is_err() { return Cut::Killed },
+                () = spent_at => if let Signal::Stop(reason, budget) = now {
+                    return Cut::Spent(reason, budget.total_ms);
+                },
+            }
+        }
+    }
+}
+
+/// Ready once it is set. Its sender lives as long as the instance does.
+async fn set(flag: &mut watch::Receiver<bool>) {
+    if flag.wait_for(|set| *set).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,265 @@
+//! Names and who bears them: the one place that says whether a name is taken, which groups its actor is in, and what else
+//! is known of it. That belongs to the name: it outlives instances, and goes when the name is freed. Who hears of whose end
+//! belongs to instances, and goes with them.
+
+mod attributes;
+mod groups;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tokio::sync::oneshot;
+
+use crate::actor::{Cell, ExitSignal, bounded};
+use crate::model::{ATTRIBUTES, ActorName, ExitReason, GROUPS, GroupName, Message, NameError, Phase};
+use attributes::Known;
+use groups::Groups;
+use watch::{Audience, LIBRARY_WATCHES, WATCHES, Watches};
+
+/// The actors of this host, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Registry(RwLock<Book>);
+
+#[derive(Debug, Default)]
+struct Book {
+    cells: HashMap<ActorName, Arc<Cell>>,
+    groups: Groups,
+    known: Known,
+    watches: Watches,
+}
+
+/// Why something was not entered. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("it is a member of {GROUPS} groups already, and no more are allowed")]
+    Groups,
+    #[error("it has {ATTRIBUTES} attributes already, and no more are allowed")]
+    Attributes,
+    #[error(transparent)]
+    Attribute(NameError),
+    #[error("`{0}` watches {WATCHES} others already, or has not handled as many notices yet, and no more are allowed")]
+    Watches(ActorName),
+    #[error("{LIBRARY_WATCHES} watch it already, and no more are allowed")]
+    Library,
+    #[error("its name is no longer its own")]
+    Gone,
+}
+
+impl Registry {
+    fn read(&self) -> RwLockReadGuard<'_, Book> {
+        // Every change below is complete before anything can panic.
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Book> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a name, with the groups and attributes of its spec.
+    ///
+    /// # Errors
+    /// With the one that has it.
+    pub(crate) fn register(&self, cell: Arc<Cell>) -> Result<Arc<Cell>, Arc<Cell>> {
+        let book = &mut *self.write();
+        match book.cells.entry(cell.name().clone()) {
+            Entry::Occupied(taken) => return Err(taken.get().clone()),
+            Entry::Vacant(free) => drop(free.insert(cell.clone())),
+        }
+        let actor = cell.name();
+        let joined = cell.spec.groups.iter().map(|group| book.groups.join(actor, group.clone()));
+        let attributes = cell.spec.attributes.iter();
+        let set = attributes.map(|(key, value)| book.known.set(actor, key.clone(), Some(value.clone())));
+        for refused in joined.chain(set).filter_map(Result::err) {
+            tracing::warn!(%actor, %refused, "its specification has more than it may have");
+        }
+        Ok(cell)
+    }
+
+    /// Frees a name, if this very cell has it. Whoever came to watch it since its last instance ended hears that there is
+    /// none.
+    pub(crate) fn unregister(&self, cell: &Arc<Cell>) {
+        let book = &mut *self.write();
+        if book.is_registered(cell) {
+            book.cells.remove(cell.name());
+            book.groups.leave_all(cell.name());
+            book.known.remove_all(cell.name());
+            book.tell(cell.name(), &ExitReason::Noproc);
+        }
+    }
+
+    pub(crate) fn whereis(&self, name: &ActorName) -> Option<Arc<Cell>> {
+        self.read().cells.get(name).cloned()
+    }
+
+    /// All of them, in the order of their names.
+    pub(crate) fn all(&self) -> Vec<Arc<Cell>> {
+        let mut all: Vec<_> = self.read().cells.values().cloned().collect();
+        all.sort_by(|a, b| a.name().cmp(b.name()));
+        all
+    }
+
+    /// Makes an actor a member of a group, behind those that are there.
+    ///
+    /// # Errors
+    /// If it is in too many, or its name is not its own.
+    pub(crate) fn join(&self, cell: &Cell, group: GroupName) -> Result<(), Refused> {
+        self.write().own(cell)?.groups.join(cell.name(), group)
+    }
+
+    pub(crate) fn leave(&self, cell: &Cell, group: &GroupName) {
+        // Who has lost its name has left all groups.
+        if let Ok(book) = self.write().own(cell) {
+            book.groups.leave(cell.name(), group);
+        }
+    }
+
+    /// The members of a group, in the order in which they came.
+    pub(crate) fn members(&self, group: &GroupName) -> Vec<ActorName> {
+        self.read().groups.members(group).cloned().collect()
+    }
+
+    /// The same, to be sent to.
+    pub(crate) fn targets(&self, group: &GroupName) -> Vec<Arc<Cell>> {
+        let book = self.read();
+        book.groups.members(group).filter_map(|member| book.cells.get(member).cloned()).collect()
+    }
+
+    /// Gives an attribute a value; none: removes it.
+    ///
+    /// # Errors
+    /// If the attribute cannot be used, there are too many, or the actor's name is not its own.
+    pub(crate) fn set_attribute(&self, cell: &Cell, key: String, value: Option<String>) -> Result<(), Refused> {
+        self.write().own(cell)?.known.set(cell.name(), key, value)
+    }
+
+    pub(crate) fn attribute(&self, actor: &ActorName, key: &str) -> Option<String> {
+        self.read().known.get(actor, key).cloned()
+    }
+
+    /// The actors whose attribute `key` is `value`, in the order of their names.
+    pub(crate) fn having(&self, key: &str, value: &str) -> Vec<ActorName> {
+        self.read().known.having(key, value).cloned().collect()
+    }
+
+    /// Lets an actor be told once when another one ends; at once if that one is not there.
+    ///
+    /// # Errors
+    /// If it watches too many, or its name is not its own.
+    pub(crate) fn monitor(&self, from: &Cell, to: &ActorName) -> Result<(), Refused> {
+        let mut book = self.write();
+        let book = book.own(from)?;
+        // Nobody hears of its own end.
+        if from.name() == to || book.watches.monitors(from.name(), to) {
+            return Ok(());
+        }
+        book.room(from)?;
+        match book.is_up(to) {
+            Some(_) => book.watches.monitor(from.name(), to),
+            None => from.mailbox.notice(Message::Down(to.clone(), ExitReason::Noproc.to_string())),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn demonitor(&self, from: &Cell, to: &ActorName) {
+        if let Ok(book) = self.write().own(from) {
+            book.watches.demonitor(from.name(), to);
+        }
+    }
+
+    /// Links two actors: each hears of the other's end. If the other one is not there, this one hears so at once.
+    ///
+    /// # Errors
+    /// If either of them watches too many, or this one's name is not its own.
+    pub(crate) fn link(&self, from: &Cell, to: &ActorName) -> Result<(), Refused> {
+        let mut book = self.write();
+        let book = book.own(from)?;
+        if from.name() == to || book.watches.linked(from.name(), to) {
+            return Ok(());
+        }
+        book.room(from)?;
+        match book.is_up(to) {
+            Some(other) => {
+                book.room(other)?;
+                book.watches.link(from.name(), to);
+            }
+            // A link's exit is always taken.
+            None => drop(from.hear_exit(ExitSignal::of_link(to.clone(), &ExitReason::Noproc))),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn unlink(&self, from: &Cell, to: &ActorName) {
+        if let Ok(book) = self.write().own(from) {
+            book.watches.unlink(from.name(), to);
+            from.forget_link(to);
+        }
+    }
+
+    /// What resolves with the reason when the instance of an actor ends; at once if it is not there.
+    ///
+    /// # Errors
+    /// If too many watch it.
+    pub(crate) fn watch(&self, actor: &ActorName) -> Result<oneshot::Receiver<ExitReason>, Refused> {
+        let mut book = self.write();
+        if book.is_up(actor).is_some() {
+            return book.watches.library(actor);
+        }
+        let (tell, heard) = oneshot::channel();
+        drop(tell.send(ExitReason::Noproc));
+        Ok(heard)
+    }
+
+    /// An actor's instance has ended: those who watch it hear why, and what it watched itself is forgotten. Also for an
+    /// actor that stays down without another instance: whoever came to watch it since hears it now.
+    pub(crate) fn ended(&self, cell: &Cell, reason: &ExitReason) {
+        if let Ok(book) = self.write().own(cell) {
+            book.tell(cell.name(), reason);
+        }
+    }
+}
+
+impl Book {
+    /// Whether this very cell has its name: another one may have it by now.
+    fn is_registered(&self, cell: &Cell) -> bool {
+        self.cells.get(cell.name()).is_some_and(|registered| std::ptr::eq(Arc::as_ptr(registered), cell))
+    }
+
+    /// An actor with an instance, or about to have one.
+    fn is_up(&self, actor: &ActorName) -> Option<&Arc<Cell>> {
+        self.cells.get(actor).filter(|cell| cell.status().phase != Phase::Failed)
+    }
+
+    fn room(&self, cell: &Cell) -> Result<(), Refused> {
+        match self.watches.count(cell.name()) + cell.mailbox.notices() < WATCHES {
+            true => Ok(()),
+            false => Err(Refused::Watches(cell.name().clone())),
+        }
+    }
+
+    /// Under the same lock as all that changes who watches: nobody hears of what it had just ceased to watch.
+    fn tell(&mut self, actor: &ActorName, reason: &ExitReason) {
+        let reason = bounded(reason);
+        let text = reason.to_string();
+        let Audience { monitored_by, linked, library } = self.watches.ended(actor);
+        for cell in linked.iter().filter_map(|name| self.cells.get(name)) {
+            // A link's exit is always taken.
+            drop(cell.hear_exit(ExitSignal::of_link(actor.clone(), &reason)));
+        }
+        for cell in monitored_by.iter().filter_map(|name| self.cells.get(name)) {
+            cell.mailbox.notice(Message::Down(actor.clone(), text.clone()));
+        }
+        for watcher in library {
+            // One that is gone does not miss it.
+            drop(watcher.send(reason.clone()));
+        }
+    }
+
+    /// The book, for a cell that has its name.
+    fn own(&mut self, cell: &Cell) -> Result<&mut Self, Refused> {
+        if self.is_registered(cell) { Ok(self) } else { Err(Refused::Gone) }
+    }
+}

@@ -1,0 +1,409 @@
+//! The types of the contract's `supervision`.
+
+use std::time::Duration;
+
+use wasmtime::component::{ComponentType, Lift, Lower};
+
+use super::{TEXT_BYTES, bounded};
+use crate::model::{self, ActorName, ActorSpec, Body, ErrorCode, ExitReason, HostError, Limits, PluginName};
+
+/// Longest shutdown, in milliseconds: a day, as in `baton.toml`.
+const SHUTDOWN_MS: u64 = 24 * 60 * 60 * 1_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lift, Lower)]
+#[component(enum)]
+#[repr(u8)]
+pub(in crate::sandbox) enum Restart {
+    #[component(name = "permanent")]
+    Permanent,
+    #[component(name = "transient")]
+    Transient,
+    #[component(name = "temporary")]
+    Temporary,
+}
+
+impl From<Restart> for model::Restart {
+    fn from(restart: Restart) -> Self {
+        match restart {
+            Restart::Permanent => Self::Permanent,
+            Restart::Transient => Self::Transient,
+            Restart::Temporary => Self::Temporary,
+        }
+    }
+}
+
+impl From<model::Restart> for Restart {
+    fn from(restart: model::Restart) -> Self {
+        match restart {
+            model::Restart::Permanent => Self::Permanent,
+            model::Restart::Transient => Self::Transient,
+            model::Restart::Temporary => Self::Temporary,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lift, Lower)]
+#[component(variant)]
+pub(in crate::sandbox) enum Shutdown {
+    #[component(name = "brutal-kill")]
+    BrutalKill,
+    #[component(name = "after-ms")]
+    AfterMs(u64),
+    #[component(name = "infinity")]
+    Infinity,
+}
+
+impl From<model::Shutdown> for Shutdown {
+    fn from(shutdown: model::Shutdown) -> Self {
+        match shutdown {
+            model::Shutdown::BrutalKill => Self::BrutalKill,
+            model::Shutdown::After(after) => Self::AfterMs(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            model::Shutdown::Infinity => Self::Infinity,
+        }
+    }
+}
+
+impl TryFrom<Shutdown> for model::Shutdown {
+    type Error = SupervisionError;
+
+    fn try_from(shutdown: Shutdown) -> Result<Self, SupervisionError> {
+        Ok(match shutdown {
+            Shutdown::BrutalKill => Self::BrutalKill,
+            Shutdown::AfterMs(ms) if (1..=SHUTDOWN_MS).contains(&ms) => Self::After(Duration::from_millis(ms)),
+            Shutdown::AfterMs(ms) => {
+                let why =
+                    format!("its shutdown of {ms} ms is not within 1 to {SHUTDOWN_MS}; brutal-kill waits not at all");
+                return Err(SupervisionError::BadSpec(why));
+            }
+            Shutdown::Infinity => Self::Infinity,
+        })
+    }
+}
+
+#[derive(Debug, ComponentType, Lift)]
+#[component(record)]
+pub(in crate::sandbox) struct ChildSpec {
+    pub(in crate::sandbox) name: String,
+    pub(in crate::sandbox) plugin: String,
+    pub(in crate::sandbox) args: Vec<u8>,
+    pub(in crate::sandbox) restart: Restart,
+    pub(in crate::sandbox) shutdown: Shutdown,
+    pub(in crate::sandbox) significant: bool,
+}
+
+impl ChildSpec {
+    /// The actor that is meant, with the limits of the one that starts it.
+    pub(in crate::sandbox) fn checked(self, limits: &Limits) -> Result<ActorSpec, SupervisionError> {
+        let name = ActorName::new(&self.name)?;
+        let plugin = PluginName::new(&self.plugin)?;
+        if self.args.len() > limits.message_bytes {
+            let why = format!("args of {} bytes: limit message_bytes = {}", self.args.len(), limits.message_bytes);
+            return Err(SupervisionError::Limit(why));
+        }
+        let spec = ActorSpec {
+            args: Body::from(self.args),
+            restart: self.restart.into(),
+            shutdown: self.shutdown.try_into()?,
+            significant: self.significant,
+            limits: limits.clone(),
+            ..ActorSpec::new(name, plugin)
+        };
+        // What only its supervisor can tell, it tells.
+        match model::ChildSpec::from(spec.clone()).problems().into_iter().next() {
+            Some((_, why)) => Err(SupervisionError::BadSpec(why)),
+            None => Ok(spec),
+        }
+    }
+}
+
+/// The last case of it and of the two below is part of the contract; this release has no need of it.
+#[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
+#[component(variant)]
+pub(in crate::sandbox) enum ChildKind {
+    #[component(name = "worker")]
+    Worker,
+    #[component(name = "supervisor")]
+    Supervisor,
+    #[allow(dead_code)]
+    #[component(name = "other")]
+    Other(String),
+}
+
+#[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
+#[component(variant)]
+pub(in crate::sandbox) enum ChildState {
+    #[component(name = "down")]
+    Down,
+    #[component(name = "starting")]
+    Starting,
+    #[component(name = "up")]
+    Up,
+    #[component(name = "restarting")]
+    Restarting,
+    #[component(name = "stopping")]
+    Stopping,
+    #[component(name = "failed")]
+    Failed,
+    #[allow(dead_code)]
+    #[component(name = "other")]
+    Other(String),
+}
+
+impl From<model::ChildState> for ChildState {
+    fn from(state: model::ChildState) -> Self {
+        match state {
+            model::ChildState::Down => Self::Down,
+            model::ChildState::Starting => Self::Starting,
+            model::ChildState::Running => Self::Up,
+            model::ChildState::Restarting => Self::Restarting,
+            model::ChildState::Stopping => Self::Stopping,
+            model::ChildState::Failed => Self::Failed,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
+#[component(variant)]
+pub(in crate::sandbox) enum Phase {
+    #[component(name = "starting")]
+    Starting,
+    #[component(name = "continuing")]
+    Continuing,
+    #[component(name = "running")]
+    Running,
+    #[component(name = "suspended")]
+    Suspended,
+    #[component(name = "stopping")]
+    Stopping,
+    #[component(name = "restarting")]
+    Restarting,
+    #[component(name = "held")]
+    Held,
+    #[component(name = "failed")]
+    Failed,
+    #[allow(dead_code)]
+    #[component(name = "other")]
+    Other(String),
+}
+
+impl From<model::Phase> for Phase {
+    fn from(phase: model::Phase) -> Self {
+        match phase {
+            model::Phase::Starting => Self::Starting,
+            model::Phase::Continuing => Self::Continuing,
+            model::Phase::Running => Self::Running,
+            model::Phase::Stopping => Self::Stopping,
+            model::Phase::Restarting => Self::Restarting,
+            model::Phase::Held => Self::Held,
+            model::Phase::Failed => Self::Failed,
+            model::Phase::Suspended => Self::Suspended,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
+#[component(record)]
+pub(in crate::sandbox) struct ChildInfo {
+    name: String,
+    supervisor: Option<String>,
+    kind: ChildKind,
+    state: ChildState,
+    restart: Restart,
+    shutdown: Shutdown,
+    significant: bool,
+    restarts: u64,
+    #[component(name = "last-exit")]
+    last_exit: Option<String>,
+}
+
+impl From<model::ChildInfo> for ChildInfo {
+    fn from(child: model::ChildInfo) -> Self {
+        Self {
+            name: child.name.to_string(),
+            supervisor: child.supervisor.map(|name| name.to_string()),
+            kind: if child.supervises.is_some() { ChildKind::Supervisor } else { ChildKind::Worker },
+            state: child.state.into(),
+            restart: child.restart.into(),
+            shutdown: child.shutdown.into(),
+            significant: child.significant,
+            restarts: child.restarts,
+            last_exit: child.last_exit.map(|how| bounded(&how, TEXT_BYTES)),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
+#[component(record)]
+pub(in crate::sandbox) struct Counts {
+    specs: u64,
+    active: u64,
+    supervisors: u64,
+    workers: u64,
+}
+
+impl From<model::Counts> for Counts {
+    fn from(counts: model::Counts) -> Self {
+        let wide = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        Self {
+            specs: wide(counts.specs),
+            active: wide(counts.active),
+            supervisors: wide(counts.supervisors),
+            workers: wide(counts.workers),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
+#[component(variant)]
+pub(in crate::sandbox) enum SupervisionError {
+    #[component(name = "denied")]
+    Denied,
+    #[component(name = "unknown-supervisor")]
+    UnknownSupervisor,
+    #[component(name = "unknown-child")]
+    UnknownChild,
+    #[component(name = "already-started")]
+    AlreadyStarted,
+    #[component(name = "already-present")]
+    AlreadyPresent,
+    #[component(name = "running")]
+    Running,
+    #[component(name = "restarting")]
+    Restarting,
+    #[component(name = "max-children")]
+    MaxChildren,
+    #[component(name = "unknown-plugin")]
+    UnknownPlugin,
+    #[component(name = "bad-spec")]
+    BadSpec(String),
+    #[component(name = "failed")]
+    Failed(String),
+    #[component(name = "shutting-down")]
+    ShuttingDown,
+    #[component(name = "limit")]
+    Limit(String),
+    #[component(name = "other")]
+    Other(String),
+}
+
+impl From<HostError> for SupervisionError {
+    fn from(error: HostError) -> Self {
+        let why = || bounded(&error.to_string(), TEXT_BYTES);
+        match error.code() {
+            ErrorCode::Denied => Self::Denied,
+            ErrorCode::UnknownSupervisor => Self::UnknownSupervisor,
+            ErrorCode::UnknownActor => Self::UnknownChild,
+            ErrorCode::AlreadyStarted => Self::AlreadyStarted,
+            ErrorCode::AlreadyPresent => Self::AlreadyPresent,
+            ErrorCode::Running => Self::Running,
+            ErrorCode::Restarting => Self::Restarting,
+            ErrorCode::MaxChildren => Self::MaxChildren,
+            ErrorCode::UnknownPlugin => Self::UnknownPlugin,
+            ErrorCode::ChildSpec => Self::BadSpec(why()),
+            ErrorCode::Start | ErrorCode::Stopped => Self::Failed(why()),
+            ErrorCode::ShuttingDown => Self::ShuttingDown,
+            _ => Self::Other(why()),
+        }
+    }
+}
+
+impl From<model::NameError> for SupervisionError {
+    fn from(error: model::NameError) -> Self {
+        Self::BadSpec(error.to_string())
+    }
+}
+
+/// A reason as guests read and write it: what [`ExitReason`] shows, read back. Any other text is a crash.
+pub(in crate::sandbox) fn exit_reason(text: &str) -> ExitReason {
+    match text {
+        "normal" => ExitReason::Normal,
+        "shutdown" => ExitReason::Shutdown,
+        "killed" => ExitReason::Killed,
+        "noproc" => ExitReason::Noproc,
+        _ => ExitReason::Crash(bounded(text.strip_prefix("crash: ").unwrap_or(text), TEXT_BYTES)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn child(adapt: impl FnOnce(&mut ChildSpec)) -> Result<ActorSpec, SupervisionError> {
+        let mut child = ChildSpec {
+            name: "w/1".into(),
+            plugin: "worker".into(),
+            args: b"3".to_vec(),
+            restart: Restart::Transient,
+            shutdown: Shutdown::AfterMs(250),
+            significant: true,
+        };
+        adapt(&mut child);
+        child.checked(&Limits { message_bytes: 10, turn_sends: 7, ..Limits::default() })
+    }
+
+    #[test]
+    fn a_child_has_what_was_asked_for_and_the_limits_of_who_starts_it() {
+        let spec = child(|_| {}).expect("a good one");
+        assert_eq!((spec.name.as_str(), spec.plugin.as_str(), &spec.args[..]), ("w/1", "worker", &b"3"[..]));
+        assert_eq!(spec.restart, model::Restart::Transient);
+        assert_eq!(spec.shutdown, model::Shutdown::After(Duration::from_millis(250)));
+        assert!(spec.significant);
+        assert_eq!((spec.limits.message_bytes, spec.limits.turn_sends), (10, 7));
+    }
+
+    #[test]
+    fn a_child_that_cannot_be_is_refused_with_the_reason() {
+        type Adapt = fn(&mut ChildSpec);
+        let cases: [(Adapt, &str); 7] = [
+            (|c| c.name = String::new(), "actor name"),
+            (|c| c.name = "a//b".into(), "a//b"),
+            (|c| c.plugin = "Worker".into(), "plugin name"),
+            (|c| c.args = vec![0; 11], "limit message_bytes = 10"),
+            (|c| c.shutdown = Shutdown::AfterMs(0), "0 ms"),
+            (|c| c.shutdown = Shutdown::AfterMs(SHUTDOWN_MS + 1), "86400001 ms"),
+            (|c| c.restart = Restart::Permanent, "significant and permanent"),
+        ];
+        for (adapt, expected) in cases {
+            let error = child(adapt).expect_err(expected);
+            let (SupervisionError::BadSpec(why) | SupervisionError::Limit(why)) = &error else { panic!("{error:?}") };
+            assert!(why.contains(expected), "{why}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_of_the_host_has_its_word() {
+        use SupervisionError as E;
+        let cases = [
+            (ErrorCode::Denied, E::Denied),
+            (ErrorCode::UnknownSupervisor, E::UnknownSupervisor),
+            (ErrorCode::UnknownActor, E::UnknownChild),
+            (ErrorCode::AlreadyStarted, E::AlreadyStarted),
+            (ErrorCode::AlreadyPresent, E::AlreadyPresent),
+            (ErrorCode::Running, E::Running),
+            (ErrorCode::Restarting, E::Restarting),
+            (ErrorCode::MaxChildren, E::MaxChildren),
+            (ErrorCode::UnknownPlugin, E::UnknownPlugin),
+            (ErrorCode::ChildSpec, E::BadSpec("why".into())),
+            (ErrorCode::Start, E::Failed("why".into())),
+            (ErrorCode::Stopped, E::Failed("why".into())),
+            (ErrorCode::ShuttingDown, E::ShuttingDown),
+            (ErrorCode::Store, E::Other("why".into())),
+        ];
+        for (code, expected) in cases {
+            assert_eq!(E::from(HostError::new(code, "why")), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_reason_that_was_heard_can_be_passed_on() {
+        let crash = |how: &str| ExitReason::Crash(how.into());
+        for reason in [ExitReason::Normal, ExitReason::Shutdown, ExitReason::Killed, ExitReason::Noproc, crash("trap")]
+        {
+            assert_eq!(exit_reason(&reason.to_string()), reason);
+        }
+        for text in ["", "kill", "Normal", "out of paper"] {
+            assert_eq!(exit_reason(text), crash(text));
+        }
+        assert_eq!(exit_reason(&"x".repeat(TEXT_BYTES + 1)), crash(&"x".repeat(TEXT_BYTES)));
+    }
+}
