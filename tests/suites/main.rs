@@ -18,3 +18,4 @@ mod process_handoff;
 mod store_conformance;
 mod store_sled;
 mod supervision;
+mod supervision_command;

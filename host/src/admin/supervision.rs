@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::routes::{Asked, Context, Name, NoQuery, Shared, Unread, read_body, read_message, read_name, read_query};
+use super::view::Shown;
 use crate::host::Host;
 use crate::model::{
     ATTRIBUTES, ActorName, ActorSpec, Attributes, Body, ChildInfo, Counts, ErrorCode, GROUPS, GroupName, HostError,
@@ -35,6 +36,9 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route("/v1/actors/{name}/stop", post(stop))
         .route("/v1/actors/{name}/restart", post(restart))
         .route("/v1/actors/{name}/kill", post(kill))
+        .route("/v1/actors/{name}/suspend", post(suspend))
+        .route("/v1/actors/{name}/resume", post(resume))
+        .route("/v1/actors/{name}/state", get(get_state))
         .route("/v1/whereis/{name}", get(whereis))
         .route("/v1/groups/{group}", get(members))
         .route("/v1/groups/{group}/dispatch", post(dispatch))
@@ -255,6 +259,35 @@ async fn kill(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Resu
     read_query(query)?;
     context.host.kill(&name).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "name": name }))).into_response())
+}
+
+async fn suspend(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Json<Value>, Problem> {
+    let name = read_name(name)?;
+    read_query(query)?;
+    context.host.suspend(&name).await?;
+    Ok(Json(json!({ "name": name })))
+}
+
+async fn resume(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Json<Value>, Problem> {
+    let name = read_name(name)?;
+    read_query(query)?;
+    context.host.resume(&name).await?;
+    Ok(Json(json!({ "name": name })))
+}
+
+/// The state as it stands; of a large one the beginning.
+async fn get_state(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Response, Problem> {
+    let name = read_name(name)?;
+    read_query(query)?;
+    let state = context.host.get_state(&name).await?;
+    let facts = json!({
+        "name": name,
+        "generation": state.generation,
+        "version": state.version,
+        "schema": state.schema,
+        "state": Shown::of(&state.data),
+    });
+    Ok(Json(facts).into_response())
 }
 
 async fn remove(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Json<Value>, Problem> {

@@ -162,7 +162,7 @@ impl Shown {
     /// Most bytes that are shown.
     const BYTES: usize = 4 << 10;
 
-    fn of(body: &[u8]) -> Self {
+    pub(super) fn of(body: &[u8]) -> Self {
         let start = &body[..body.len().min(Self::BYTES)];
         let text = match std::str::from_utf8(start) {
             Ok(text) => Some(text),

@@ -193,6 +193,32 @@ pub(super) async fn kill(place: &Place, options: &Named) -> Result<(), Failure> 
     if options.listing.json { print_json(&answer) } else { tell(&format!("killed: {name}")) }
 }
 
+pub(super) async fn suspend(place: &Place, options: &Named) -> Result<(), Failure> {
+    let name = options.name()?;
+    let answer = Wish::act(&name, "suspend").ask(&mut place.client()?).await?;
+    if options.listing.json { print_json(&answer) } else { tell(&format!("suspended: {name}; its messages wait")) }
+}
+
+pub(super) async fn resume(place: &Place, options: &Named) -> Result<(), Failure> {
+    let name = options.name()?;
+    let answer = Wish::act(&name, "resume").ask(&mut place.client()?).await?;
+    if options.listing.json { print_json(&answer) } else { tell(&format!("resumed: {name}")) }
+}
+
+pub(super) async fn state(place: &Place, options: &Named) -> Result<(), Failure> {
+    let name = options.name()?;
+    let wish = Wish { method: Method::GET, ..Wish::act(&name, "state") };
+    let answer = wish.ask(&mut place.client()?).await?;
+    if options.listing.json {
+        return print_json(&answer);
+    }
+    let Some(schema) = answer["schema"].as_u64() else { return tell(&format!("{name} has nothing worth keeping")) };
+    let (version, generation) = (answer["version"].as_str().unwrap_or("?"), &answer["generation"]);
+    let state = &answer["state"];
+    tell(&format!("schema {schema}, version {version}, generation {generation}, {} bytes", state["body_bytes"]))?;
+    tell(state["body_text"].as_str().or(state["body_hex"].as_str()).unwrap_or_default())
+}
+
 pub(super) async fn delete(place: &Place, options: &Named) -> Result<(), Failure> {
     let name = options.name()?;
     let path = path_of("children", name.as_str(), "");

@@ -95,6 +95,12 @@ enum Command {
     Restart(child::Named),
     /// End a child at once: nothing is saved, and its supervisor does what it does after a crash
     Kill(child::Named),
+    /// Suspend an actor: its messages and timers wait until it is resumed; a new instance is not suspended
+    Suspend(child::Named),
+    /// Let a suspended actor go on
+    Resume(child::Named),
+    /// Show an actor's state as it stands, through its `snapshot`; nothing is saved
+    State(child::Named),
     /// Remove a child that does not run from the tree; its state is kept
     Delete(child::Named),
     /// Show what a plugin file says of itself; needs no host
@@ -134,6 +140,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Stop(options) => block_on(child::stop(&cli.place, &options)),
         Command::Restart(options) => block_on(child::restart(&cli.place, &options)),
         Command::Kill(options) => block_on(child::kill(&cli.place, &options)),
+        Command::Suspend(options) => block_on(child::suspend(&cli.place, &options)),
+        Command::Resume(options) => block_on(child::resume(&cli.place, &options)),
+        Command::State(options) => block_on(child::state(&cli.place, &options)),
         Command::Delete(options) => block_on(child::delete(&cli.place, &options)),
         Command::Inspect(options) => block_on(inspect::inspect(&options)),
         Command::Store(command) => block_on(store::store(&cli.place, command)),
