@@ -1,5 +1,7 @@
 //! The front door: builds the rooms below in order, and takes them down in reverse.
 
+mod ties;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,8 +13,8 @@ use tokio::task::JoinSet;
 use crate::actor::{Budget, Cell, control};
 use crate::catalog::Catalog;
 use crate::model::{
-    ActorName, ActorSpec, Body, CallError, ChildInfo, ChildSpec, Counts, Description, ErrorCode, ExitReason, Grants,
-    GroupName, HostError, MessageId, PluginName, Saved, SendError, StopReason, Template,
+    ActorName, ActorSpec, Body, CallError, ChildInfo, ChildSpec, Counts, Description, ErrorCode, Grants, GroupName,
+    HostError, MessageId, PluginName, Saved, SendError, StopReason, Template,
 };
 use crate::registry::Registry;
 use crate::router::{Calls, Router};
@@ -26,6 +28,7 @@ pub use crate::catalog::PluginInfo;
 pub use crate::router::DeadLetter;
 pub use crate::sandbox::Inspection;
 pub use crate::supervisor::ShutdownReport;
+pub use ties::{Link, Monitor};
 
 /// How many instances may live at once, unless told otherwise.
 pub const DEFAULT_INSTANCES: u32 = 10_000;
@@ -66,17 +69,6 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.router.close();
         self.supervisor.abandon();
-    }
-}
-
-/// Waits for an actor's end; see [`Host::monitor`].
-#[derive(Debug)]
-pub struct Monitor(tokio::sync::oneshot::Receiver<ExitReason>);
-
-impl Monitor {
-    /// Why it ended: `noproc` if nobody had the name, or the host is gone.
-    pub async fn ended(self) -> ExitReason {
-        self.0.await.unwrap_or(ExitReason::Noproc)
     }
 }
 
@@ -280,6 +272,9 @@ impl HostBuilder {
         router.supervised_by(supervisor.clone());
         let shutdown = Mutex::new(None);
         let host = Host(Arc::new(Inner { catalog, registry, router, supervisor, store, shutdown }));
+        for cut in self.children.iter().flat_map(|child| child.cut_short(None, "")) {
+            tracing::warn!("{cut}: the tighter one wins");
+        }
         for spec in self.children {
             let name = spec.name().clone();
             if let Err(error) = host.0.supervisor.start_child(None, spec, true).await {
@@ -492,6 +487,15 @@ impl Host {
     pub fn monitor(&self, name: &ActorName) -> Result<Monitor, HostError> {
         let watched = self.0.registry.watch(name);
         watched.map(Monitor).map_err(|refused| HostError::new(ErrorCode::Start, refused.to_string()))
+    }
+
+    /// Ties an actor's present instance to the holder of the answer, as `erlang:link` does: dropped, it ends the actor.
+    ///
+    /// # Errors
+    /// If too many watch that actor already.
+    pub fn link(&self, name: &ActorName) -> Result<Link, HostError> {
+        let monitor = Some(self.monitor(name)?);
+        Ok(Link { actor: name.clone(), registry: self.0.registry.clone(), monitor })
     }
 
     /// The members of a group, in the order in which they came.

@@ -33,7 +33,7 @@ pub mod store;
 mod supervisor;
 
 pub use host::{
-    ActorInfo, CallOptions, DEFAULT_CALL_TIMEOUT, DEFAULT_INSTANCES, DeadLetter, Host, HostBuilder, Inspection,
+    ActorInfo, CallOptions, DEFAULT_CALL_TIMEOUT, DEFAULT_INSTANCES, DeadLetter, Host, HostBuilder, Inspection, Link,
     Monitor, PluginInfo, ShutdownReport, StateInfo,
 };
 pub use model::{

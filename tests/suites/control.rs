@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use baton_host::model::{ExitReason, Phase};
 use baton_host::store::SnapshotStore;
-use baton_host::{ErrorCode, Host, Saved, Shutdown};
+use baton_host::{ActorInfo, CallOptions, ErrorCode, Host, Saved, Shutdown};
 
 use super::journal::{journal, once, say, start, with};
-use crate::harness::{Op, StoreDouble, actor, name, until};
+use crate::harness::{Op, StoreDouble, WatGuest, actor, name, until};
 
 async fn state(host: &Host) -> String {
     String::from_utf8(host.get_state(&name("j/1")).await.unwrap().data.to_vec()).unwrap()
@@ -205,5 +205,44 @@ async fn nobody_can_be_asked_who_does_not_run() {
     assert!(error.code() == ErrorCode::State && error.to_string().contains("is stopping"), "{error}");
     store.let_through();
     stopping.await.unwrap().unwrap();
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn whoever_is_linked_from_the_library_shares_the_fate_of_its_actor() {
+    let store = StoreDouble::new();
+    // One that traps no exits.
+    let guest = WatGuest::new("plain").on("init", "(call $ok)");
+    let host = with(&store, &guest, actor("j/1", "plain")).await;
+    let j = name("j/1");
+    let runs_as = async |generation| {
+        let is = |info: ActorInfo| info.phase == Phase::Running && info.generation == generation;
+        until("it runs", || host.actor(&j).is_some_and(is)).await;
+    };
+    // Let go, it goes on; and nobody follows one that ends well.
+    runs_as(1).await;
+    host.link(&j).unwrap().unlink();
+    host.link(&j).unwrap().exit(&ExitReason::Normal);
+    host.call(&j, "a", CallOptions::default()).await.unwrap();
+    assert_eq!(host.actor(&j).unwrap().generation, 1);
+    // Tied, it ends with its holder.
+    let ended = host.monitor(&j).unwrap();
+    host.link(&j).unwrap().exit(&ExitReason::Crash("it fell over".into()));
+    let reason = ended.ended().await;
+    assert!(reason.to_string().contains("linked actor `embedder` ended: crash: it fell over"), "{reason}");
+    runs_as(2).await;
+    let (link, ended) = (host.link(&j).unwrap(), host.monitor(&j).unwrap());
+    drop(link);
+    assert_eq!(ended.ended().await, ExitReason::Shutdown);
+    runs_as(3).await;
+    // And the other way round. Whoever is tied to an instance is not tied to the next one.
+    let (link, late) = (host.link(&j).unwrap(), host.link(&j).unwrap());
+    host.kill(&j).await.unwrap();
+    assert_eq!(link.ended().await, ExitReason::Killed);
+    runs_as(4).await;
+    drop(late);
+    host.call(&j, "a", CallOptions::default()).await.unwrap();
+    assert_eq!(host.actor(&j).unwrap().generation, 4);
+    assert_eq!(host.link(&name("nobody")).unwrap().ended().await, ExitReason::Noproc);
     host.shutdown(None).await;
 }

@@ -45,7 +45,9 @@ pub(super) fn run(place: &Place, options: &Options) -> Result<(), Failure> {
         config.data_dir.clone_from(dir);
     }
     log(options.log.as_deref().unwrap_or(&config.log), options.log_format)?;
-    for cut in config.cut_short() {
+    // Those that a supervisor cuts short are told by the host itself.
+    let told: Vec<_> = config.children.iter().flat_map(|child| child.cut_short(None, "")).collect();
+    for cut in config.cut_short().into_iter().filter(|cut| !told.contains(cut)) {
         tracing::warn!("{cut}: the tighter one wins");
     }
     // Known before anything starts, so told before anything starts.
