@@ -46,7 +46,7 @@ impl Place {
         place
     }
 
-    fn write(&self, file: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn write(&self, file: &str, bytes: &[u8]) -> PathBuf {
         let path = self.dir.path().join(file);
         fs::write(&path, bytes).unwrap();
         path

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::cli::Place;
-use crate::harness::guest;
+use crate::harness::{WatGuest, guest};
 
 /// `boss` traps exits and may supervise everyone; `intern` runs what was granted nothing.
 fn shop(more: &str) -> Place {
@@ -202,4 +202,26 @@ fn a_child_that_is_cut_short_is_named_with_both_numbers() {
     let host = place.host();
     let told = host.stop(Signal::TERM);
     assert!(told.err.contains("`boss`") && told.err.contains("60000 ms") && told.err.contains("30000 ms"), "{told:?}");
+}
+
+#[test]
+fn a_supervisor_is_stopped_with_what_it_lost_below() {
+    let place = shop("");
+    let host = place.host();
+    let told = place.baton(&["stop", "shop"]);
+    assert_eq!((told.code, told.out.as_str()), (0, "stopped: shop, and all below it; nothing was lost\n"));
+    assert_eq!(host.stop(Signal::TERM).code, 0);
+    let wasm = WatGuest::new("never").on("terminate", "(loop $again (br $again)) (unreachable)").build();
+    let place = Place::new(
+        "instances = 50\n[[plugin]]\npath = \"never.wasm\"\n[[supervisor]]\nname = \"s\"\nshutdown = 200\n\
+         [[actor]]\nname = \"a\"\nplugin = \"never\"\nsupervisor = \"s\"\n",
+    );
+    place.write("never.wasm", &wasm);
+    let host = place.host();
+    // Before it has a state there is nothing to lose.
+    assert_eq!(place.baton(&["call", "a", "x"]).code, 0);
+    let told = place.baton(&["stop", "s"]);
+    assert_eq!(told.code, 3, "{told:?}");
+    assert!(told.err.contains("not saved: s: its shutdown budget of 200 ms was spent"), "{told:?}");
+    host.stop(Signal::TERM);
 }

@@ -231,6 +231,8 @@ async fn start(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Res
 #[derive(Serialize)]
 struct Stopped {
     name: ActorName,
+    /// Whether it is one, and what was saved is about those below it.
+    supervisor: bool,
     saved: Saved,
     /// Why nothing was saved, in words.
     not_saved: Option<String>,
@@ -239,12 +241,13 @@ struct Stopped {
 async fn stop(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Json<Stopped>, Problem> {
     let name = read_name(name)?;
     read_query(query)?;
+    let supervisor = context.host.child(&name).await?.is_some_and(|child| child.supervises.is_some());
     let saved = context.host.stop(&name).await?;
     let not_saved = match &saved {
         Saved::Not(why) => Some(why.to_string()),
         _ => None,
     };
-    Ok(Json(Stopped { name, saved, not_saved }))
+    Ok(Json(Stopped { name, supervisor, saved, not_saved }))
 }
 
 async fn restart(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Json<Started>, Problem> {

@@ -166,6 +166,9 @@ pub(super) async fn stop(place: &Place, options: &Named) -> Result<(), Failure> 
     let not_saved = answer["not_saved"].as_str().map(ToOwned::to_owned);
     match options.listing.json {
         true => print_json(&answer)?,
+        false if answer["supervisor"] == true && not_saved.is_none() => {
+            tell(&format!("stopped: {name}, and all below it; nothing was lost"))?;
+        }
         false => tell(&format!("stopped: {name}: {}", saved(&answer["saved"])))?,
     }
     match not_saved {

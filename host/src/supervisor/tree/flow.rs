@@ -293,6 +293,7 @@ impl Tree {
 
     /// Its specification stays where OTP keeps it; its name is free.
     pub(super) fn put_down(&mut self, id: Id, why: &str) {
+        self.tell_above(id);
         let Some(node) = self.node(id) else { return };
         if node.goes() {
             return self.remove(id, why);
@@ -302,6 +303,18 @@ impl Tree {
         self.no_more(id);
         self.out.push(Do::Free { id, name, why: why.to_owned() });
         self.after(id);
+    }
+
+    /// A supervisor has not saved what one below it has not, when it ended.
+    fn tell_above(&mut self, id: Id) {
+        let Some(saved) = self.nodes.get(&id).map(|node| node.saved.clone()) else { return };
+        let parent = self.parent(id);
+        if let (Saved::Not(_), Some(above)) = (&saved, self.node(parent))
+            && matches!(&above.sup, Some(Sup { work: Work::Ending { .. }, .. }))
+            && !matches!(above.saved, Saved::Not(_))
+        {
+            above.saved = saved;
+        }
     }
 
     pub(super) fn remove(&mut self, id: Id, why: &str) {

@@ -450,6 +450,23 @@ fn the_tighter_budget_above_wins_at_every_level() {
 }
 
 #[test]
+fn a_supervisor_has_not_saved_what_one_below_it_has_not() {
+    let inner = sup("inner", Strategy::OneForOne, &["a"]);
+    let mut play = Play::of(SupervisorSpec::new(name("s")).child(inner).child(actor("b")));
+    play.slow = vec!["a"];
+    play.begin(Ask::Terminate { name: name("s") });
+    let (id, run, _) = play.held.pop().expect("a is told to stop");
+    let lost = Saved::Not(crate::model::NotSaved::Budget(5));
+    play.tree.ended(id, run, End::Shutdown, lost.clone(), play.now);
+    play.play();
+    assert_eq!(play.answers, [Ok(lost)]);
+    play.answers.clear();
+    play.slow.clear();
+    assert_eq!(play.ask(Ask::Again { name: name("s") }), Ok(Saved::Kept));
+    assert_eq!(play.ask(Ask::Terminate { name: name("s") }), Ok(Saved::Kept), "the next time it has");
+}
+
+#[test]
 fn a_brutal_kill_of_a_supervisor_is_one_of_all_below_it() {
     let mut inner = sup("inner", Strategy::OneForOne, &["a", "b"]);
     inner.shutdown = Shutdown::BrutalKill;
