@@ -22,8 +22,8 @@ use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::store::{Head, MemoryStore, OpenError, Opened, SledOptions, SledStore, SnapshotStore};
 use crate::supervisor::{Supervisor, Surroundings};
 
-pub use crate::actor::ActorInfo;
 pub use crate::actor::control::StateInfo;
+pub use crate::actor::{ActorInfo, PastExit};
 pub use crate::catalog::PluginInfo;
 pub use crate::router::DeadLetter;
 pub use crate::sandbox::Inspection;

@@ -34,7 +34,7 @@ mod supervisor;
 
 pub use host::{
     ActorInfo, CallOptions, DEFAULT_CALL_TIMEOUT, DEFAULT_INSTANCES, DeadLetter, Host, HostBuilder, Inspection, Link,
-    Monitor, PluginInfo, ShutdownReport, StateInfo,
+    Monitor, PastExit, PluginInfo, ShutdownReport, StateInfo,
 };
 pub use model::{
     ActorName, ActorSpec, AutoShutdown, Backoff, Body, CallError, ChildInfo, ChildSpec, ChildState, Children, Counts,

@@ -225,3 +225,22 @@ fn a_supervisor_is_stopped_with_what_it_lost_below() {
     assert!(told.err.contains("not saved: s: its shutdown budget of 200 ms was spent"), "{told:?}");
     host.stop(Signal::TERM);
 }
+
+#[test]
+fn the_last_exits_of_an_actor_are_shown() {
+    let place = shop("");
+    let host = place.host();
+    let exits = || {
+        let actors = place.json(&["ps", "--json"]);
+        let boss = actors.as_array().unwrap().iter().find(|actor| actor["name"] == "boss").cloned().unwrap();
+        boss["last_exits"].as_array().unwrap().clone()
+    };
+    assert_eq!(exits(), [Value::Null; 0]);
+    refused(&place, "boss", &json!({ "crash": true }));
+    comes_to(&place, "it is back", || ask(&place, "boss", &json!({ "heard": null })).is_array() && exits().len() == 1);
+    ask(&place, "boss", &json!({ "stop": true }));
+    comes_to(&place, "it has ended twice", || exits().len() == 2);
+    let told: Vec<String> = exits().iter().map(|exit| format!("{} {}", exit["generation"], exit["exit"])).collect();
+    assert!(told[0].starts_with("1 \"crash in `handle`") && told[1] == "2 \"normal\"", "{told:?}");
+    assert_eq!(host.stop(Signal::TERM).code, 0);
+}

@@ -15,15 +15,17 @@ mod stopping;
 pub(crate) mod turn;
 mod writes;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
 use crate::model::{
-    ActorName, ActorSpec, Crash, ExitReason, Hold, Limits, Message, Phase, PluginName, StopReason, Version,
+    ActorName, ActorSpec, Crash, Exit, ExitReason, Hold, Limits, Message, Phase, PluginName, StopReason, Version,
 };
 use crate::sandbox::Out;
+use crate::store::now_ms;
 
 pub(crate) use budget::Budget;
 pub(crate) use exits::{ExitSignal, bounded};
@@ -31,6 +33,9 @@ use lane::Lane;
 pub(crate) use lifecycle::StartFailure;
 pub(crate) use mailbox::{Envelope, Gate, Mailbox, ReplyTo};
 pub(crate) use run::{Instance, Parts};
+
+/// Ends of an actor's instances that are kept.
+const LAST_EXITS: usize = 10;
 
 /// What an actor's instance is told by whoever supervises it. A later one replaces an earlier one.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +80,17 @@ pub(crate) enum NotAgain {
     Timer(u64, String, u64),
 }
 
+/// How an instance ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PastExit {
+    /// Its generation; 0 if it had not claimed its state.
+    pub generation: u64,
+    /// When, in milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// How.
+    pub exit: String,
+}
+
 /// Where an actor stands.
 #[derive(Debug, Clone)]
 pub(crate) struct Status {
@@ -86,6 +102,8 @@ pub(crate) struct Status {
     pub(crate) handled: u64,
     pub(crate) restarts: u64,
     pub(crate) last_exit: Option<String>,
+    /// How its last instances ended, oldest first: at most [`LAST_EXITS`].
+    pub(crate) last_exits: VecDeque<PastExit>,
     pub(crate) held: Option<Hold>,
     /// Whether an `init` has ever answered well.
     pub(crate) was_ready: bool,
@@ -95,6 +113,18 @@ pub(crate) struct Status {
     pub(crate) inbox_left: bool,
     /// What came with a record and then crashed an instance.
     pub(crate) not_again: Vec<NotAgain>,
+}
+
+impl Status {
+    /// Notes how an instance ended.
+    pub(crate) fn ended(&mut self, exit: &Exit) {
+        let exit = exit.to_string();
+        self.last_exit = Some(exit.clone());
+        if self.last_exits.len() >= LAST_EXITS {
+            self.last_exits.pop_front();
+        }
+        self.last_exits.push_back(PastExit { generation: self.generation, time_ms: now_ms(), exit });
+    }
 }
 
 impl Cell {
@@ -109,6 +139,7 @@ impl Cell {
             handled: 0,
             restarts: 0,
             last_exit: None,
+            last_exits: VecDeque::new(),
             held: None,
             was_ready: false,
             turns_since_record: None,
@@ -151,6 +182,7 @@ impl Cell {
             restarts: status.restarts,
             note: status.held.as_ref().map(ToString::to_string).or(status.last_exit.clone()),
             last_exit: status.last_exit,
+            last_exits: status.last_exits.into(),
             held: status.held,
         }
     }
@@ -183,6 +215,8 @@ pub struct ActorInfo {
     pub restarts: u64,
     /// How its last instance ended.
     pub last_exit: Option<String>,
+    /// How its last instances ended, oldest first: at most 10.
+    pub last_exits: Vec<PastExit>,
     /// Why it is held, if it is.
     pub held: Option<Hold>,
     /// What a person should know first, in words: why it is held, or else how its last instance ended.

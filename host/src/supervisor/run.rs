@@ -326,7 +326,7 @@ impl Run {
         };
         let inbox_left = {
             let mut status = cell.status();
-            status.last_exit = Some(exit.to_string());
+            status.ended(&exit);
             status.inbox_left
         };
         log(cell.name(), &exit);
