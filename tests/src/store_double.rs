@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use baton_host::ActorName;
 use baton_host::model::StopReason;
 use baton_host::store::{
-    Capabilities, Head, Lease, MemoryStore, NewRecord, Quarantined, Record, RecordRef, Revision, SnapshotStore,
-    StoreError,
+    Capabilities, Head, Image, Lease, MemoryStore, NewRecord, Quarantined, Record, RecordRef, Refused, Revision,
+    SnapshotStore, StoreError,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -24,6 +24,7 @@ pub enum Op {
     Release,
     Forget,
     Load,
+    Refuse,
     Quarantine,
     List,
 }
@@ -208,6 +209,46 @@ impl SnapshotStore for StoreDouble {
             let tamper = self.rules().tamper.clone();
             tamper.map_or(Ok(record.clone()), |tamper| tamper(record))
         })
+    }
+
+    fn refuse<'a>(&'a self, lease: &'a mut Lease, refused: Refused) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.pass(Op::Refuse, &lease.actor).await?;
+            self.inner.refuse(lease, refused).await
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        reference: &'a RecordRef,
+    ) -> BoxFuture<'a, Result<Vec<u8>, StoreError>> {
+        self.inner.read(actor, reference)
+    }
+
+    fn put<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        image: Image,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        self.inner.put(actor, expect, image)
+    }
+
+    fn prune<'a>(&'a self, actor: &'a ActorName, keep: usize) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.inner.prune(actor, keep)
+    }
+
+    fn discard<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        record: Option<&'a RecordRef>,
+    ) -> BoxFuture<'a, Result<usize, StoreError>> {
+        self.inner.discard(actor, record)
+    }
+
+    fn disk_bytes(&self) -> BoxFuture<'_, Result<Option<u64>, StoreError>> {
+        self.inner.disk_bytes()
     }
 
     fn quarantine<'a>(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use baton_host::model::{ActorName, Body, Digest, Message, MessageId, PluginName, Request, StopReason, Version};
 use baton_host::store::{
-    Cause, Head, Lease, MemoryStore, NewRecord, Origination, RecordRef, Revision, SledOptions, SledStore,
-    SnapshotStore, StoreError, StoredTimer,
+    Cause, Head, Image, Lease, MemoryStore, NewRecord, Origination, RecordRef, Refused, Revision, SledOptions,
+    SledStore, SnapshotStore, StoreError, StoredTimer, Traffic,
 };
 
 /// Small, so that a record that is too large is quickly made.
@@ -67,6 +67,9 @@ conformance! {
     sixty_four_tasks_commit_at_once
     a_record_that_no_head_names_is_not_loaded
     the_quarantine_keeps_a_copy_once
+    refusals_are_remembered_with_their_record
+    what_one_store_holds_another_takes_as_it_is
+    pruning_keeps_what_counts_and_the_lease
     after_a_close_nothing_is_answered
     owners_have_a_bounded_name
 }
@@ -94,6 +97,7 @@ pub(crate) fn record(data: Vec<u8>) -> NewRecord {
         time_ms: 1_763_800_000_001,
         inbox: vec![],
         timers: vec![],
+        traffic: Traffic::default(),
     }
 }
 
@@ -123,7 +127,8 @@ async fn an_actor_that_never_was_has_no_head(store: Store) {
 async fn what_is_committed_is_loaded(store: Store) {
     let actor = name("cart/42");
     let mut lease = claim(&*store, &actor, "host-a").await;
-    let request = Request { id: MessageId::random(), sender: Some(name("shop")), body: Body::from_static(b"buy") };
+    let request =
+        Request { id: MessageId::random(), sender: Some(name("shop")), body: Body::from_static(b"buy"), sent: None };
     let new = NewRecord {
         inbox: vec![
             Message::Call(request.clone()),
@@ -419,8 +424,10 @@ async fn the_quarantine_keeps_a_copy_once(store: Store) {
         }
     }
     assert_eq!(store.head(&actor).await.expect("answers").expect("a head").0, lease.head, "the head stays");
+    for n in 3..=5u8 {
+        store.commit(&mut lease, record(vec![n])).await.expect("commits");
+    }
     // Gone from the history, and still in quarantine.
-    store.forget(&mut lease).await.expect("forgets");
     let found = store.quarantined(&actor).await.expect("answers");
     assert_eq!(found.iter().map(|q| q.record.clone()).collect::<Vec<_>>(), kept);
     for one in &found {
@@ -429,6 +436,82 @@ async fn the_quarantine_keeps_a_copy_once(store: Store) {
         assert!(one.time_ms > 0);
     }
     assert_eq!(store.quarantined(&name("b")).await, Ok(vec![]));
+    assert_eq!(store.discard(&actor, Some(&kept[0])).await, Ok(1));
+    assert_eq!(store.discard(&actor, Some(&kept[0])).await, Ok(0), "it is gone");
+    assert_eq!(store.quarantined(&actor).await.expect("answers"), found[1..]);
+    store.forget(&mut lease).await.expect("forgets");
+    assert_eq!(store.quarantined(&actor).await, Ok(vec![]), "nothing of a forgotten actor stays");
+}
+
+async fn refusals_are_remembered_with_their_record(store: Store) {
+    let actor = name("a");
+    let mut lease = claim(&*store, &actor, "host-a").await;
+    store.commit(&mut lease, record(vec![1])).await.expect("commits");
+    let refused = Refused {
+        record: lease.head.current().expect("saved").digest,
+        component: Digest::of(b"component"),
+        version: "1.2.0".to_owned(),
+        why: "corrupt: it does not decode".to_owned(),
+        time_ms: 7,
+    };
+    let stale = lease.clone();
+    store.refuse(&mut lease, refused.clone()).await.expect("notes");
+    assert_eq!(stored(&store, &actor).await.refusals, std::slice::from_ref(&refused));
+    assert!(matches!(store.refuse(&mut stale.clone(), refused.clone()).await, Err(StoreError::Conflict(_))));
+    let lease = claim(&*store, &actor, "host-b").await;
+    assert_eq!(lease.head.refusals, [refused], "for the next instance as well");
+}
+
+async fn what_one_store_holds_another_takes_as_it_is(store: Store) {
+    let actor = name("a");
+    let other = MemoryStore::with_largest_record(LARGEST_RECORD_BYTES);
+    let mut lease = claim(&other, &actor, "host-a").await;
+    for n in 1..=3u8 {
+        other.commit(&mut lease, record(vec![n; 9_000])).await.expect("commits");
+    }
+    other.quarantine(&actor, &lease.head.records[1], "bad").await.expect("is kept");
+    let quarantine = other.quarantined(&actor).await.expect("answers");
+    let mut records = Vec::new();
+    for reference in &lease.head.records {
+        records.push(other.read(&actor, reference).await.expect("reads"));
+    }
+    // Damage travels as what it is.
+    records[2].truncate(5_000);
+    let image = Image { head: lease.head.clone(), records, quarantine: quarantine.clone() };
+
+    let mut old = claim(&*store, &actor, "host-b").await;
+    for n in 1..=2u8 {
+        store.commit(&mut old, record(vec![n])).await.expect("commits");
+    }
+    assert!(matches!(store.put(&actor, None, image.clone()).await, Err(StoreError::Conflict(_))));
+    let revision = store.put(&actor, Some(old.revision), image.clone()).await.expect("puts");
+    let (head, found) = store.head(&actor).await.expect("answers").expect("a head");
+    assert_eq!((found, &head.records, head.owner.as_deref()), (revision, &lease.head.records, None));
+    assert_eq!((head.epoch, head.generation, head.sequence), (2, 1, 3));
+    assert_eq!(data(&store, &actor).await, vec![3; 9_000]);
+    assert_eq!(store.load(&actor, &head.records[1]).await.expect("loads").data, vec![2; 9_000]);
+    assert!(matches!(store.load(&actor, &head.records[2]).await, Err(StoreError::Corrupt(_))));
+    assert_eq!(store.quarantined(&actor).await, Ok(quarantine));
+    assert!(matches!(store.commit(&mut old, record(vec![9])).await, Err(StoreError::Conflict(_))), "the old lease");
+    store.put(&name("new"), None, image).await.expect("puts where nothing was");
+    let mut lease = claim(&*store, &actor, "host-b").await;
+    store.commit(&mut lease, record(vec![4])).await.expect("goes on");
+    assert_eq!(stored(&store, &actor).await.current().expect("saved").sequence, 4);
+}
+
+async fn pruning_keeps_what_counts_and_the_lease(store: Store) {
+    let actor = name("a");
+    let mut lease = claim(&*store, &actor, "host-a").await;
+    for n in 1..=3u8 {
+        store.commit(&mut lease, record(vec![n; 9_000])).await.expect("commits");
+    }
+    let old = lease.head.records[2].clone();
+    store.prune(&actor, 0).await.expect("prunes");
+    assert_eq!(stored(&store, &actor).await.records, lease.head.records[..1]);
+    assert!(matches!(store.read(&actor, &old).await, Err(StoreError::Conflict(_))));
+    assert_eq!(data(&store, &actor).await, vec![3; 9_000]);
+    store.commit(&mut lease, record(vec![4])).await.expect("its owner goes on");
+    assert!(matches!(store.prune(&name("nobody"), 1).await, Err(StoreError::Conflict(_))));
 }
 
 async fn after_a_close_nothing_is_answered(store: Store) {

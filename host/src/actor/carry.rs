@@ -8,7 +8,7 @@ use super::run::Instance;
 use super::writes::{Backoff, Write};
 use super::{Budget, Envelope, NotAgain};
 use crate::model::{Message, NotSaved, Saved, StopReason};
-use crate::store::{Cause, Lease, NewRecord, Record, StoreError, StoredTimer, now_ms};
+use crate::store::{Cause, Lease, NewRecord, Record, StoreError, StoredTimer, Traffic, now_ms};
 
 /// What of the record's own inbox and timers still counts.
 #[derive(Debug)]
@@ -137,6 +137,7 @@ fn carried(
             time_ms: 0,
             inbox: rest,
             timers: Vec::new(),
+            traffic: Traffic::default(),
         };
         return (!nothing.inbox.is_empty()).then_some(nothing);
     };
@@ -159,7 +160,8 @@ fn carried(
     // A state that an instance has taken up since is no longer told as complete.
     let cause = if taken_up { Cause::Checkpoint } else { record.header.cause.clone() };
     let state = record.header.state.map(|wrote| (wrote, record.data));
-    Some(NewRecord { state, cause, node: String::new(), time_ms: 0, inbox, timers })
+    let traffic = record.header.traffic;
+    Some(NewRecord { state, cause, node: String::new(), time_ms: 0, inbox, timers, traffic })
 }
 
 /// What a record's inbox still has to say, each with its place there.
@@ -203,6 +205,7 @@ mod tests {
             state: None,
             inbox: messages(inbox),
             timers,
+            traffic: Traffic::default(),
         };
         Record { header, data: Vec::new() }
     }

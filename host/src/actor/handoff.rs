@@ -1,6 +1,6 @@
 //! What may be handed over, decided before any guest code sees it.
 
-use crate::model::{BadStatePolicy, Description, Handoff, HoldCause, Origin, State};
+use crate::model::{Description, Handoff, HoldCause, Origin, State};
 use crate::store::{Cause, Head, Record, RecordError, StoreError};
 
 /// What a record comes to.
@@ -42,6 +42,8 @@ pub(crate) fn check(record: Record, head: &Head, turns: Option<u64>, plugin: &De
 pub(crate) fn origin(cause: &Cause, taken_up: bool, turns: Option<u64>) -> Origin {
     match cause {
         Cause::Checkpoint => Origin::Checkpoint(turns),
+        // What was handled after it was acknowledged to nobody.
+        Cause::Turn => Origin::Checkpoint(Some(0)),
         _ if taken_up => Origin::Checkpoint(turns),
         Cause::Stopped(reason) => Origin::Terminated(reason.clone()),
         Cause::Switched => Origin::Switched,
@@ -52,7 +54,8 @@ pub(crate) fn origin(cause: &Cause, taken_up: bool, turns: Option<u64>) -> Origi
 /// Whether the head needs the mark "taken up" before anything of a first turn leaves: whether its record would be told as
 /// complete otherwise.
 pub(crate) fn needs_mark(head: &Head) -> bool {
-    head.taken_up.is_none() && head.current().is_some_and(|record| record.cause != Cause::Checkpoint)
+    head.taken_up.is_none()
+        && head.current().is_some_and(|record| !matches!(record.cause, Cause::Checkpoint | Cause::Turn))
 }
 
 /// What a failed load means for the actor.
@@ -79,19 +82,5 @@ pub(crate) fn failure(error: &StoreError) -> LoadFailure {
         | StoreError::Unavailable(_)
         | StoreError::TooLarge { .. }
         | StoreError::Unsupported(_) => LoadFailure::TryAgain,
-    }
-}
-
-/// What follows from a state that cannot be used.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The actor is parked.
-    Hold,
-}
-
-/// Applies the policy.
-pub(crate) fn judge(policy: BadStatePolicy) -> Verdict {
-    match policy {
-        BadStatePolicy::Hold => Verdict::Hold,
     }
 }

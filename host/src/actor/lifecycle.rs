@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::carry::{inbox_of, timers_of};
-use super::handoff::{self, Checked, LoadFailure, Verdict};
+use super::handoff::{self, Checked, LoadFailure};
 use super::run::{Instance, Live};
 use super::signals::Interrupt;
 use super::writes::Backoff;
@@ -237,7 +237,6 @@ impl Instance {
 
     /// Parks the actor with a state that cannot be used, until it is told to stop.
     async fn hold(&mut self, hold: Hold, lease: Option<Lease>) -> Exit {
-        let Verdict::Hold = handoff::judge(self.cell.spec.on_bad_state);
         tracing::error!(actor = %self.cell.name(), cause = %hold, "the actor is held: its state is kept and not replaced");
         {
             let mut status = self.cell.status();

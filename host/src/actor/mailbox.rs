@@ -233,6 +233,7 @@ mod tests {
             id: MessageId::new(body).expect("valid"),
             sender: None,
             body: Body::copy_from_slice(body.as_bytes()),
+            sent: None,
         };
         Envelope { message: Message::Cast(request), reply: None, restored: None }
     }

@@ -20,7 +20,7 @@ use crate::model::{
     StopReason,
 };
 use crate::sandbox::{Effect, Guest, Outside, Program, TurnBase};
-use crate::store::{Cause, Lease, NewRecord, Origination, SnapshotStore, StoreError, StoredTimer, now_ms};
+use crate::store::{Cause, Lease, NewRecord, Origination, SnapshotStore, StoreError, StoredTimer, Traffic, now_ms};
 
 /// How long a checkpoint that the guest asked for is tried while the store is out of reach, in milliseconds.
 const SAVE_PATIENCE_MS: u64 = 10_000;
@@ -390,7 +390,15 @@ impl Instance {
             (wrote, state.data)
         });
         let timers = live.timers.iter().map(timer).collect();
-        NewRecord { state, cause, node: self.parts.node.clone(), time_ms: now, inbox, timers }
+        NewRecord {
+            state,
+            cause,
+            node: self.parts.node.clone(),
+            time_ms: now,
+            inbox,
+            timers,
+            traffic: Traffic::default(),
+        }
     }
 
     /// The budget of a stop that the actor itself asked for: its own shutdown timeout. Brutality is for supervisors.

@@ -134,6 +134,8 @@ mod tests {
             stopped: None,
             taken_up: Some(4),
             records: Vec::new(),
+            line: 1,
+            refusals: Vec::new(),
         };
         let empty = NewRecord {
             state: None,
@@ -142,6 +144,7 @@ mod tests {
             time_ms: 0,
             inbox: Vec::new(),
             timers: Vec::new(),
+            traffic: crate::store::Traffic::default(),
         };
         let marked = Head { taken_up: Some(5), ..before.clone() };
         let committed = Head { sequence: 8, ..before.clone() };

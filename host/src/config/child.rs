@@ -129,7 +129,7 @@ impl Reader<'_> {
         spec.groups = section.list("groups", GROUPS, GroupName::new, self.problems);
         let policies = [("hold", BadStatePolicy::Hold)];
         let policy = section.word_or_integer("on_bad_state", &policies, None, self.problems);
-        spec.on_bad_state = policy.unwrap_or(spec.on_bad_state);
+        spec.state.on_bad_state = policy;
         let label = format!("limits of {}", section.label);
         spec.limits = limits::read(section, &label, inherited.clone(), self.problems);
         start_timeout(section, &mut spec.limits, self.problems);

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::problem::Problems;
 use super::section::{Elsewhere, Section};
-use super::settings::TOP_KEYS;
+use super::settings::{DAY_MS, TOP_KEYS};
 use crate::model::Limits;
 
 /// An hour, the longest that one call into a guest may take.
@@ -56,6 +56,11 @@ limits! {
     turn_sends: 0..=1_000_000,
     turn_send_bytes: 0..=1_024 * MIB,
     timers: 0..=1_000_000,
+    outbox_messages: 1..=1_000_000,
+    outbox_bytes: 1..=SAVED_BYTES,
+    replies: 1..=1_000_000,
+    replies_bytes: 0..=SAVED_BYTES,
+    replies_ms: 0..=DAY_MS,
     log_line_bytes: 64..=MIB,
     turn_log_lines: 0..=1_000_000,
 }

@@ -113,7 +113,7 @@ limits = { message_bytes = 0x500000 }
     let actor = config.actors().next().expect("one");
     assert_eq!((actor.name.as_str(), actor.plugin.as_str()), ("counter/1", "counter"));
     assert_eq!(&actor.args[..], br#"{"start": 5}"#);
-    assert_eq!((actor.restart, actor.on_bad_state), (Restart::Transient, BadStatePolicy::Hold));
+    assert_eq!((actor.restart, actor.state.on_bad_state), (Restart::Transient, Some(BadStatePolicy::Hold)));
     assert_eq!(actor.shutdown, Shutdown::After(Duration::from_millis(250)));
     assert_eq!((actor.intensity.max_restarts, actor.intensity.max_seconds), (0, 60));
 

@@ -32,6 +32,16 @@ pub struct Limits {
     pub turn_send_bytes: usize,
     /// Timers that an actor may have.
     pub timers: usize,
+    /// Messages that an actor with `durability = "turn"` may have sent and that nobody has confirmed yet.
+    pub outbox_messages: usize,
+    /// Bytes of them.
+    pub outbox_bytes: usize,
+    /// Replies that such an actor keeps, for those who ask again with the same id.
+    pub replies: usize,
+    /// Bytes of them; the last one is kept whatever its size.
+    pub replies_bytes: usize,
+    /// Milliseconds that they are kept.
+    pub replies_ms: u64,
     /// Bytes of one log line with its fields; the rest is cut.
     pub log_line_bytes: usize,
     /// Log lines in one turn; the rest is counted and dropped.
@@ -55,6 +65,11 @@ impl Default for Limits {
             turn_sends: 1_000,
             turn_send_bytes: 16 * MIB,
             timers: 1_000,
+            outbox_messages: 1_000,
+            outbox_bytes: 4 * MIB,
+            replies: 100,
+            replies_bytes: 256 << 10,
+            replies_ms: 600_000,
             log_line_bytes: 8 << 10,
             turn_log_lines: 1_000,
         }

@@ -102,6 +102,18 @@ pub struct Request {
     pub sender: Option<ActorName>,
     /// What it says.
     pub body: Body,
+    /// Its place among those that a durable sender has sent; none: its sender keeps no outbox.
+    pub sent: Option<Sent>,
+}
+
+/// Where a message stands among all that a durable sender has ever sent. Of one line the numbers rise, and what has a lower
+/// one than was handled last came before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Sent {
+    /// Drawn when its sender's head was made: a sender whose state was lost and that begins anew has another.
+    pub line: u64,
+    /// Its number there: the sender's epoch above, and the count of that epoch's messages below.
+    pub number: u64,
 }
 
 /// The kind of [`Message::Other`] that tells an actor of the end of one that it is linked to. Its body is a JSON object with

@@ -4,6 +4,7 @@ mod attributes;
 mod error;
 mod grants;
 mod handoff;
+mod keeping;
 mod limits;
 mod message;
 mod name;
@@ -18,10 +19,11 @@ pub use attributes::{
 pub use error::{CallError, ErrorCode, HostError, SendError};
 pub use grants::{Grants, NameOrPattern, SUPERVISE_GRANTS};
 pub use handoff::{Description, Handoff, Legacy, Origin, Refusal, State};
+pub use keeping::{BadStatePolicy, Durability, Keeping, StateRules};
 pub use limits::Limits;
-pub use message::{Body, EXIT, Failure, Message, MessageId, Request};
+pub use message::{Body, EXIT, Failure, Message, MessageId, Request, Sent};
 pub use name::{ActorName, Digest, NAME_BYTES, NameError, PluginName, Version};
-pub use spec::{ActorSpec, Backoff, BadStatePolicy, Intensity, Restart, Shutdown};
+pub use spec::{ActorSpec, Backoff, Intensity, Restart, Shutdown};
 pub use stop::{Crash, CrashKind, Exit, ExitReason, Hold, HoldCause, NotSaved, Phase, Saved, StopReason};
 pub use template::{Pattern, Template};
 pub use tree::{

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ActorName, Attributes, Body, GroupName, Limits, PluginName};
+use super::{ActorName, Attributes, Body, GroupName, Limits, PluginName, StateRules};
 
 /// When an ended actor is started again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,16 +106,6 @@ pub struct Backoff {
     pub max: Duration,
 }
 
-/// What happens to an actor whose state cannot be used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum BadStatePolicy {
-    /// It is parked until an operator decides; calls get `held`.
-    #[default]
-    Hold,
-}
-
 /// One actor that is to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -141,8 +131,8 @@ pub struct ActorSpec {
     pub attributes: Attributes,
     /// Groups that it is a member of from the start.
     pub groups: Vec<GroupName>,
-    /// What happens if its state cannot be used.
-    pub on_bad_state: BadStatePolicy,
+    /// How its state is kept, as far as that differs from its plugin's rules.
+    pub state: StateRules,
     /// Its bounds.
     pub limits: Limits,
 }
@@ -162,7 +152,7 @@ impl ActorSpec {
             backoff: None,
             attributes: Attributes::new(),
             groups: Vec::new(),
-            on_bad_state: BadStatePolicy::default(),
+            state: StateRules::default(),
             limits: Limits::default(),
         }
     }

@@ -142,6 +142,7 @@ impl SupervisorSpec {
 /// A child specification: an actor, or a supervisor with what is below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "most are actors: a box would cost each of them an allocation")]
 pub enum ChildSpec {
     /// A worker.
     Actor(ActorSpec),

@@ -50,7 +50,7 @@ impl Outside for Calls {
             let NestedCall { to, id, body, timeout, from } = call;
             let waiting = router.waits.begin(&from, &to);
             let _until_answered = waiting.map_err(|chain| CallError::Deadlock { actor: to.to_string(), chain })?;
-            router.ask(&to, Request { id, sender: Some(from.clone()), body }, timeout).await
+            router.ask(&to, Request { id, sender: Some(from.clone()), body, sent: None }, timeout).await
         })
     }
 

@@ -138,7 +138,7 @@ impl Router {
     /// A message from outside.
     pub(crate) fn cast(&self, to: &ActorName, id: MessageId, body: Body) -> Result<(), SendError> {
         self.open_to_outside(to)?;
-        let message = Message::Cast(Request { id, sender: None, body });
+        let message = Message::Cast(Request { id, sender: None, body, sent: None });
         self.deliver(to, Envelope { message, reply: None, restored: None })
     }
 
@@ -151,12 +151,12 @@ impl Router {
         timeout: Duration,
     ) -> Result<Body, CallError> {
         self.open_to_outside(to)?;
-        let request = Request { id, sender: None, body };
+        let request = Request { id, sender: None, body, sent: None };
         self.ask(to, request, timeout).await
     }
 
     fn send(&self, from: &ActorName, to: &ActorName, id: MessageId, body: Body) {
-        let message = Message::Cast(Request { id, sender: Some(from.clone()), body });
+        let message = Message::Cast(Request { id, sender: Some(from.clone()), body, sent: None });
         let kept = message.clone();
         let envelope = Envelope { message, reply: None, restored: None };
         if let Err(error) = self.deliver(to, envelope) {
@@ -167,7 +167,8 @@ impl Router {
     /// Each member gets it; what one cannot take is its own dead letter.
     fn dispatch(&self, from: &ActorName, group: &GroupName, id: &MessageId, body: &Body) {
         for cell in self.registry.targets(group) {
-            let request = Request { id: id.for_member(cell.name()), sender: Some(from.clone()), body: body.clone() };
+            let request =
+                Request { id: id.for_member(cell.name()), sender: Some(from.clone()), body: body.clone(), sent: None };
             let message = Message::Cast(request);
             if let Err(error) = cell.mailbox.push(Envelope { message: message.clone(), reply: None, restored: None }) {
                 self.bury(cell.name(), &message, &error.to_string(), None);
@@ -373,7 +374,8 @@ mod tests {
         router.take(&cells[0], Out::Dispatch { group, id, body: Body::from_static(b"hello") });
         for cell in [&cells[0], &cells[2]] {
             let id = MessageId::new(&format!("m@{}", cell.name())).expect("valid");
-            let request = Request { id, sender: Some(cells[0].name().clone()), body: Body::from_static(b"hello") };
+            let request =
+                Request { id, sender: Some(cells[0].name().clone()), body: Body::from_static(b"hello"), sent: None };
             assert_eq!(waiting(cell), [Message::Cast(request)]);
         }
         let dead = router.dead_letters();

@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 
 use super::head::{self, Held, Step};
 use super::{
-    Capabilities, Durable, Head, Lease, Listed, NewRecord, Quarantined, Record, RecordRef, Revision, SnapshotStore,
-    StoreError,
+    Capabilities, Durable, Head, Image, Lease, Listed, NewRecord, Quarantined, RecordRef, Refused, Revision,
+    SnapshotStore, StoreError,
 };
 use crate::model::{ActorName, Digest, StopReason};
 
@@ -23,6 +23,7 @@ pub struct MemoryStore {
     /// None once it was closed.
     actors: Mutex<Option<BTreeMap<ActorName, Entry>>>,
     largest_record: usize,
+    history: usize,
 }
 
 #[derive(Debug)]
@@ -49,7 +50,18 @@ impl MemoryStore {
     /// An empty store that takes records of at most so many bytes.
     #[must_use]
     pub fn with_largest_record(bytes: usize) -> Self {
-        Self { actors: Mutex::new(Some(BTreeMap::new())), largest_record: bytes.min(u32::MAX as usize) }
+        Self {
+            actors: Mutex::new(Some(BTreeMap::new())),
+            largest_record: bytes.min(u32::MAX as usize),
+            history: head::DEFAULT_HISTORY,
+        }
+    }
+
+    /// The same store with so many records kept for each actor: 2 to 1,000; [`super::DEFAULT_HISTORY`] unless told.
+    #[must_use]
+    pub fn with_history(mut self, records: usize) -> Self {
+        self.history = records.clamp(head::LEAST_HISTORY, head::MOST_HISTORY);
+        self
     }
 
     /// Runs `ask` on what is stored. Nothing in here panics half-way, so what a poisoned lock guards is whole.
@@ -64,28 +76,35 @@ impl MemoryStore {
         }
     }
 
-    fn write(&self, actor: &ActorName, step: &Step, bytes: Option<Vec<u8>>) -> Result<Head, StoreError> {
+    fn write(&self, actor: &ActorName, step: &Step, records: Vec<(RecordRef, Vec<u8>)>) -> Result<Head, StoreError> {
         let nonce = head::draw_nonce()?;
         self.with(|actors| {
-            let change = head::apply(actors.get(actor).map(|entry| &entry.head), step, nonce)?;
+            let change = head::apply(actors.get(actor).map(|entry| &entry.head), step, nonce, self.history)?;
             let entry = actors.entry(actor.clone()).or_insert_with(|| Entry {
                 head: change.head.clone(),
                 records: BTreeMap::new(),
                 quarantine: Vec::new(),
             });
-            if let (Some(bytes), Some(current)) = (bytes, change.head.current()) {
-                entry.records.insert(current.digest, Bytes::from(bytes));
-            }
+            let named = records.into_iter().filter(|(record, _)| change.head.records.contains(record));
+            entry.records.extend(named.map(|(record, bytes)| (record.digest, Bytes::from(bytes))));
             for dropped in &change.dropped {
                 entry.records.remove(&dropped.digest);
+            }
+            if matches!(step, Step::Forget { .. }) {
+                entry.quarantine.clear();
             }
             entry.head = change.head.clone();
             Ok(change.head)
         })
     }
 
-    fn renew(&self, lease: &mut Lease, step: &Step, bytes: Option<Vec<u8>>) -> Result<Revision, StoreError> {
-        lease.head = self.write(&lease.actor, step, bytes)?;
+    fn renew(
+        &self,
+        lease: &mut Lease,
+        step: &Step,
+        record: Option<(RecordRef, Vec<u8>)>,
+    ) -> Result<Revision, StoreError> {
+        lease.head = self.write(&lease.actor, step, record.into_iter().collect())?;
         lease.revision = head::revision(&lease.head);
         Ok(lease.revision)
     }
@@ -98,7 +117,7 @@ impl SnapshotStore for MemoryStore {
             shared: false,
             durable: Durable::Process,
             largest_record: self.largest_record,
-            history: head::HISTORY_RECORDS,
+            history: self.history,
         }
     }
 
@@ -119,7 +138,7 @@ impl SnapshotStore for MemoryStore {
         owner: &'a str,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
         Box::pin(async move {
-            let head = self.write(actor, &Step::Claim { expect, owner: owner.to_owned() }, None)?;
+            let head = self.write(actor, &Step::Claim { expect, owner: owner.to_owned() }, Vec::new())?;
             let revision = head::revision(&head);
             Ok(Lease { actor: actor.clone(), owner: owner.to_owned(), head, revision })
         })
@@ -127,9 +146,9 @@ impl SnapshotStore for MemoryStore {
 
     fn commit<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
         Box::pin(async move {
-            let (record, bytes) = head::seal(lease, record, self.largest_record)?;
-            let step = Step::Commit { held: Held::from(&*lease), record };
-            self.renew(lease, &step, Some(bytes))
+            let sealed = head::seal(lease, record, self.largest_record)?;
+            let step = Step::Commit { held: Held::from(&*lease), record: sealed.0.clone() };
+            self.renew(lease, &step, Some(sealed))
         })
     }
 
@@ -148,9 +167,9 @@ impl SnapshotStore for MemoryStore {
     ) -> BoxFuture<'a, Result<Revision, StoreError>> {
         Box::pin(async move {
             let sealed = record.map(|record| head::seal(lease, record, self.largest_record)).transpose()?;
-            let (record, bytes) = sealed.unzip();
+            let record = sealed.as_ref().map(|(record, _)| record.clone());
             let step = Step::Release { held: Held::from(&*lease), record, stopped };
-            self.renew(lease, &step, bytes)
+            self.renew(lease, &step, sealed)
         })
     }
 
@@ -161,15 +180,67 @@ impl SnapshotStore for MemoryStore {
         })
     }
 
-    fn load<'a>(&'a self, actor: &'a ActorName, reference: &'a RecordRef) -> BoxFuture<'a, Result<Record, StoreError>> {
+    fn refuse<'a>(&'a self, lease: &'a mut Lease, refused: Refused) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let found = self.with(|actors| {
+            let step = Step::Refuse { held: Held::from(&*lease), refused };
+            self.renew(lease, &step, None).map(drop)
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        reference: &'a RecordRef,
+    ) -> BoxFuture<'a, Result<Vec<u8>, StoreError>> {
+        Box::pin(async move {
+            self.with(|actors| {
                 let entry = actors.get(actor).filter(|entry| entry.head.records.contains(reference));
                 let entry = entry.ok_or_else(|| head::not_named(reference))?;
-                Ok(entry.records.get(&reference.digest).cloned().unwrap_or_default())
-            })?;
-            head::verify(actor, reference, &found)
+                Ok(entry.records.get(&reference.digest).map(|bytes| bytes.to_vec()).unwrap_or_default())
+            })
         })
+    }
+
+    fn put<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        image: Image,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let (step, records, quarantine) = head::unpack(expect, image, self.largest_record)?;
+            let head = self.write(actor, &step, records)?;
+            self.with(|actors| {
+                if let Some(entry) = actors.get_mut(actor) {
+                    entry.quarantine = quarantine;
+                }
+                Ok(())
+            })?;
+            Ok(head::revision(&head))
+        })
+    }
+
+    fn prune<'a>(&'a self, actor: &'a ActorName, keep: usize) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { self.write(actor, &Step::Prune { keep }, Vec::new()).map(drop) })
+    }
+
+    fn discard<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        record: Option<&'a RecordRef>,
+    ) -> BoxFuture<'a, Result<usize, StoreError>> {
+        Box::pin(async move {
+            self.with(|actors| {
+                let Some(entry) = actors.get_mut(actor) else { return Ok(0) };
+                let before = entry.quarantine.len();
+                entry.quarantine.retain(|copy| record.is_some_and(|record| copy.record != *record));
+                Ok(before - entry.quarantine.len())
+            })
+        })
+    }
+
+    fn disk_bytes(&self) -> BoxFuture<'_, Result<Option<u64>, StoreError>> {
+        Box::pin(async move { self.with(|_| Ok(None)) })
     }
 
     fn quarantine<'a>(

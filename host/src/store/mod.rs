@@ -5,8 +5,10 @@
 
 mod head;
 mod memory;
+mod quarantine;
 pub mod record;
 mod sled;
+mod traffic;
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,8 +19,10 @@ use serde::{Deserialize, Serialize};
 use crate::model::{ActorName, Digest, StopReason};
 
 pub use self::sled::{OpenError, Opened, Recovered, SledOptions, SledStore};
+pub use head::{DEFAULT_HISTORY, LEAST_HISTORY, MOST_HISTORY};
 pub use memory::MemoryStore;
 pub use record::{Cause, Origination, Record, RecordError, StoredTimer};
+pub use traffic::{Answered, Outgoing, Received, Traffic};
 
 /// Where state is kept. Chosen at run time, so every method gives a boxed future.
 ///
@@ -71,19 +75,69 @@ pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
         stopped: StopReason,
     ) -> BoxFuture<'a, Result<Revision, StoreError>>;
 
-    /// Gives the actor up and erases its records and history. The head stays, so that an epoch or a generation never
-    /// starts again.
+    /// Gives the actor up and erases its records, its history and what of it is in quarantine. The head stays, so that an
+    /// epoch or a generation never starts again.
     ///
     /// # Errors
     /// As `commit`.
     fn forget<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>>;
 
+    /// Notes in the head that a component refused a record, durably.
+    ///
+    /// # Errors
+    /// As `commit`.
+    fn refuse<'a>(&'a self, lease: &'a mut Lease, refused: Refused) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The bytes of the record that `reference` names, as they are: cut short, changed or missing where they are damaged.
+    ///
+    /// # Errors
+    /// `Conflict` where the head does not name that record any more; `Unavailable` where the store is out of reach.
+    fn read<'a>(&'a self, actor: &'a ActorName, reference: &'a RecordRef)
+    -> BoxFuture<'a, Result<Vec<u8>, StoreError>>;
+
     /// The record that `reference` names, verified: its checksum, and that it is the one that the head means.
     ///
     /// # Errors
-    /// `Corrupt` with what is wrong; `Conflict` where the head does not name that record any more; `Unavailable` where
-    /// the store is out of reach.
-    fn load<'a>(&'a self, actor: &'a ActorName, reference: &'a RecordRef) -> BoxFuture<'a, Result<Record, StoreError>>;
+    /// As `read`; and `Corrupt` with what is wrong.
+    fn load<'a>(&'a self, actor: &'a ActorName, reference: &'a RecordRef) -> BoxFuture<'a, Result<Record, StoreError>> {
+        Box::pin(async move { head::verify(actor, reference, &self.read(actor, reference).await?) })
+    }
+
+    /// Puts `image` in place of all that is stored for `actor`, in one step. `expect` is the revision that the caller has
+    /// seen, none for an actor without a head. Nobody owns the actor then, epoch, generation and sequence do not go back,
+    /// and an instance that had it can write no more. What of the image's history is more than this store keeps is left out.
+    ///
+    /// # Errors
+    /// `Conflict` if the head has changed since; `TooLarge`; `Unknown` if the answer was lost.
+    fn put<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        image: Image,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>>;
+
+    /// Drops all but the newest `keep` records of `actor`, at least one of which stays. Whoever owns the actor goes on.
+    ///
+    /// # Errors
+    /// `Conflict` where it has no head; `Unknown` if the answer was lost.
+    fn prune<'a>(&'a self, actor: &'a ActorName, keep: usize) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Takes out of quarantine, for good, what lies there for `actor`: all of it, or the copy of one record. Says how many
+    /// copies that were.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store is out of reach.
+    fn discard<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        record: Option<&'a RecordRef>,
+    ) -> BoxFuture<'a, Result<usize, StoreError>>;
+
+    /// Bytes that its files take; none where it has no files, or cannot tell.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store is out of reach.
+    fn disk_bytes(&self) -> BoxFuture<'_, Result<Option<u64>, StoreError>>;
 
     /// Keeps a copy of the record's bytes as they are, with what was wrong, for inspection. The head still names it.
     /// Doing so again for the same record changes nothing.
@@ -168,6 +222,25 @@ pub struct Head {
     pub taken_up: Option<u64>,
     /// The records that are kept, newest first: the first one counts. Empty: nothing was saved, or it was erased.
     pub records: Vec<RecordRef>,
+    /// Drawn when the head was made: what this actor sends durably carries it.
+    pub line: u64,
+    /// Which components have refused which of these records, newest first; at most 8.
+    pub refusals: Vec<Refused>,
+}
+
+/// That a component could not take a record over: it is not tried again with the same two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Digest of the record.
+    pub record: Digest,
+    /// Digest of the component.
+    pub component: Digest,
+    /// The plugin's version.
+    pub version: String,
+    /// Why, in words; at most 500 bytes.
+    pub why: String,
+    /// When, in milliseconds since the Unix epoch by the host's clock.
+    pub time_ms: u64,
 }
 
 impl Head {
@@ -195,6 +268,10 @@ pub struct RecordRef {
     pub plugin: Option<(String, String)>,
     /// Why it was written.
     pub cause: Cause,
+    /// Messages in it that are still to be handled or confirmed; none: whoever wrote it did not say.
+    pub messages: Option<u64>,
+    /// When the first of its timers is due, in milliseconds since the Unix epoch.
+    pub next_timer_ms: Option<u64>,
 }
 
 /// The right to commit for one actor, from a claim on. Each commit moves its revision on.
@@ -225,6 +302,20 @@ pub struct NewRecord {
     pub inbox: Vec<crate::model::Message>,
     /// Timers that have not come due yet.
     pub timers: Vec<StoredTimer>,
+    /// What it has under way with others.
+    pub traffic: Traffic,
+}
+
+/// All that a store holds for one actor, to be put into another store or back into this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Its head. Who owns it, and its nonce, are not put anywhere.
+    pub head: Head,
+    /// The bytes of the records that the head names, as they were read, in the order in which it names them. Damaged ones
+    /// are kept as they are: what was unreadable stays so, and stays known as such.
+    pub records: Vec<Vec<u8>>,
+    /// What is in quarantine.
+    pub quarantine: Vec<Quarantined>,
 }
 
 /// A record in quarantine.

@@ -35,8 +35,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::head::{self, Held, Step};
 use super::{
-    Capabilities, Durable, Head, Lease, Listed, NewRecord, Quarantined, Record, RecordRef, Revision, SnapshotStore,
-    StoreError,
+    Capabilities, Durable, Head, Image, Lease, Listed, NewRecord, Quarantined, RecordRef, Refused, Revision,
+    SnapshotStore, StoreError,
 };
 use crate::model::{ActorName, StopReason};
 use disk::Disk;
@@ -61,11 +61,20 @@ pub struct SledOptions {
     /// Milliseconds that a request may take, the wait for others included: 60,000 by default. Then a read is
     /// `Unavailable`, and a write is `Unknown`.
     pub answer_timeout_ms: u64,
+    /// Records kept for each actor, the current one included: 2 to 1,000, and 3 by default. Those that are more after the
+    /// number was lowered go with the actor's next commit, or when they are pruned.
+    pub history_records: usize,
 }
 
 impl Default for SledOptions {
     fn default() -> Self {
-        Self { recover: false, largest_record_bytes: 64 << 20, cache_bytes: 64 << 20, answer_timeout_ms: 60_000 }
+        Self {
+            recover: false,
+            largest_record_bytes: 64 << 20,
+            cache_bytes: 64 << 20,
+            answer_timeout_ms: 60_000,
+            history_records: head::DEFAULT_HISTORY,
+        }
     }
 }
 
@@ -152,6 +161,7 @@ pub struct SledStore {
     queue: Arc<Semaphore>,
     ended: Ended,
     largest_record: usize,
+    history: usize,
     answer_timeout: Duration,
 }
 
@@ -190,6 +200,7 @@ impl SledStore {
             queue: Arc::new(Semaphore::new(QUEUE_KIB)),
             ended,
             largest_record,
+            history: options.history_records.clamp(head::LEAST_HISTORY, head::MOST_HISTORY),
             answer_timeout: Duration::from_millis(options.answer_timeout_ms),
         };
         Ok((store, opened))
@@ -230,12 +241,13 @@ impl SledStore {
         &self,
         actor: &ActorName,
         step: Step,
-        record: Option<(RecordRef, Vec<u8>)>,
+        records: Vec<(RecordRef, Vec<u8>)>,
     ) -> Result<Head, StoreError> {
         let nonce = head::draw_nonce()?;
         let actor = actor.clone();
-        let bytes = record.as_ref().map_or(0, |(_, bytes)| bytes.len());
-        let job = |reply, permit| Job::Write(Write { actor, step, nonce, record, reply, _permit: permit });
+        // What is put at once may be more than waits at most: then it waits alone.
+        let bytes = records.iter().map(|(_, bytes)| bytes.len()).sum::<usize>().min(QUEUE_KIB << 10);
+        let job = |reply, permit| Job::Write(Write { actor, step, nonce, records, reply, _permit: permit });
         self.ask(bytes, StoreError::Unknown, job).await
     }
 
@@ -245,12 +257,12 @@ impl SledStore {
         step: Step,
         record: Option<(RecordRef, Vec<u8>)>,
     ) -> Result<Revision, StoreError> {
-        lease.head = self.write(&lease.actor, step, record).await?;
+        lease.head = self.write(&lease.actor, step, record.into_iter().collect()).await?;
         lease.revision = head::revision(&lease.head);
         Ok(lease.revision)
     }
 
-    async fn read<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
+    async fn look<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
         self.ask(0, StoreError::Unavailable, |reply, _| job(reply)).await
     }
 }
@@ -262,13 +274,13 @@ impl SnapshotStore for SledStore {
             shared: false,
             durable: Durable::PowerLoss,
             largest_record: self.largest_record,
-            history: head::HISTORY_RECORDS,
+            history: self.history,
         }
     }
 
     fn head<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Option<(Head, Revision)>, StoreError>> {
         Box::pin(async move {
-            let head = self.read(|reply| Job::Head { actor: actor.clone(), reply }).await?;
+            let head = self.look(|reply| Job::Head { actor: actor.clone(), reply }).await?;
             Ok(head.map(|head| {
                 let revision = head::revision(&head);
                 (head, revision)
@@ -283,7 +295,7 @@ impl SnapshotStore for SledStore {
         owner: &'a str,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
         Box::pin(async move {
-            let head = self.write(actor, Step::Claim { expect, owner: owner.to_owned() }, None).await?;
+            let head = self.write(actor, Step::Claim { expect, owner: owner.to_owned() }, Vec::new()).await?;
             let revision = head::revision(&head);
             Ok(Lease { actor: actor.clone(), owner: owner.to_owned(), head, revision })
         })
@@ -325,12 +337,56 @@ impl SnapshotStore for SledStore {
         })
     }
 
-    fn load<'a>(&'a self, actor: &'a ActorName, reference: &'a RecordRef) -> BoxFuture<'a, Result<Record, StoreError>> {
+    fn refuse<'a>(&'a self, lease: &'a mut Lease, refused: Refused) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let (name, record) = (actor.clone(), reference.clone());
-            let bytes = self.read(|reply| Job::Load { actor: name, record, reply }).await?;
-            head::verify(actor, reference, &bytes)
+            let step = Step::Refuse { held: Held::from(&*lease), refused };
+            self.renew(lease, step, None).await.map(drop)
         })
+    }
+
+    fn read<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        reference: &'a RecordRef,
+    ) -> BoxFuture<'a, Result<Vec<u8>, StoreError>> {
+        Box::pin(async move {
+            let (actor, record) = (actor.clone(), reference.clone());
+            self.look(|reply| Job::Load { actor, record, reply }).await
+        })
+    }
+
+    fn put<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        image: Image,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let (step, records, copies) = head::unpack(expect, image, self.largest_record)?;
+            let head = self.write(actor, step, records).await?;
+            let name = actor.clone();
+            self.look(|reply| Job::ReplaceQuarantine { actor: name, copies, reply }).await?;
+            Ok(head::revision(&head))
+        })
+    }
+
+    fn prune<'a>(&'a self, actor: &'a ActorName, keep: usize) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { self.write(actor, Step::Prune { keep }, Vec::new()).await.map(drop) })
+    }
+
+    fn discard<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        record: Option<&'a RecordRef>,
+    ) -> BoxFuture<'a, Result<usize, StoreError>> {
+        Box::pin(async move {
+            let (actor, record) = (actor.clone(), record.cloned());
+            self.look(|reply| Job::Discard { actor, record, reply }).await
+        })
+    }
+
+    fn disk_bytes(&self) -> BoxFuture<'_, Result<Option<u64>, StoreError>> {
+        Box::pin(async move { self.look(|reply| Job::DiskBytes { reply }).await })
     }
 
     fn quarantine<'a>(
@@ -341,12 +397,12 @@ impl SnapshotStore for SledStore {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let (actor, record, why) = (actor.clone(), reference.clone(), why.to_owned());
-            self.read(|reply| Job::Quarantine { actor, record, why, reply }).await
+            self.look(|reply| Job::Quarantine { actor, record, why, reply }).await
         })
     }
 
     fn quarantined<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Vec<Quarantined>, StoreError>> {
-        Box::pin(async move { self.read(|reply| Job::Quarantined { actor: actor.clone(), reply }).await })
+        Box::pin(async move { self.look(|reply| Job::Quarantined { actor: actor.clone(), reply }).await })
     }
 
     fn list<'a>(
@@ -354,12 +410,12 @@ impl SnapshotStore for SledStore {
         after: Option<&'a ActorName>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
-        Box::pin(async move { self.read(|reply| Job::List { after: after.cloned(), limit, reply }).await })
+        Box::pin(async move { self.look(|reply| Job::List { after: after.cloned(), limit, reply }).await })
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let closed = self.read(|reply| Job::Close { reply }).await;
+            let closed = self.look(|reply| Job::Close { reply }).await;
             if closed.is_err() {
                 // It has failed before: then this is the wait until the directory is free.
                 let _ = tokio::time::timeout(self.answer_timeout, self.jobs.closed()).await;

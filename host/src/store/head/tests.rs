@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::Cause;
+use crate::store::{Cause, Traffic};
 
 fn reference(sequence: u64) -> RecordRef {
     RecordRef {
@@ -10,6 +10,8 @@ fn reference(sequence: u64) -> RecordRef {
         schema: Some(2),
         plugin: Some(("flights".to_owned(), "1.0.0".to_owned())),
         cause: Cause::Checkpoint,
+        messages: Some(sequence),
+        next_timer_ms: None,
     }
 }
 
@@ -28,12 +30,12 @@ fn held(head: &Head) -> Held {
 
 fn claimed(stored: Option<&Head>, owner: &str, nonce: u64) -> Head {
     let step = Step::Claim { expect: stored.map(revision), owner: owner.to_owned() };
-    apply(stored, &step, nonce).expect("claims").head
+    apply(stored, &step, nonce, DEFAULT_HISTORY).expect("claims").head
 }
 
 fn committed(head: &Head, nonce: u64) -> Change {
     let step = Step::Commit { held: held(head), record: reference(head.sequence + 1) };
-    apply(Some(head), &step, nonce).expect("commits")
+    apply(Some(head), &step, nonce, DEFAULT_HISTORY).expect("commits")
 }
 
 /// Every step that needs a lease.
@@ -54,7 +56,7 @@ fn only_the_current_lease_may_write() {
     let again = claimed(Some(&second), "host-b", 3);
     let written = committed(&again, 4).head;
     let released = Step::Release { held: held(&written), record: None, stopped: StopReason::Shutdown };
-    let released = apply(Some(&written), &released, 5).expect("releases").head;
+    let released = apply(Some(&written), &released, 5, DEFAULT_HISTORY).expect("releases").head;
     let mut foreign = held(&written);
     foreign.owner = "host-c".to_owned();
 
@@ -70,12 +72,12 @@ fn only_the_current_lease_may_write() {
     ];
     for (case, stored, held) in stale {
         for step in leased(&held) {
-            let outcome = apply(stored, &step, 9);
+            let outcome = apply(stored, &step, 9, DEFAULT_HISTORY);
             assert!(matches!(outcome, Err(StoreError::Conflict(_))), "{case}: {step:?} gave {outcome:?}");
         }
     }
     for step in leased(&held(&written)) {
-        assert!(apply(Some(&written), &step, 9).is_ok(), "{step:?}");
+        assert!(apply(Some(&written), &step, 9, DEFAULT_HISTORY).is_ok(), "{step:?}");
     }
 }
 
@@ -90,12 +92,12 @@ fn a_claim_needs_the_head_that_is_there() {
         (Some(&head), Some(revision(&head)), true),
     ];
     for (stored, expect, wins) in cases {
-        let outcome = apply(stored, &Step::Claim { expect, owner: "b".to_owned() }, 2);
+        let outcome = apply(stored, &Step::Claim { expect, owner: "b".to_owned() }, 2, DEFAULT_HISTORY);
         assert_eq!(outcome.is_ok(), wins, "{expect:?} against {stored:?}");
         assert!(wins || matches!(outcome, Err(StoreError::Conflict(_))));
     }
     let long = Step::Claim { expect: None, owner: "x".repeat(OWNER_BYTES + 1) };
-    assert!(matches!(apply(None, &long, 1), Err(StoreError::Unsupported(_))));
+    assert!(matches!(apply(None, &long, 1, DEFAULT_HISTORY), Err(StoreError::Unsupported(_))));
 }
 
 #[test]
@@ -105,7 +107,8 @@ fn numbers_only_rise_even_after_all_is_forgotten() {
     for round in 1..=5 {
         head = committed(&head, 100 + round).head;
         assert_eq!(head.sequence, round);
-        let forgotten = apply(Some(&head), &Step::Forget { held: held(&head) }, 200 + round).expect("forgets");
+        let forgotten =
+            apply(Some(&head), &Step::Forget { held: held(&head) }, 200 + round, DEFAULT_HISTORY).expect("forgets");
         assert_eq!(forgotten.dropped, head.records);
         let Head { owner, stopped, taken_up, records, .. } = &forgotten.head;
         assert_eq!((owner, stopped, taken_up, records.len()), (&None, &None, &None, 0));
@@ -128,20 +131,21 @@ fn the_history_is_bounded_and_says_what_drops_out() {
     for sequence in 1..=6u64 {
         let change = committed(&head, 10 + sequence);
         let dropped: Vec<u64> = change.dropped.iter().map(|r| r.sequence).collect();
-        let expected: Vec<u64> = sequence.checked_sub(HISTORY_RECORDS as u64).filter(|s| *s > 0).into_iter().collect();
+        let expected: Vec<u64> = sequence.checked_sub(DEFAULT_HISTORY as u64).filter(|s| *s > 0).into_iter().collect();
         assert_eq!(dropped, expected, "after {sequence} commits");
         head = change.head;
         assert_eq!(head.current().expect("saved").sequence, sequence);
-        assert!(head.records.len() <= HISTORY_RECORDS);
+        assert!(head.records.len() <= DEFAULT_HISTORY);
         assert!(head.records.is_sorted_by(|a, b| a.sequence > b.sequence));
     }
-    const { assert!(HISTORY_RECORDS >= 2) };
+    const { assert!(DEFAULT_HISTORY >= 2) };
 }
 
 #[test]
 fn the_mark_stands_until_the_next_record() {
-    let take_up =
-        |head: &Head, nonce| apply(Some(head), &Step::TakeUp { held: held(head) }, nonce).expect("marks").head;
+    let take_up = |head: &Head, nonce| {
+        apply(Some(head), &Step::TakeUp { held: held(head) }, nonce, DEFAULT_HISTORY).expect("marks").head
+    };
     let empty = claimed(None, "a", 1);
     assert_eq!(take_up(&empty, 2), empty, "nothing to mark");
 
@@ -163,7 +167,7 @@ fn a_release_is_one_step_with_its_record() {
     for record in [None, Some(reference(2))] {
         let sequence = if record.is_some() { 2 } else { 1 };
         let step = Step::Release { held: held(&head), record, stopped: StopReason::Upgrade };
-        let released = apply(Some(&head), &step, 3).expect("releases").head;
+        let released = apply(Some(&head), &step, 3, DEFAULT_HISTORY).expect("releases").head;
         assert_eq!((released.owner.as_deref(), released.sequence), (None, sequence));
         assert_eq!(released.stopped, Some(StopReason::Upgrade));
         assert_eq!(claimed(Some(&released), "b", 4).stopped, None, "it is owned again");
@@ -186,6 +190,7 @@ fn new_record(data: Vec<u8>) -> NewRecord {
         time_ms: 6,
         inbox: vec![],
         timers: vec![],
+        traffic: Traffic::default(),
     }
 }
 
@@ -230,7 +235,9 @@ fn a_good_record_in_the_wrong_place_is_refused() {
     assert!(matches!(cut, Err(StoreError::Corrupt(RecordError::Cut { .. }))));
 }
 
-fn golden_head() -> Head {
+/// As version 1 knew it.
+fn first_head() -> Head {
+    let first = |record: RecordRef| RecordRef { messages: None, ..record };
     Head {
         epoch: 300,
         generation: 7,
@@ -240,10 +247,31 @@ fn golden_head() -> Head {
         stopped: Some(StopReason::Passivate),
         taken_up: Some(6),
         records: vec![
-            RecordRef { cause: Cause::Stopped(StopReason::Upgrade), ..reference(2) },
-            RecordRef { schema: None, plugin: None, ..reference(1) },
+            first(RecordRef { cause: Cause::Stopped(StopReason::Upgrade), ..reference(2) }),
+            first(RecordRef { schema: None, plugin: None, ..reference(1) }),
         ],
+        line: 0,
+        refusals: vec![],
     }
+}
+
+fn golden_head() -> Head {
+    let mut head = Head { line: 99, ..first_head() };
+    head.records[0].messages = Some(3);
+    head.records[1].next_timer_ms = Some(1_763_800_009_999);
+    let refused = |why: &str| Refused {
+        record: Digest([2; 32]),
+        component: Digest([9; 32]),
+        version: "1.0.1".to_owned(),
+        why: why.to_owned(),
+        time_ms: 1_763_800_000_777,
+    };
+    head.refusals = vec![refused("corrupt: no")];
+    head
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hex")).collect()
 }
 
 // What was written once must be readable for ever: these bytes never change. Whatever changes gets a new version.
@@ -253,13 +281,84 @@ const GOLDEN_V1: &str = concat!(
     "01010101010101010101010101010101010101016581ccb0d5aa33000001d8f54aefdc19217bd395817df29e55f4f9d46370",
     "4cdcec8a49d67af93e0ea2a6",
 );
+const GOLDEN_V2: &str = concat!(
+    "01ac0207020106686f73742d318de0fbd7fcddefd6de01010301060202020202020202020202020202020202020202020202",
+    "02020202020202020202026682ccb0d5aa3301020107666c696768747305312e302e30000201030001010101010101010101",
+    "01010101010101010101010101010101010101010101016581ccb0d5aa3300000100018f9ab1d5aa33630102020202020202",
+    "0202020202020202020202020202020202020202020202020209090909090909090909090909090909090909090909090909",
+    "0909090909090905312e302e310b636f72727570743a206e6f89d2b0d5aa33a22fbe2142ad70bc9e863dc2d36428310c79a4",
+    "81b143d4db79ffde7e11c86fce",
+);
 
 #[test]
-fn version_1_of_the_head_stays_as_it_was_written() {
+fn version_2_of_the_head_stays_as_it_was_written() {
     let bytes = encode(&golden_head());
     let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    assert_eq!(hex, GOLDEN_V1);
+    assert_eq!(hex, GOLDEN_V2);
     assert_eq!(decode(&bytes), Ok(golden_head()));
+}
+
+#[test]
+fn version_1_of_the_head_can_still_be_read() {
+    assert_eq!(decode(&bytes_of(GOLDEN_V1)), Ok(first_head()));
+}
+
+#[test]
+fn a_refusal_is_remembered_until_its_record_goes() {
+    let head = committed(&committed(&claimed(None, "a", 1), 2).head, 3).head;
+    let refused = |record: u8, component: u8, why: &str| Refused {
+        record: Digest([record; 32]),
+        component: Digest([component; 32]),
+        version: "1.0.0".to_owned(),
+        why: why.to_owned(),
+        time_ms: 1,
+    };
+    let refuse = |head: &Head, refused: Refused| {
+        apply(Some(head), &Step::Refuse { held: held(head), refused }, head.nonce + 1, 2).expect("notes").head
+    };
+    let mut noted = refuse(&refuse(&head, refused(1, 7, "old")), refused(2, 7, &"ü".repeat(900)));
+    assert_eq!(noted.refusals[0].why.len(), 500);
+    noted = refuse(&noted, refused(1, 7, "new"));
+    let told: Vec<_> = noted.refusals.iter().map(|refused| (refused.record.0[0], refused.component.0[0])).collect();
+    assert_eq!(told, [(1, 7), (2, 7)], "one for each of the two");
+    assert_eq!(noted.taken_up, head.taken_up);
+    for component in 20..40 {
+        noted = refuse(&noted, refused(2, component, "again"));
+    }
+    assert_eq!(noted.refusals.len(), REFUSALS);
+    let step = Step::Commit { held: held(&noted), record: reference(3) };
+    let newer = apply(Some(&noted), &step, 99, 2).expect("commits").head;
+    assert!(newer.refusals.iter().all(|refused| refused.record == Digest([2; 32])), "record 2 is still there");
+    let step = Step::Commit { held: held(&newer), record: reference(4) };
+    assert_eq!(apply(Some(&newer), &step, 100, 2).expect("commits").head.refusals, []);
+}
+
+#[test]
+fn what_is_put_in_place_never_turns_a_counter_back() {
+    let image = Head { epoch: 2, generation: 90, sequence: 9, ..golden_head() };
+    let step = |expect| Step::Put { expect, head: Box::new(image.clone()) };
+    let new = apply(None, &step(None), 5, 2).expect("puts");
+    assert_eq!((new.head.epoch, new.head.generation, new.head.sequence, new.head.nonce), (3, 90, 9, 5));
+    assert_eq!((new.head.owner.as_deref(), new.head.line), (None, 99));
+    assert_eq!((&new.head.records, &new.head.refusals), (&image.records, &image.refusals));
+
+    let owned = committed(&committed(&committed(&claimed(None, "a", 1), 2).head, 3).head, 4).head;
+    let over = apply(Some(&owned), &step(Some(revision(&owned))), 5, 2).expect("puts");
+    assert_eq!((over.head.epoch, over.head.generation, over.head.sequence, over.head.line), (3, 90, 9, owned.line));
+    let dropped: Vec<u64> = over.dropped.iter().map(|record| record.sequence).collect();
+    assert_eq!(dropped, [3], "2 and 1 lie where those of the image lie");
+    let stale = Step::Commit { held: held(&owned), record: reference(5) };
+    assert!(matches!(apply(Some(&over.head), &stale, 6, 2), Err(StoreError::Conflict(_))));
+    assert!(matches!(apply(Some(&owned), &step(None), 5, 2), Err(StoreError::Conflict(_))));
+}
+
+#[test]
+fn pruning_leaves_the_lease_alone() {
+    let owned = committed(&committed(&committed(&claimed(None, "a", 1), 2).head, 3).head, 4).head;
+    let pruned = apply(Some(&owned), &Step::Prune { keep: 0 }, 5, 3).expect("prunes");
+    assert_eq!((pruned.head.records.len(), pruned.dropped.len()), (1, 2), "the one that counts stays");
+    let next = Step::Commit { held: held(&owned), record: reference(4) };
+    assert!(apply(Some(&pruned.head), &next, 6, 3).is_ok());
 }
 
 #[test]
@@ -273,7 +372,7 @@ fn no_damage_to_a_head_goes_unseen() {
     for length in 0..good.len() {
         assert!(decode(&good[..length]).is_err(), "{length} bytes");
     }
-    let mut newer = vec![1, 2, 3];
-    newer.extend_from_slice(blake3::hash(&[1, 2, 3]).as_bytes());
+    let mut newer = vec![2, 2, 3];
+    newer.extend_from_slice(blake3::hash(&[2, 2, 3]).as_bytes());
     assert!(decode(&newer).expect_err("newer").to_string().contains("newer release"));
 }

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Body, MessageId, Request};
+use crate::model::{Body, Failure, MessageId, Request, Sent};
+use crate::store::{Answered, Outgoing, Received};
 
 fn id(text: &str) -> MessageId {
     MessageId::new(text).expect("valid")
@@ -12,7 +13,7 @@ fn name(text: &str) -> ActorName {
 }
 
 fn request(text: &str, sender: Option<&str>, body: &[u8]) -> Request {
-    Request { id: id(text), sender: sender.map(name), body: Body::copy_from_slice(body) }
+    Request { id: id(text), sender: sender.map(name), body: Body::copy_from_slice(body), sent: None }
 }
 
 /// One of every kind of message, with fixed values.
@@ -41,6 +42,7 @@ fn full(cause: Cause) -> Header {
             Message::Down(name("shop"), "normal".to_owned()),
         ],
         timers: vec![StoredTimer { name: "tock".to_owned(), due_ms: 1_763_800_009_999 }],
+        traffic: Traffic::default(),
     }
 }
 
@@ -56,7 +58,7 @@ fn hex(bytes: &[u8]) -> String {
 fn causes() -> Vec<Cause> {
     use StopReason::{Normal, Passivate, Relocate, Restart, Shutdown, Upgrade};
     let stopped = [Normal, Shutdown, Upgrade, Passivate, Relocate, Restart].map(Cause::Stopped);
-    stopped.into_iter().chain([Cause::Checkpoint, Cause::Switched, Cause::Restored]).collect()
+    stopped.into_iter().chain([Cause::Checkpoint, Cause::Switched, Cause::Restored, Cause::Turn]).collect()
 }
 
 // What was written once must be readable for ever: these bytes never change. A format that changes gets a new version.
@@ -72,13 +74,49 @@ const GOLDEN_BARE_V1: &str = concat!(
     "4241544f4e524543010026000000000c616972706f72742f4dc39c4307ac02f0a204000106686f73742d31fbccb0d5aa3300",
     "0000000000000000000028116cc836deafcfa2c43ecb3beaa51261824b497127fea28bae8da2226bde7d",
 );
-const GOLDEN_CAUSES: [&str; 9] = ["0000", "0001", "0002", "0003", "0004", "0005", "01", "02", "03"];
+const GOLDEN_CAUSES: [&str; 10] = ["0000", "0001", "0002", "0003", "0004", "0005", "01", "02", "03", "04"];
+const GOLDEN_V2: &str = concat!(
+    "4241544f4e524543020014010000010c616972706f72742f4dc39c4307ac02f0a20401efa204abababababababababababab",
+    "abababababababababababababababababababab0406686f73742d31fbccb0d5aa330107666c69676874730a312e322e332d",
+    "72632e31cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd02ab0280ccb0d5aa330600076f72",
+    "6465722d31010473686f70027b7d0001076f726465722d3200000002047469636b030473686f70066e6f726d616c01076f72",
+    "6465722d33010473686f7000014dac02040465786974027b7d0104746f636b8f9ab1d5aa33014dac020162036f2d31026869",
+    "0101630201016403612d310500026f6b0003612d320601026e6f066e6f7420736f0101654dac020705000000000000007374",
+    "617465970e4e31f020181a6127becc0da2382fa890b17ac35e1de38b30cc68e00be84b",
+);
+const GOLDEN_BARE_V2: &str = concat!(
+    "4241544f4e52454302002a000000010c616972706f72742f4dc39c4307ac02f0a204000106686f73742d31fbccb0d5aa3300",
+    "0000000000000000000000000000ae668e99e75ca7b5b484d32ea1f0e46221c7bf2cdbf55d90ec28b8211c3d7007",
+);
+
+/// `full`, with something of everything that came with format 2.
+fn fuller() -> Header {
+    let sent = Sent { line: 77, number: 300 };
+    let traffic = Traffic {
+        outbox: vec![Outgoing { sent, to: name("b"), id: id("o-1"), body: Body::from_static(b"hi") }],
+        monitors: vec![name("c")],
+        answered: vec![
+            Answered { sender: Some(name("d")), id: id("a-1"), time_ms: 5, reply: Ok(Body::from_static(b"ok")) },
+            Answered {
+                sender: None,
+                id: id("a-2"),
+                time_ms: 6,
+                reply: Err(Failure { code: "no".to_owned(), message: "not so".to_owned() }),
+            },
+        ],
+        received: vec![Received { sender: name("e"), last: sent, time_ms: 7 }],
+    };
+    let mut header = Header { traffic, ..full(Cause::Turn) };
+    header.inbox.push(Message::Cast(Request { sent: Some(sent), ..request("order-3", Some("shop"), b"") }));
+    header.inbox.push(Message::Other("exit".to_owned(), Body::from_static(b"{}")));
+    header
+}
 
 #[test]
-fn format_1_stays_as_it_was_written() {
-    let header = full(Cause::Stopped(StopReason::Relocate));
-    assert_eq!(hex(&encode(&header, b"state")), GOLDEN_V1);
-    assert_eq!(hex(&encode(&bare(), b"")), GOLDEN_BARE_V1);
+fn format_2_stays_as_it_was_written() {
+    assert_eq!(hex(&encode(&fuller(), b"state")), GOLDEN_V2);
+    assert_eq!(hex(&encode(&bare(), b"")), GOLDEN_BARE_V2);
+    assert_eq!(decode(&encode(&fuller(), b"state")).expect("format 2").header, fuller());
     for (cause, golden) in causes().iter().zip(GOLDEN_CAUSES) {
         assert_eq!(hex(&postcard::to_stdvec(cause).expect("encodes")), golden, "{cause}");
     }
@@ -137,7 +175,7 @@ fn sealed(mut framed: Vec<u8>) -> Vec<u8> {
 fn with_header(header: &[u8], data: &[u8]) -> Vec<u8> {
     let length = u32::try_from(header.len()).expect("short").to_le_bytes();
     let data_length = (data.len() as u64).to_le_bytes();
-    sealed([&MAGIC[..], &1u16.to_le_bytes(), &length, header, &data_length, data].concat())
+    sealed([&MAGIC[..], &NEWEST_FORMAT.to_le_bytes(), &length, header, &data_length, data].concat())
 }
 
 #[test]
@@ -148,18 +186,18 @@ fn a_newer_format_is_told_as_such_and_not_as_damage() {
     // Whatever a newer format puts inside the frame.
     newer.truncate(20);
     newer.extend_from_slice(&[0xee; 40]);
-    assert_eq!(decode(&sealed(newer)), Err(RecordError::NewerFormat { found: 9, newest: 1 }));
+    assert_eq!(decode(&sealed(newer)), Err(RecordError::NewerFormat { found: 9, newest: 2 }));
 
-    // Format 1 with a header variant that was added later.
-    for (number, found) in [(1u32, 2), (2, 3), (65_534, 65_535), (u32::MAX, 65_535)] {
+    // The newest format with a header variant that was added later.
+    for (number, found) in [(2u32, 3), (3, 4), (65_534, 65_535), (u32::MAX, 65_535)] {
         let header = [postcard::to_stdvec(&number).expect("encodes"), vec![0xff; 9]].concat();
-        assert_eq!(decode(&with_header(&header, b"")), Err(RecordError::NewerFormat { found, newest: 1 }));
+        assert_eq!(decode(&with_header(&header, b"")), Err(RecordError::NewerFormat { found, newest: 2 }));
     }
 }
 
 #[test]
 fn whole_records_that_make_no_sense_are_refused() {
-    let header = postcard::to_stdvec(&Written::V1(&bare())).expect("encodes");
+    let header = postcard::to_stdvec(&Written::V2(&bare())).expect("encodes");
     let is_header_error = |bytes: &[u8]| matches!(decode(bytes), Err(RecordError::Header(_)));
 
     assert!(decode(&with_header(&header, b"")).is_ok());
@@ -195,6 +233,42 @@ fn any_message() -> impl Strategy<Value = Message> {
     ]
 }
 
+fn any_traffic() -> impl Strategy<Value = Traffic> {
+    let sent = || any::<(u64, u64)>().prop_map(|(line, number)| Sent { line, number });
+    let body = || any::<Vec<u8>>().prop_map(Body::from);
+    let outgoing = (sent(), "[a-z]{1,9}", "[a-z0-9]{1,40}", body()).prop_map(|(sent, to, out_id, body)| Outgoing {
+        sent,
+        to: name(&to),
+        id: id(&out_id),
+        body,
+    });
+    let reply = (body(), any::<Option<(String, String)>>()).prop_map(|(body, failed)| match failed {
+        Some((code, message)) => Err(Failure { code, message }),
+        None => Ok(body),
+    });
+    let answered = (proptest::option::of("[a-z]{1,9}"), "[a-z0-9]{1,40}", any::<u64>(), reply).prop_map(
+        |(sender, answered_id, time_ms, reply)| Answered {
+            sender: sender.as_deref().map(name),
+            id: id(&answered_id),
+            time_ms,
+            reply,
+        },
+    );
+    let received = ("[a-z]{1,9}", sent(), any::<u64>()).prop_map(|(sender, last, time_ms)| Received {
+        sender: name(&sender),
+        last,
+        time_ms,
+    });
+    let monitors = proptest::collection::vec("[a-z]{1,9}".prop_map(|n| name(&n)), 0..4);
+    (
+        proptest::collection::vec(outgoing, 0..4),
+        monitors,
+        proptest::collection::vec(answered, 0..4),
+        proptest::collection::vec(received, 0..4),
+    )
+        .prop_map(|(outbox, monitors, answered, received)| Traffic { outbox, monitors, answered, received })
+}
+
 fn any_origination() -> impl Strategy<Value = Origination> {
     ("[a-z][a-z0-9_-]{0,20}", "[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}", any::<[u8; 32]>(), any::<(u32, u64, u64)>())
         .prop_map(|(plugin, version, digest, (schema, generation, time_ms))| Origination {
@@ -217,6 +291,7 @@ proptest! {
         state in proptest::option::of((any_origination(), any::<Vec<u8>>())),
         inbox in proptest::collection::vec(any_message(), 0..9),
         timers in any::<Vec<(String, u64)>>(),
+        traffic in any_traffic(),
     ) {
         let [epoch, generation, sequence, time_ms] = numbers;
         let (state, data) = state.map_or((None, vec![]), |(origination, data)| (Some(origination), data));
@@ -232,6 +307,7 @@ proptest! {
             state,
             inbox,
             timers: timers.into_iter().map(|(name, due_ms)| StoredTimer { name, due_ms }).collect(),
+            traffic,
         };
         let record = decode(&encode(&header, &data)).expect("just written");
         prop_assert_eq!(record, Record { header, data });
@@ -240,7 +316,7 @@ proptest! {
     #[test]
     fn bytes_from_anywhere_do_no_harm(mut bytes in any::<Vec<u8>>(), seal in any::<bool>()) {
         if seal {
-            bytes = sealed([&MAGIC[..], &1u16.to_le_bytes(), &bytes].concat());
+            bytes = sealed([&MAGIC[..], &NEWEST_FORMAT.to_le_bytes(), &bytes].concat());
         }
         prop_assert!(decode(&bytes).is_err());
     }

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::super::head::{self, Change, Step};
 use super::super::{Head, RecordRef, StoreError};
 use super::disk::Disk;
-use super::tables::{Fault, Tables, record_key};
+use super::tables::{Fault, Marks, Tables, record_key};
 use super::witness::{Totals, Witness};
 use crate::model::ActorName;
 
@@ -16,8 +16,8 @@ pub(super) struct Write {
     pub(super) actor: ActorName,
     pub(super) step: Step,
     pub(super) nonce: u64,
-    /// The record that the step names, with its bytes.
-    pub(super) record: Option<(RecordRef, Vec<u8>)>,
+    /// The records that the step brings, with their bytes.
+    pub(super) records: Vec<(RecordRef, Vec<u8>)>,
     pub(super) reply: oneshot::Sender<Result<Head, StoreError>>,
     /// Counts its bytes as long as they are in memory.
     pub(super) _permit: Option<OwnedSemaphorePermit>,
@@ -37,6 +37,8 @@ pub(super) struct Done {
     pub(super) answers: Vec<Result<Head, StoreError>>,
     /// Records that no durable head names any more.
     pub(super) dropped: Vec<Vec<u8>>,
+    /// Actors whose quarantine goes with all the rest.
+    pub(super) erased: Vec<ActorName>,
 }
 
 /// What a batch is going to do.
@@ -50,6 +52,8 @@ struct Plan {
     records: Vec<usize>,
     /// Records that no head will name any more.
     dropped: Vec<Vec<u8>>,
+    /// Actors that are forgotten.
+    erased: Vec<ActorName>,
 }
 
 struct Staged {
@@ -67,18 +71,19 @@ pub(super) fn commit(
     totals: &mut Totals,
     witness: &mut Witness,
     disk: &Disk,
+    history: usize,
     writes: &[Write],
 ) -> Result<Done, Failed> {
     let before = |fault| Failed { fault, heads_may_be_written: false };
     let after = |fault| Failed { fault, heads_may_be_written: true };
 
-    let plan = plan(tables, writes).map_err(before)?;
+    let plan = plan(tables, history, writes).map_err(before)?;
     if plan.heads.is_empty() {
-        return Ok(Done { answers: plan.answers, dropped: plan.dropped });
+        return Ok(Done { answers: plan.answers, dropped: plan.dropped, erased: plan.erased });
     }
-    let records = plan.records.iter().filter_map(|index| {
+    let records = plan.records.iter().flat_map(|index| {
         let write = &writes[*index];
-        write.record.as_ref().map(|(record, bytes)| (record_key(&write.actor, record), bytes.as_slice()))
+        write.records.iter().map(|(record, bytes)| (record_key(&write.actor, record), bytes.as_slice()))
     });
     if !plan.records.is_empty() {
         tables.write_records(records.clone()).map_err(before)?;
@@ -97,14 +102,15 @@ pub(super) fn commit(
         new_totals.writes += staged.writes;
         heads.push((actor, bytes));
     }
-    tables.write_heads(&heads, &new_totals, &named, &plan.dropped).map_err(after)?;
+    let marks = Marks { named: &named, dropped: &plan.dropped, erased: &plan.erased };
+    tables.write_heads(&heads, &new_totals, &marks).map_err(after)?;
     *totals = new_totals;
     witness.tell(totals, disk).map_err(|error| after(Fault::disk("write", witness.path())(error)))?;
-    Ok(Done { answers: plan.answers, dropped: plan.dropped })
+    Ok(Done { answers: plan.answers, dropped: plan.dropped, erased: plan.erased })
 }
 
 /// Decides every write in order, each on what the ones before it leave.
-fn plan(tables: &Tables, writes: &[Write]) -> Result<Plan, Fault> {
+fn plan(tables: &Tables, history: usize, writes: &[Write]) -> Result<Plan, Fault> {
     let mut plan = Plan::default();
     for (index, write) in writes.iter().enumerate() {
         let (stored, replaces) = match plan.heads.get(&write.actor) {
@@ -115,14 +121,17 @@ fn plan(tables: &Tables, writes: &[Write]) -> Result<Plan, Fault> {
             }
         };
         let outcome = stored.and_then(|stored| {
-            let change = head::apply(stored.as_ref(), &write.step, write.nonce)?;
+            let change = head::apply(stored.as_ref(), &write.step, write.nonce, history)?;
             Ok((stored.as_ref() != Some(&change.head), change))
         });
         plan.answers.push(outcome.map(|(changed, Change { head, dropped })| {
             if changed {
                 plan.dropped.extend(dropped.iter().map(|record| record_key(&write.actor, record)));
-                if write.record.is_some() {
+                if !write.records.is_empty() {
                     plan.records.push(index);
+                }
+                if matches!(write.step, Step::Forget { .. }) {
+                    plan.erased.push(write.actor.clone());
                 }
                 let new = Staged { head: head.clone(), replaces, writes: 0 };
                 let staged = plan.heads.entry(write.actor.clone()).or_insert(new);

@@ -6,9 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use super::super::{LEAST_HISTORY, MOST_HISTORY};
 use super::disk::Disk;
 use super::lock::Lock;
-use super::tables::{Fault, Tables, has_content};
+use super::tables::{Fault, Marks, Tables, has_content};
 use super::witness::{Testimony, Totals, Witness, judge};
 use super::worker::{Worker, words};
 use super::{OpenError, Opened, SledOptions, recover};
@@ -67,7 +68,8 @@ pub(super) fn open(dir: &Path, options: &SledOptions, disk: &Disk) -> Result<(Wo
     // The data directory may be one that others can enter; what actors have to keep is their owner's alone.
     fs::set_permissions(&places.store, fs::Permissions::from_mode(0o700))
         .map_err(|error| OpenError::io("keep others out of", &places.store, error))?;
-    Ok((Worker { tables, totals, witness, disk: disk.clone(), _lock: lock }, opened))
+    let history = options.history_records.clamp(LEAST_HISTORY, MOST_HISTORY);
+    Ok((Worker { tables, totals, witness, disk: disk.clone(), history, _lock: lock }, opened))
 }
 
 /// Opens what is there, if it is what its witness knows.
@@ -95,7 +97,7 @@ pub(super) fn open_sound(
             Some(totals) => totals,
             None => {
                 let totals = Totals::new(draw_id()?);
-                tables.write_heads(&[], &totals, &[], &[])?;
+                tables.write_heads(&[], &totals, &Marks::NONE)?;
                 totals
             }
         };

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::super::{Head, head, now_ms};
 use super::disk::Disk;
 use super::open::{Places, Refusal, Sound, draw_id, guarded, open_sound};
-use super::tables::{Fault, Tables, has_content, record_key};
+use super::tables::{Fault, Marks, Tables, has_content, record_key};
 use super::witness::{Testimony, Totals};
 use super::worker::words;
 use super::{OpenError, Recovered, SledOptions};
@@ -131,7 +131,7 @@ fn build(
         totals.writes = totals.writes.max(witness.writes);
     }
     totals.writes = totals.writes.max(held.map_or(0, |held| held.writes));
-    new.write_heads(&[], &totals, &[], &[])?;
+    new.write_heads(&[], &totals, &Marks::NONE)?;
     drop(new);
     Ok((totals, losses))
 }
@@ -219,7 +219,7 @@ type Heads = Vec<((ActorName, Vec<u8>), Vec<Vec<u8>>)>;
 
 fn write(new: &Tables, totals: &Totals, heads: &mut Heads) -> Result<(), Fault> {
     let (heads, named): (Vec<_>, Vec<_>) = heads.drain(..).unzip();
-    new.write_heads(&heads, totals, &named.concat(), &[])
+    new.write_heads(&heads, totals, &Marks { named: &named.concat(), ..Marks::NONE })
 }
 
 /// Swaps two directories in one step; in two where the file system cannot.

@@ -5,6 +5,7 @@
 //! | `heads` | the actor's name | its head |
 //! | | `0` | the numbers that the witness is compared with |
 //! | | `1 · record` | the record is being written or deleted: its chunks go unless a head names it |
+//! | | `2 · name` | what the actor has in quarantine is being deleted |
 //! | `chunks` | `record · u32` | up to [`CHUNK_BYTES`] of a record |
 //! | `quarantine` | `record` | what was wrong, and when |
 //! | `found` | `record · u32` | the bytes of a record in quarantine |
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use ::sled::{Batch, Db, IVec, Tree};
 
-use super::super::{Quarantined, RecordRef, head, now_ms};
+use super::super::{Quarantined, RecordRef, head, now_ms, quarantine};
 use super::disk::Disk;
 use super::witness::Totals;
 use crate::model::ActorName;
@@ -34,6 +35,8 @@ const BARRIER_BYTES: usize = 1 << 20;
 const TOTALS_KEY: [u8; 1] = [0];
 /// What the keys of records that are being written or deleted begin with, among the heads.
 const PENDING: u8 = 1;
+/// What the keys of actors whose quarantine is being deleted begin with, among the heads.
+const ERASED: u8 = 2;
 /// No name begins with less.
 const FIRST_NAME: [u8; 1] = [b' '];
 /// How often sled's own lock is tried: after a close it is held until sled's threads, and any process that was being
@@ -71,6 +74,20 @@ pub(super) struct Tables {
     disk: Disk,
 }
 
+/// What is noted beside heads while they change, for a crash in the middle.
+pub(super) struct Marks<'a> {
+    /// Records that are named from now on.
+    pub(super) named: &'a [Vec<u8>],
+    /// Records that no head will name any more.
+    pub(super) dropped: &'a [Vec<u8>],
+    /// Actors that are forgotten.
+    pub(super) erased: &'a [ActorName],
+}
+
+impl Marks<'_> {
+    pub(super) const NONE: Self = Self { named: &[], dropped: &[], erased: &[] };
+}
+
 /// A record's place in the trees of chunks.
 pub(super) fn record_key(actor: &ActorName, record: &RecordRef) -> Vec<u8> {
     let mut key = Vec::with_capacity(actor.as_str().len() + 17);
@@ -87,6 +104,10 @@ fn chunk_key(record: &[u8], index: u32) -> Vec<u8> {
 
 fn pending_key(record: &[u8]) -> Vec<u8> {
     [&[PENDING], record].concat()
+}
+
+fn erased_key(actor: &ActorName) -> Vec<u8> {
+    [&[ERASED], actor.as_str().as_bytes()].concat()
 }
 
 impl Tables {
@@ -197,13 +218,13 @@ impl Tables {
         &self,
         heads: &[(ActorName, Vec<u8>)],
         totals: &Totals,
-        named: &[Vec<u8>],
-        dropped: &[Vec<u8>],
+        marks: &Marks<'_>,
     ) -> Result<(), Fault> {
         let mut batch = Batch::default();
         heads.iter().for_each(|(actor, bytes)| batch.insert(actor.as_str(), bytes.as_slice()));
-        named.iter().for_each(|key| batch.remove(pending_key(key)));
-        dropped.iter().for_each(|key| batch.insert(pending_key(key), &[]));
+        marks.named.iter().for_each(|key| batch.remove(pending_key(key)));
+        marks.dropped.iter().for_each(|key| batch.insert(pending_key(key), &[]));
+        marks.erased.iter().for_each(|actor| batch.insert(erased_key(actor), &[]));
         batch.insert(&TOTALS_KEY, totals.encode().as_slice());
         self.heads.apply_batch(batch).map_err(|error| self.sled(error))?;
         self.barrier()
@@ -240,7 +261,53 @@ impl Tables {
         if !orphans.is_empty() {
             self.barrier()?;
         }
+        let marks = self.heads.scan_prefix([ERASED]).keys();
+        for key in marks.collect::<Result<Vec<_>, _>>().map_err(|error| self.sled(error))? {
+            // Only names are written behind the mark.
+            if let Some(actor) = std::str::from_utf8(&key[1..]).ok().and_then(|name| ActorName::new(name).ok()) {
+                self.erase_quarantine(&actor)?;
+            }
+        }
         Ok(orphans.len())
+    }
+
+    /// Deletes what a forgotten actor has in quarantine.
+    pub(super) fn erase_quarantine(&self, actor: &ActorName) -> Result<(), Fault> {
+        self.discard(actor, None)?;
+        self.heads.remove(erased_key(actor)).map_err(|error| self.sled(error))?;
+        Ok(())
+    }
+
+    /// Deletes what an actor has in quarantine, all of it or one copy, and says how many copies that were.
+    pub(super) fn discard(&self, actor: &ActorName, record: Option<&RecordRef>) -> Result<usize, Fault> {
+        let prefix = match record {
+            Some(record) => record_key(actor, record),
+            None => [actor.as_str().as_bytes(), &[0]].concat(),
+        };
+        let mut copies = 0;
+        for (tree, counts) in [(&self.quarantine, true), (&self.found, false)] {
+            for key in tree.scan_prefix(&prefix).keys() {
+                let key = key.map_err(|error| self.sled(error))?;
+                let was = tree.remove(key).map_err(|error| self.sled(error))?;
+                copies += usize::from(counts && was.is_some());
+            }
+        }
+        self.barrier()?;
+        Ok(copies)
+    }
+
+    /// Puts copies into quarantine as they were elsewhere, in place of what is there.
+    pub(super) fn replace_quarantine(&self, actor: &ActorName, copies: &[Quarantined]) -> Result<(), Fault> {
+        self.discard(actor, None)?;
+        for copy in copies {
+            self.write_quarantine(actor, copy)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of all files in the directory.
+    pub(super) fn disk_bytes(&self) -> Result<u64, Fault> {
+        self.db.size_on_disk().map_err(|error| self.sled(error))
     }
 
     /// Whether a head names the record. A head that cannot be read might.
@@ -279,12 +346,15 @@ impl Tables {
             return Ok(());
         }
         let found = self.read_record(actor, record)?;
-        self.write_chunks(&self.found, &key, &found, &mut 0)?;
+        let copy = Quarantined { record: record.clone(), why: bounded(why), time_ms: now_ms(), found };
+        self.write_quarantine(actor, &copy)
+    }
+
+    fn write_quarantine(&self, actor: &ActorName, copy: &Quarantined) -> Result<(), Fault> {
+        let key = record_key(actor, &copy.record);
+        self.write_chunks(&self.found, &key, &copy.found, &mut 0)?;
         self.barrier()?;
-        let entry = (record, bounded(why), now_ms(), found.len() as u64);
-        // Only a type that refuses to be serialized makes this fail, and none of these does.
-        let entry = postcard::to_stdvec(&entry).expect("an entry can always be encoded");
-        self.quarantine.insert(key, entry).map_err(|error| self.sled(error))?;
+        self.quarantine.insert(key, quarantine::encode(copy)).map_err(|error| self.sled(error))?;
         self.barrier()
     }
 
@@ -295,13 +365,12 @@ impl Tables {
         for entry in self.quarantine.scan_prefix(prefix) {
             let (key, value) = entry.map_err(|error| self.sled(error))?;
             // An entry that cannot be read is a copy's description: it is left out, and its bytes stay where they are.
-            let Ok((record, why, time_ms, length)) = postcard::from_bytes::<(RecordRef, String, u64, u64)>(&value)
-            else {
+            let Some((mut copy, length)) = quarantine::decode(&value) else {
                 tracing::warn!(%actor, "an entry in quarantine cannot be read");
                 continue;
             };
-            let found = self.read_chunks(&self.found, &key, length)?;
-            all.push(Quarantined { record, why, time_ms, found });
+            copy.found = self.read_chunks(&self.found, &key, length)?;
+            all.push(copy);
         }
         Ok(all)
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::super::{Cause, Origination, RecordError};
-use super::tables::{Tables, record_key};
+use super::super::{Cause, DEFAULT_HISTORY, Origination, RecordError, Traffic};
+use super::tables::{Marks, Tables, record_key};
 use super::*;
 use crate::model::{Digest, PluginName, Version};
 
@@ -29,6 +29,7 @@ fn record(data: Vec<u8>) -> NewRecord {
         time_ms: 2,
         inbox: vec![],
         timers: vec![],
+        traffic: Traffic::default(),
     }
 }
 
@@ -305,11 +306,12 @@ async fn an_actor_whose_head_is_damaged_does_not_hide_the_others() {
     let dir = tempfile::tempdir().expect("a directory");
     let tables = Tables::open(&dir.path().join("store"), 1 << 20, &Disk::default()).expect("opens");
     let mut totals = witness::Totals { heads: 2, writes: 2, ..witness::Totals::new([1; 16]) };
-    let good =
-        head::encode(&head::apply(None, &Step::Claim { expect: None, owner: "h".to_owned() }, 1).expect("ok").head);
+    let good = head::encode(
+        &head::apply(None, &Step::Claim { expect: None, owner: "h".to_owned() }, 1, DEFAULT_HISTORY).expect("ok").head,
+    );
     let heads = [(name("bad"), b"nonsense".to_vec()), (name("good"), good)];
     heads.iter().for_each(|(actor, bytes)| totals.toggle(actor.as_str().as_bytes(), bytes));
-    tables.write_heads(&heads, &totals, &[], &[]).expect("writes");
+    tables.write_heads(&heads, &totals, &Marks::NONE).expect("writes");
     drop(tables);
 
     let (store, opened) = open(dir.path(), Disk::default());

@@ -46,6 +46,19 @@ pub(super) enum Job {
         actor: ActorName,
         reply: Reply<Vec<Quarantined>>,
     },
+    ReplaceQuarantine {
+        actor: ActorName,
+        copies: Vec<Quarantined>,
+        reply: Reply<()>,
+    },
+    Discard {
+        actor: ActorName,
+        record: Option<RecordRef>,
+        reply: Reply<usize>,
+    },
+    DiskBytes {
+        reply: Reply<Option<u64>>,
+    },
     List {
         after: Option<ActorName>,
         limit: usize,
@@ -61,7 +74,7 @@ pub(super) enum Job {
 impl Job {
     fn bytes(&self) -> usize {
         match self {
-            Self::Write(write) => write.record.as_ref().map_or(0, |(_, bytes)| bytes.len()),
+            Self::Write(write) => write.records.iter().map(|(_, bytes)| bytes.len()).sum(),
             _ => 0,
         }
     }
@@ -71,7 +84,11 @@ impl Job {
             Self::Write(write) => drop(write.reply.send(Err(error))),
             Self::Head { reply, .. } => drop(reply.send(Err(error))),
             Self::Load { reply, .. } => drop(reply.send(Err(error))),
-            Self::Quarantine { reply, .. } | Self::Close { reply } => drop(reply.send(Err(error))),
+            Self::Quarantine { reply, .. } | Self::ReplaceQuarantine { reply, .. } | Self::Close { reply } => {
+                drop(reply.send(Err(error)));
+            }
+            Self::Discard { reply, .. } => drop(reply.send(Err(error))),
+            Self::DiskBytes { reply } => drop(reply.send(Err(error))),
             Self::Quarantined { reply, .. } => drop(reply.send(Err(error))),
             Self::List { reply, .. } => drop(reply.send(Err(error))),
             #[cfg(test)]
@@ -101,6 +118,8 @@ pub(super) struct Worker {
     pub(super) totals: Totals,
     pub(super) witness: Witness,
     pub(super) disk: Disk,
+    /// Records kept for each actor.
+    pub(super) history: usize,
     /// Held for as long as sled is open.
     pub(super) _lock: Lock,
 }
@@ -192,12 +211,14 @@ impl Worker {
     }
 
     fn write(&mut self, writes: Vec<Write>) -> Result<(), Fault> {
-        match group::commit(&self.tables, &mut self.totals, &mut self.witness, &self.disk, &writes) {
-            Ok(group::Done { answers, dropped }) => {
+        match group::commit(&self.tables, &mut self.totals, &mut self.witness, &self.disk, self.history, &writes) {
+            Ok(group::Done { answers, dropped, erased }) => {
+                // Whoever is told that an actor is forgotten finds nothing of it.
+                let erasing = erased.iter().try_for_each(|actor| self.tables.erase_quarantine(actor));
                 for (write, answer) in writes.into_iter().zip(answers) {
                     let _ = write.reply.send(answer);
                 }
-                self.tables.delete_records(&dropped)
+                erasing.and_then(|()| self.tables.delete_records(&dropped))
             }
             Err(failed) => {
                 let text = failed.fault.to_string();
@@ -220,6 +241,13 @@ impl Worker {
                 answer(reply, self.tables.quarantine(&actor, &record, &why).map(Ok))
             }
             Job::Quarantined { actor, reply } => answer(reply, self.tables.quarantined(&actor).map(Ok)),
+            Job::ReplaceQuarantine { actor, copies, reply } => {
+                answer(reply, self.tables.replace_quarantine(&actor, &copies).map(Ok))
+            }
+            Job::Discard { actor, record, reply } => {
+                answer(reply, self.tables.discard(&actor, record.as_ref()).map(Ok))
+            }
+            Job::DiskBytes { reply } => answer(reply, self.tables.disk_bytes().map(|bytes| Ok(Some(bytes)))),
             Job::List { after, limit, reply } => answer(reply, self.list(after.as_ref(), limit)),
             #[cfg(test)]
             Job::Panic => panic!("a panic that was asked for"),
