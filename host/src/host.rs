@@ -14,7 +14,7 @@ use crate::actor::{Budget, Cell, control};
 use crate::catalog::Catalog;
 use crate::model::{
     ActorName, ActorSpec, Body, CallError, ChildInfo, ChildSpec, Counts, Description, ErrorCode, Grants, GroupName,
-    HostError, MessageId, PluginName, Saved, SendError, StopReason, Template,
+    HostError, MessageId, PluginName, Saved, SendError, StateRules, StopReason, Template,
 };
 use crate::registry::Registry;
 use crate::router::{Calls, Router};
@@ -83,6 +83,7 @@ pub struct HostBuilder {
     children: Vec<ChildSpec>,
     templates: Vec<Template>,
     grants: HashMap<PluginName, Grants>,
+    rules: HashMap<PluginName, StateRules>,
     instances: u32,
 }
 
@@ -175,6 +176,13 @@ impl HostBuilder {
         self
     }
 
+    /// How the actors of the plugin of this name keep their states, where their own specifications do not say.
+    #[must_use]
+    pub fn state_rules(mut self, plugin: PluginName, rules: StateRules) -> Self {
+        self.rules.insert(plugin, rules);
+        self
+    }
+
     /// How many instances may live at once; [`DEFAULT_INSTANCES`] unless told. Address space is set aside for all.
     #[must_use]
     pub fn instances(mut self, count: u32) -> Self {
@@ -260,6 +268,7 @@ impl HostBuilder {
         }
         let registry = Arc::new(Registry::default());
         let router = Arc::new(Router::new(registry.clone(), self.templates, grants));
+        let rules = Arc::new(self.rules);
         let supervisor = Supervisor::start(|_| Surroundings {
             catalog: catalog.clone(),
             registry: registry.clone(),
@@ -268,6 +277,7 @@ impl HostBuilder {
             node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             post: router.clone(),
             outside: Arc::new(Calls(router.clone())),
+            rules: rules.clone(),
         });
         router.supervised_by(supervisor.clone());
         let shutdown = Mutex::new(None);
@@ -299,6 +309,7 @@ impl Host {
             children: Vec::new(),
             templates: Vec::new(),
             grants: HashMap::new(),
+            rules: HashMap::new(),
             instances: DEFAULT_INSTANCES,
         }
     }

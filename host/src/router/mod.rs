@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::actor::{Cell, Envelope, ExitSignal, Post};
+use crate::actor::{Cell, Envelope, ExitSignal, Post, Receipt};
 use crate::model::{
     ActorName, ActorSpec, Body, CallError, Crash, ExitReason, Grants, GroupName, Message, MessageId, PluginName,
     Request, SendError, Template,
@@ -139,7 +139,7 @@ impl Router {
     pub(crate) fn cast(&self, to: &ActorName, id: MessageId, body: Body) -> Result<(), SendError> {
         self.open_to_outside(to)?;
         let message = Message::Cast(Request { id, sender: None, body, sent: None });
-        self.deliver(to, Envelope { message, reply: None, restored: None })
+        self.deliver(to, Envelope::new(message, None))
     }
 
     /// A call from outside.
@@ -158,7 +158,7 @@ impl Router {
     fn send(&self, from: &ActorName, to: &ActorName, id: MessageId, body: Body) {
         let message = Message::Cast(Request { id, sender: Some(from.clone()), body, sent: None });
         let kept = message.clone();
-        let envelope = Envelope { message, reply: None, restored: None };
+        let envelope = Envelope::new(message, None);
         if let Err(error) = self.deliver(to, envelope) {
             self.bury(to, &kept, &error.to_string(), None);
         }
@@ -170,7 +170,7 @@ impl Router {
             let request =
                 Request { id: id.for_member(cell.name()), sender: Some(from.clone()), body: body.clone(), sent: None };
             let message = Message::Cast(request);
-            if let Err(error) = cell.mailbox.push(Envelope { message: message.clone(), reply: None, restored: None }) {
+            if let Err(error) = cell.mailbox.push(Envelope::new(message.clone(), None)) {
                 self.bury(cell.name(), &message, &error.to_string(), None);
             }
         }
@@ -208,7 +208,7 @@ impl Router {
     async fn ask(&self, to: &ActorName, request: Request, timeout: Duration) -> Result<Body, CallError> {
         let (reply, answer) = oneshot::channel();
         let message = Message::Call(request);
-        self.deliver(to, Envelope { message, reply: Some(reply), restored: None })?;
+        self.deliver(to, Envelope::new(message, Some(reply)))?;
         match tokio::time::timeout(timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {
@@ -286,6 +286,10 @@ impl Post for Router {
 
     fn ended(&self, cell: &Cell, reason: &ExitReason) {
         self.registry.ended(cell, reason);
+    }
+
+    fn deliver(&self, to: &ActorName, message: Message, receipt: Receipt) -> Result<(), SendError> {
+        Router::deliver(self, to, Envelope { receipt: Some(receipt), ..Envelope::new(message, None) })
     }
 
     fn dead_letter(&self, to: &ActorName, message: &Message, why: &str, crash: Option<&Crash>) {
