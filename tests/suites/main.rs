@@ -15,6 +15,7 @@ mod journal;
 mod lifecycle;
 mod process_disk;
 mod process_handoff;
+mod schemas;
 mod store_conformance;
 mod store_sled;
 mod supervision;
