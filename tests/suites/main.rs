@@ -5,6 +5,7 @@ pub(crate) use baton_tests as harness;
 
 mod architecture;
 mod bad_input;
+mod bank;
 mod bindings;
 mod cli;
 mod cli_supervision;
