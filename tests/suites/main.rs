@@ -5,6 +5,7 @@ pub(crate) use baton_tests as harness;
 
 mod architecture;
 mod bad_input;
+mod bank;
 mod bindings;
 mod cli;
 mod cli_supervision;
@@ -15,6 +16,7 @@ mod journal;
 mod lifecycle;
 mod process_disk;
 mod process_handoff;
+mod schemas;
 mod store_conformance;
 mod store_sled;
 mod supervision;
