@@ -236,8 +236,7 @@ mod tests {
             line: 1,
             refusals: vec![],
         };
-        let mut keeping = Keeping::default();
-        keeping.max_age = Some(Duration::from_millis(500));
+        let keeping = Keeping { max_age: Some(Duration::from_millis(500)), ..Keeping::default() };
         let at = |now| check(&record(1, &[]), &head, None, &plugin(), &keeping, now);
         assert!(matches!(at(1_500), Checked::Fits(Some(_))), "just not too old");
         let Checked::Unfit(stale) = at(1_501) else { panic!("too old") };
@@ -252,11 +251,9 @@ mod tests {
             (Fresh, Verdict::Fresh, Verdict::Fresh),
             (Stop, Verdict::Stop, Verdict::Stop),
         ] {
-            let mut keeping = Keeping::default();
-            keeping.on_stale = policy;
+            let keeping = Keeping { on_stale: policy, ..Keeping::default() };
             assert_eq!((verdict(&keeping, &stale), verdict(&keeping, &bad)), (for_stale, Verdict::Hold), "{policy:?}");
-            let mut keeping = Keeping::default();
-            keeping.on_bad_state = policy;
+            let keeping = Keeping { on_bad_state: policy, ..Keeping::default() };
             assert_eq!((verdict(&keeping, &stale), verdict(&keeping, &bad)), (Verdict::Hold, for_bad), "{policy:?}");
         }
     }

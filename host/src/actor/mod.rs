@@ -128,6 +128,8 @@ pub(crate) struct Status {
     pub(crate) refused: Vec<Refused>,
     /// When the first timer of the record that counts is due, in milliseconds since the Unix epoch.
     pub(crate) next_timer_ms: Option<u64>,
+    /// Whether that record has messages that were sent and that nobody has confirmed.
+    pub(crate) outbox_left: bool,
     /// How often its state could not be used as it was, since the host started.
     pub(crate) bad_states: u64,
     /// What was done about it last.
@@ -166,6 +168,7 @@ impl Cell {
             not_again: Vec::new(),
             refused: Vec::new(),
             next_timer_ms: None,
+            outbox_left: false,
             bad_states: 0,
             last_bad_state: None,
         };

@@ -274,7 +274,7 @@ impl Instance {
         };
         let handled = signals.uncut(handle).await;
         let answer = match handled {
-            Err(why) => return self.cut_in(&message, reply, receipt, why),
+            Err(why) => return self.cut_in(&message, reply, receipt.as_ref(), why),
             Ok(Err(crash)) => return self.crashed(&message, (reply, receipt), crash, not_again),
             Ok(Ok(answer)) => answer,
         };
@@ -292,7 +292,7 @@ impl Instance {
         live.ledger.handled(&message, answer.as_deref(), now, &self.cell.limits);
         live.unsaved.turn(self.keeping.durability, Instant::now());
         match signals.uncut(self.keep(live, &mut plan, true, "handle")).await {
-            Err(why) => return self.cut_in(&message, reply, receipt, why),
+            Err(why) => return self.cut_in(&message, reply, receipt.as_ref(), why),
             Ok(Err(crash)) => return self.crashed(&message, (reply, receipt), crash, not_again),
             Ok(Ok(())) => {}
         }
@@ -353,10 +353,10 @@ impl Instance {
     }
 
     /// The turn in hand may not go on.
-    fn cut_in(&self, message: &Message, reply: Option<super::ReplyTo>, receipt: Option<Receipt>, why: Cut) -> Next {
+    fn cut_in(&self, message: &Message, reply: Option<super::ReplyTo>, receipt: Option<&Receipt>, why: Cut) -> Next {
         answer_crashed(reply, self.cell.name().as_str(), &why.to_string());
         self.parts.post.dead_letter(self.cell.name(), message, &why.to_string(), None);
-        confirm(receipt.as_ref());
+        confirm(receipt);
         Next::End(self.cut_short(why))
     }
 

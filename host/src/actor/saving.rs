@@ -165,6 +165,7 @@ impl Instance {
         status.sequence = current.map(|record| record.sequence);
         status.schema = current.and_then(|record| record.schema);
         status.next_timer_ms = current.and_then(|record| record.next_timer_ms);
+        status.outbox_left = current.and_then(|record| record.outbox_messages).is_some_and(|messages| messages > 0);
         status.not_again.clear();
     }
 

@@ -71,7 +71,7 @@ impl Instance {
     ) -> Exit {
         apply_timers(&mut live.timers, &plan);
         if self.keeping.durability == Durability::Turn {
-            plan.out = self.into_outbox(&mut live, plan.out);
+            plan.out = self.keep_in_outbox(&mut live, plan.out);
         }
         let inbox = rest.iter().map(|envelope| envelope.message.clone()).collect();
         let record = self.record(&live, Some(state), Cause::Stopped(reason.clone()), inbox);
@@ -93,7 +93,7 @@ impl Instance {
     }
 
     /// What `terminate` sends is committed with its state. More than the outbox takes leaves without that.
-    fn into_outbox(&self, live: &mut Live, outs: Vec<Out>) -> Vec<Out> {
+    fn keep_in_outbox(&self, live: &mut Live, outs: Vec<Out>) -> Vec<Out> {
         let members = |group: &_| self.parts.outside.members(group);
         match live.ledger.take(outs.clone(), members, &self.cell.limits) {
             Ok(rest) => rest,

@@ -1,5 +1,6 @@
 //! Name → mailbox. An actor that is not there yet, but has a template, is started by its first message.
 
+mod alarm;
 mod calls;
 
 use std::collections::{HashMap, VecDeque};
@@ -20,12 +21,16 @@ use crate::sandbox::Out;
 use crate::store::now_ms;
 use crate::supervisor::Supervisor;
 
+use alarm::Alarm;
 pub(crate) use calls::Calls;
 
 /// Dead letters that are kept; older ones make room.
 const DEAD_LETTERS: usize = 1_000;
 /// Bytes of a dead letter's body that are kept.
 const DEAD_BODY_BYTES: usize = 4 << 10;
+
+/// How long an actor sleeps that has sent messages which nobody has confirmed, in milliseconds.
+const SEND_AGAIN_MS: u64 = 1_000;
 
 /// A message that nobody handled.
 #[derive(Debug, Clone, Serialize)]
@@ -61,6 +66,9 @@ pub(crate) struct Router {
     /// Set once, right after both exist.
     supervisor: OnceLock<Supervisor>,
     closed: AtomicBool,
+    /// Whether every actor that is listed has been started: until then a name that nobody has may still turn up.
+    started: AtomicBool,
+    alarm: Alarm,
     dead: Mutex<VecDeque<DeadLetter>>,
     waits: Waits,
 }
@@ -79,9 +87,21 @@ impl Router {
             grants,
             supervisor: OnceLock::new(),
             closed: AtomicBool::new(false),
+            started: AtomicBool::new(false),
+            alarm: Alarm::default(),
             dead: Mutex::new(VecDeque::new()),
             waits: Waits::default(),
         }
+    }
+
+    /// All listed actors have been started.
+    pub(crate) fn started(&self) {
+        self.started.store(true, Ordering::Release);
+    }
+
+    /// When actors that sleep are to be woken.
+    pub(crate) fn alarm(&self) -> &Alarm {
+        &self.alarm
     }
 
     pub(crate) fn supervised_by(&self, supervisor: Supervisor) {
@@ -92,6 +112,7 @@ impl Router {
     /// No more work from outside, and no actor starts any more.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.alarm.close();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -286,10 +307,25 @@ impl Post for Router {
 
     fn ended(&self, cell: &Cell, reason: &ExitReason) {
         self.registry.ended(cell, reason);
+        // If it runs again by then, nothing happens.
+        if self.template_for(cell.name()).is_some() {
+            let (next_timer, outbox_left) = {
+                let status = cell.status();
+                (status.next_timer_ms, status.outbox_left)
+            };
+            let send_again = outbox_left.then(|| now_ms() + SEND_AGAIN_MS);
+            self.alarm.set(cell.name(), next_timer.into_iter().chain(send_again).min());
+        }
     }
 
     fn deliver(&self, to: &ActorName, message: Message, receipt: Receipt) -> Result<(), SendError> {
-        Router::deliver(self, to, Envelope { receipt: Some(receipt), ..Envelope::new(message, None) })
+        let is_started = self.started.load(Ordering::Acquire);
+        match Router::deliver(self, to, Envelope { receipt: Some(receipt), ..Envelope::new(message, None) }) {
+            Err(SendError::UnknownActor(actor)) if !is_started => {
+                Err(SendError::Unavailable { actor, why: "the host is starting".into() })
+            }
+            other => other,
+        }
     }
 
     fn dead_letter(&self, to: &ActorName, message: &Message, why: &str, crash: Option<&Crash>) {

@@ -267,7 +267,6 @@ fn take_up(head: &Head, nonce: u64) -> Change {
 pub(super) fn seal(lease: &Lease, new: NewRecord, largest: usize) -> Result<(RecordRef, Vec<u8>), StoreError> {
     // Checked before anything is copied as well: what is far too large must not take its size in memory once more.
     let inbox: usize = new.inbox.iter().map(crate::model::Message::size).sum();
-    let messages = u64::try_from(new.inbox.len() + new.traffic.outbox.len()).unwrap_or(u64::MAX);
     let least = inbox + new.traffic.size() + new.state.as_ref().map_or(0, |(_, data)| data.len());
     if least > largest {
         return Err(StoreError::TooLarge { bytes: least, largest });
@@ -299,7 +298,8 @@ pub(super) fn seal(lease: &Lease, new: NewRecord, largest: usize) -> Result<(Rec
         schema: header.state.as_ref().map(|state| state.schema),
         plugin: header.state.map(|state| (state.plugin.as_str().to_owned(), state.version.as_str().to_owned())),
         cause: header.cause,
-        messages: Some(messages),
+        inbox_messages: Some(header.inbox.len() as u64),
+        outbox_messages: Some(header.traffic.outbox.len() as u64),
         next_timer_ms: header.timers.iter().map(|timer| timer.due_ms).min(),
     };
     Ok((reference, bytes))

@@ -268,8 +268,10 @@ pub struct RecordRef {
     pub plugin: Option<(String, String)>,
     /// Why it was written.
     pub cause: Cause,
-    /// Messages in it that are still to be handled or confirmed; none: whoever wrote it did not say.
-    pub messages: Option<u64>,
+    /// Messages in it that are still to be handled; none: whoever wrote it did not say.
+    pub inbox_messages: Option<u64>,
+    /// Messages in it that were sent, and that nobody has confirmed; none: likewise.
+    pub outbox_messages: Option<u64>,
     /// When the first of its timers is due, in milliseconds since the Unix epoch.
     pub next_timer_ms: Option<u64>,
 }
