@@ -15,32 +15,32 @@ const ACTORS: usize = 8;
 /// Rounds of a run; `BATON_ROUNDS` says how many for a longer one.
 const ROUNDS: usize = 40;
 
-struct HostProcess {
+pub(crate) struct HostProcess {
     child: Child,
 }
 
 impl HostProcess {
-    fn spawn(dir: &Path) -> Self {
+    pub(crate) fn spawn(dir: &Path) -> Self {
         let mut command = Command::new(baton_bin());
         command.args(["run", "--log", "warn"]).current_dir(dir).stdin(Stdio::null());
         Self { child: command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap() }
     }
 
     /// Waits for the line that says that it serves.
-    fn ready(mut self) -> Self {
+    pub(crate) fn ready(mut self) -> Self {
         let mut line = String::new();
         BufReader::new(self.child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         assert!(line.starts_with("ready: "), "{line:?}");
         self
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
     }
 
     /// Its exit code; none if it was killed.
-    fn end(mut self) -> Option<i32> {
+    pub(crate) fn end(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }
@@ -99,7 +99,7 @@ impl Connection {
 }
 
 /// Status, whether the connection closes, and body.
-fn read_response(stream: &mut BufReader<UnixStream>) -> Option<(u16, bool, String)> {
+pub(crate) fn read_response(stream: &mut BufReader<UnixStream>) -> Option<(u16, bool, String)> {
     let mut line = String::new();
     stream.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let status = line.split(' ').nth(1)?.parse().ok()?;
@@ -130,8 +130,9 @@ fn place() -> tempfile::TempDir {
     dir
 }
 
-fn rounds() -> usize {
-    std::env::var("BATON_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS)
+/// Rounds of a run: `few`, or as many as `BATON_ROUNDS` says.
+pub(crate) fn rounds(few: usize) -> usize {
+    std::env::var("BATON_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(few)
 }
 
 /// Adds one to random actors until the host does not answer any more, and counts what was acknowledged. After `acks`
@@ -162,19 +163,27 @@ fn work(dir: &Path, counts: &mut [u64], rng: &mut Moments, acks: usize, end: imp
 }
 
 /// Random moments; the seed is told where a test fails, and `BATON_SEED` plays it again.
-struct Moments(u64);
+pub(crate) struct Moments(u64);
 
 impl Moments {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let told = std::env::var("BATON_SEED").ok().and_then(|seed| seed.parse().ok());
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        let seed = told.unwrap_or(now.as_nanos() as u64);
+        let seed = told.unwrap_or_else(Self::now);
         println!("BATON_SEED={seed}");
         Self(seed)
     }
 
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Another number each time.
+    pub(crate) fn now() -> u64 {
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64
+    }
+
     /// SplitMix64, which is random enough for moments.
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -201,7 +210,7 @@ fn a_host_that_is_told_to_stop_at_any_moment_has_lost_nothing() {
     let dir = place();
     let mut rng = Moments::new();
     let mut counts = vec![0; ACTORS];
-    for round in 0..rounds() {
+    for round in 0..rounds(ROUNDS) {
         let host = HostProcess::spawn(dir.path()).ready();
         assert_counts(dir.path(), |actor, count| count == counts[actor]);
         let acks = rng.below(60);
@@ -217,7 +226,7 @@ fn a_host_that_is_killed_at_any_moment_comes_back_with_its_last_records() {
     let dir = place();
     let mut rng = Moments::new();
     let mut committed = vec![0; ACTORS];
-    for round in 0..rounds() {
+    for round in 0..rounds(ROUNDS) {
         let host = HostProcess::spawn(dir.path());
         match round % 4 {
             // Killed on its way up.
