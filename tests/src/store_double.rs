@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use baton_host::ActorName;
@@ -48,6 +49,7 @@ pub struct StoreDouble {
     held: watch::Sender<Vec<(Op, Option<ActorName>)>>,
     /// What has come so far and may wait still.
     came: Mutex<Vec<(Op, ActorName)>>,
+    lists: AtomicUsize,
 }
 
 impl fmt::Debug for StoreDouble {
@@ -59,7 +61,13 @@ impl fmt::Debug for StoreDouble {
 impl Default for StoreDouble {
     fn default() -> Self {
         let inner = Arc::new(MemoryStore::new());
-        Self { inner, rules: Mutex::default(), held: watch::Sender::default(), came: Mutex::default() }
+        Self {
+            inner,
+            rules: Mutex::default(),
+            held: watch::Sender::default(),
+            came: Mutex::default(),
+            lists: AtomicUsize::default(),
+        }
     }
 }
 
@@ -130,6 +138,12 @@ impl StoreDouble {
     /// From now on `load` answers this.
     pub fn tamper(&self, with: impl Fn(Record) -> Result<Record, StoreError> + Send + Sync + 'static) {
         self.rules().tamper = Some(Arc::new(with));
+    }
+
+    /// How often it was asked for heads; the log says nothing of that.
+    #[must_use]
+    pub fn lists(&self) -> usize {
+        self.lists.load(Ordering::Relaxed)
     }
 
     /// What was asked so far, in order, of reads and writes alike.
@@ -300,7 +314,12 @@ impl SnapshotStore for StoreDouble {
         after: Option<&'a ActorName>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<(ActorName, Result<Head, String>)>, StoreError>> {
-        self.inner.list(after, limit)
+        Box::pin(async move {
+            let failing = self.rules().failing.get(&(Op::List, None)).cloned();
+            self.lists.fetch_add(1, Ordering::Relaxed);
+            failing.map_or(Ok(()), Err)?;
+            self.inner.list(after, limit).await
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {

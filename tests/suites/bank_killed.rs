@@ -240,7 +240,7 @@ fn a_bank_whose_host_is_killed_at_any_moment_applies_each_transfer_once() {
     assert_eq!(host.end(), None);
     for round in 0..rounds {
         let host = HostProcess::spawn(dir.path());
-        let wait = Duration::from_micros(rng.below(60_000) as u64);
+        let wait = Duration::from_micros(rng.below(100_000) as u64);
         match (round % QUIET, round % 4) {
             (0, _) => {
                 let host = host.ready();

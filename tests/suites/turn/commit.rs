@@ -78,8 +78,9 @@ async fn a_turn_that_cannot_be_committed_is_taken_back_and_nothing_of_it_has_lef
     );
     store.mend();
     assert_eq!(say(&host, "a", "c").await, "bc");
+    assert_eq!(say(&host, "r/1", "y").await, "y", "no message");
     host.stop(&name("r/1")).await.unwrap();
-    assert_eq!(say(&host, "a", "d").await, "bcd", "no message, no timer, no monitor");
+    assert_eq!(say(&host, "a", "d").await, "bcd", "no timer, no monitor");
     assert_eq!(super::dead(&host), ["a"]);
     assert_eq!(host.actor(&name("a")).unwrap().restarts, 1);
     host.shutdown(None).await;
@@ -96,6 +97,17 @@ async fn a_state_that_may_not_be_saved_takes_its_turn_back() {
     assert!(error.to_string().contains("snapshot_bytes = 4"), "{error}");
     assert_eq!(say(&host, "a", "c").await, "bc");
     assert_eq!(handled(&host, "r/1"), 0);
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn a_turn_that_is_cut_off_in_its_commit_has_sent_nothing() {
+    let store = StoreDouble::new();
+    let (host, call) = held_in_its_commit(&store, "Ax").await;
+    host.kill(&name("a")).await.unwrap();
+    call.await.unwrap().expect_err("killed");
+    store.let_through();
+    assert_eq!((say(&host, "a", "b").await, say(&host, "r/1", "y").await), ("b".into(), "y".into()));
     host.shutdown(None).await;
 }
 

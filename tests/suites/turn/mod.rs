@@ -59,7 +59,9 @@ fn clerk() -> WatGuest {
          (if (i32.ge_u (local.get $kind) (i32.const 2)) (then
            (local.set $p (local.get $id)) (local.set $end (i32.add (local.get $id) (local.get $id_len)))))
          (call $note (local.get $p) (i32.sub (local.get $end) (local.get $p)))
-         (if (i32.eq (local.get $kind) (i32.const 3)) (then (call $note (local.get $from) (local.get $from_ptr))))
+         (if (i32.eq (local.get $kind) (i32.const 3)) (then
+           (if (i32.eq (i32.load8_u (i32.const 46000)) (i32.const 88)) (then unreachable)) ;; X
+           (call $note (local.get $from) (local.get $from_ptr))))
          (if (i32.le_u (local.get $kind) (i32.const 2)) (then (block $all (loop $more
            (br_if $all (i32.ge_u (local.get $p) (local.get $end)))
            (local.set $c (i32.load8_u (local.get $p))) {next}
@@ -119,16 +121,16 @@ async fn with_guests(
 
 /// Calls `actor`, and gives its journal.
 async fn say(host: &Host, actor: &str, body: &str) -> String {
-    text(host.call(&name(actor), body.to_owned(), CallOptions::default()).await.unwrap())
+    text(&host.call(&name(actor), body.to_owned(), CallOptions::default()).await.unwrap())
 }
 
 /// The same with an id of the caller's own.
 async fn say_as(host: &Host, id: &str, actor: &str, body: &str) -> Result<String, CallError> {
     let options = CallOptions { id: Some(MessageId::new(id).unwrap()), timeout: None };
-    host.call(&name(actor), body.to_owned(), options).await.map(text)
+    host.call(&name(actor), body.to_owned(), options).await.map(|body| text(&body))
 }
 
-fn text(body: Body) -> String {
+fn text(body: &Body) -> String {
     String::from_utf8(body.to_vec()).unwrap()
 }
 

@@ -157,6 +157,18 @@ async fn a_message_to_nobody_is_a_dead_letter_once_and_the_sender_goes_on() {
 }
 
 #[tokio::test]
+async fn who_was_deleted_from_the_list_does_not_come_back() {
+    let store = StoreDouble::new();
+    let host = with(&store, [durable("a"), durable("r/1")]).await;
+    host.stop(&name("r/1")).await.unwrap();
+    host.delete_child(&name("r/1")).await.unwrap();
+    say(&host, "a", "Ax").await;
+    until_settled(&store, "a").await;
+    assert_eq!(dead(&host), ["r/1"]);
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
 async fn while_the_host_starts_a_receiver_that_is_listed_later_is_waited_for() {
     let store = StoreDouble::new();
     let host = with(&store, [durable("a"), durable("r/1")]).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use baton_host::store::SnapshotStore;
+use baton_host::store::{SnapshotStore, StoreError};
 use baton_host::{ActorSpec, Host, Pattern, Restart, Template};
 
 use super::{clerk, handled, head, plain, record, say, until_handled};
@@ -69,6 +69,22 @@ async fn a_sleeper_that_is_woken_and_sleeps_again_keeps_its_timer() {
     assert_eq!(record(&store, "s/1").await.header.timers.len(), 1);
     until_handled(&host, "s/1", 1).await;
     assert_eq!(say(&host, "s/1", "b").await, "TDStb");
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn a_sleeper_is_woken_though_the_store_could_not_tell_of_it_at_first() {
+    let store = StoreDouble::new();
+    let host = sleepy(&store, &clerk(), vec![]).await;
+    say(&host, "s/1", "T3Q").await;
+    until_sleeps(&host, "s/1").await;
+    host.shutdown(None).await;
+    let before = store.lists();
+    store.fail(Op::List, StoreError::Unavailable("gone fishing".into()));
+    let host = sleepy(&store, &clerk(), vec![]).await;
+    until("it was asked", || store.lists() > before).await;
+    store.mend();
+    until_handled(&host, "s/1", 1).await;
     host.shutdown(None).await;
 }
 

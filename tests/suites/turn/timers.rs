@@ -40,7 +40,7 @@ async fn a_monitor_goes_on_in_the_next_instance_and_tells_once() {
     say(&host, "a", "M").await;
     host.restart(&name("a")).await.unwrap();
     saying(&host, "a", "!").await.unwrap().expect_err("it traps");
-    until("it runs again", || host.actor(&name("a")).unwrap().restarts == 1).await;
+    until("the third one runs", || host.actor(&name("a")).unwrap().generation == 3).await;
     until_runs(&host, "a").await;
     // One message after it runs, its monitors are set.
     say(&host, "a", "b").await;
@@ -73,6 +73,22 @@ async fn a_monitor_survives_the_loss_of_the_host() {
     let host = with(&store, [durable("a")]).await;
     until_handled(&host, "a", 1).await;
     assert_eq!(say(&host, "a", "b").await, "Mr/1noprocb");
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn word_of_an_end_that_crashes_its_watcher_does_not_do_so_twice() {
+    let store = StoreDouble::new();
+    let host = with(&store, [plain("r/1"), durable("a")]).await;
+    // `X` at the beginning of its journal makes it trap where it hears of an end.
+    say(&host, "a", "XM").await;
+    host.stop(&name("r/1")).await.unwrap();
+    until("it has crashed", || dead(&host) == ["a"]).await;
+    assert_eq!(say(&host, "a", "b").await, "XMb");
+    assert_eq!((dead(&host).len(), host.actor(&name("a")).unwrap().restarts), (1, 1));
+    drop(host);
+    let host = with(&store, [durable("a")]).await;
+    assert_eq!(say(&host, "a", "c").await, "XMbc");
     host.shutdown(None).await;
 }
 
