@@ -129,9 +129,29 @@ async fn a_durable_receivers_inbox_comes_first_and_what_is_sent_again_is_known()
     until_settled(&store, "a").await;
     assert_eq!(say(&host, "r/1", "z").await, "oxypz");
     assert_eq!(handled(&host, "r/1"), 4);
-    // An inbox that was handled in part: each turn's commit has the rest.
     drop(host);
     let host = with(&store, actors()).await;
     assert_eq!(say(&host, "r/1", "w").await, "oxypzw");
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn what_is_left_of_an_inbox_is_in_the_commit_of_each_turn() {
+    let store = StoreDouble::new();
+    let host = with(&store, [durable("r/1")]).await;
+    store.hold_for(Op::Commit, &name("r/1"));
+    host.cast(&name("r/1"), "o", None).unwrap();
+    until("the first is at its commit", || store.asked(Op::Commit, &name("r/1")) == 1).await;
+    for body in ["x", "!", "y", "w"] {
+        host.cast(&name("r/1"), body, None).unwrap();
+    }
+    let stopping = stopping(&host, "r/1").await;
+    store.let_through();
+    stopping.await.unwrap();
+    assert_eq!(record(&store, "r/1").await.header.inbox.len(), 4);
+    host.restart_child(&name("r/1")).await.unwrap();
+    until_handled(&host, "r/1", 3).await;
+    assert_eq!(say(&host, "r/1", "z").await, "oxywz", "the one that crashed it is left out");
+    assert_eq!(dead(&host), ["r/1"]);
     host.shutdown(None).await;
 }

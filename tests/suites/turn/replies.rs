@@ -31,6 +31,26 @@ async fn who_tries_again_with_the_same_id_gets_the_first_reply_and_the_guest_is_
 }
 
 #[tokio::test]
+async fn two_who_ask_at_once_with_one_id_get_one_reply() {
+    let store = StoreDouble::new();
+    let host = with(&store, [durable("a")]).await;
+    store.hold_for(Op::Commit, &name("a"));
+    let asking = || {
+        let host = host.clone();
+        tokio::spawn(async move { say_as(&host, "1", "a", "x").await.unwrap() })
+    };
+    let (one, other) = (asking(), asking());
+    until("one is at its commit, and the other waits", || {
+        store.asked(Op::Commit, &name("a")) == 1 && host.actor(&name("a")).unwrap().mailbox_messages == 1
+    })
+    .await;
+    store.let_through();
+    assert_eq!((one.await.unwrap(), other.await.unwrap()), ("x".to_owned(), "x".to_owned()));
+    assert_eq!(handled(&host, "a"), 1);
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
 async fn a_failure_is_a_first_reply_like_any_other() {
     let store = StoreDouble::new();
     let host = with(&store, [durable("a")]).await;
@@ -147,7 +167,8 @@ async fn a_call_of_a_turn_that_is_repeated_is_applied_once() {
 #[tokio::test]
 async fn a_call_of_a_timers_turn_that_is_repeated_is_applied_once() {
     let store = StoreDouble::new();
-    let actors = || [durable("a"), durable("r/1")];
+    // Who is called is there first.
+    let actors = || [durable("r/1"), durable("a")];
     let host = with(&store, actors()).await;
     say(&host, "a", "U1").await;
     store.hold_for(Op::Commit, &name("a"));
