@@ -16,6 +16,7 @@ mod lifecycle;
 mod process_disk;
 mod process_handoff;
 mod store_conformance;
+mod store_growth;
 mod store_sled;
 mod supervision;
 mod supervision_command;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use baton_host::model::{ActorName, Body, Digest, Message, MessageId, PluginName, Request, StopReason, Version};
 use baton_host::store::{
-    Cause, Head, Image, Lease, MemoryStore, NewRecord, Origination, RecordRef, Refused, Revision, SledOptions,
-    SledStore, SnapshotStore, StoreError, StoredTimer, Traffic, stats,
+    Cause, Head, Image, Lease, MemoryStore, NewRecord, Origination, RecordRef, RedbOptions, RedbStore, Refused,
+    Revision, SledOptions, SledStore, SnapshotStore, StoreError, StoredTimer, Traffic, stats,
 };
 
 /// Small, so that a record that is too large is quickly made.
@@ -31,6 +31,13 @@ fn sled() -> Made {
     Made { store: Arc::new(store), _dir: Some(dir) }
 }
 
+fn redb() -> Made {
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = RedbOptions { largest_record_bytes: LARGEST_RECORD_BYTES, ..RedbOptions::default() };
+    let (store, _) = RedbStore::open(dir.path(), &options).expect("opens");
+    Made { store: Arc::new(store), _dir: Some(dir) }
+}
+
 macro_rules! conformance {
     ($($case:ident)*) => {
         mod in_memory {
@@ -44,6 +51,13 @@ macro_rules! conformance {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
                 let made = super::sled();
+                super::$case(made.store.clone()).await;
+            })*
+        }
+        mod on_redb {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let made = super::redb();
                 super::$case(made.store.clone()).await;
             })*
         }

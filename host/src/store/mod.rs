@@ -3,13 +3,19 @@
 //! Safety rests on one compare-and-swapped [`Head`] per actor, which holds who owns the actor, under which epoch, and
 //! which record counts. Whoever does not hold the current epoch cannot commit.
 
+mod disk;
+mod embedded;
 mod head;
+mod lock;
+mod losses;
 mod memory;
 mod quarantine;
 pub mod record;
+mod redb;
 mod sled;
 mod stats;
 mod traffic;
+mod witness;
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{ActorName, Digest, StopReason};
 
+pub use self::redb::{RedbOptions, RedbStore};
 pub use self::sled::{OpenError, Opened, Recovered, SledOptions, SledStore};
 pub use head::{DEFAULT_HISTORY, LEAST_HISTORY, MOST_HISTORY};
 pub use memory::MemoryStore;

@@ -12,13 +12,10 @@
 //! In the data directory: `store/` is sled's, `store.witness` says how much it must hold, `store.lock` names the process
 //! that uses it. An older copy of the whole data directory is consistent with itself, and nothing in here can tell.
 
-mod disk;
 mod group;
-mod lock;
 mod open;
 mod recover;
 mod tables;
-mod witness;
 mod worker;
 
 #[cfg(test)]
@@ -38,6 +35,7 @@ use super::{
     Capabilities, Durable, Head, Image, Lease, Listed, NewRecord, Quarantined, RecordRef, Refused, Revision,
     SnapshotStore, StoreError,
 };
+use super::{disk, lock, witness};
 use crate::model::{ActorName, StopReason};
 use disk::Disk;
 use group::Write;
@@ -141,7 +139,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { what, path: path.to_owned(), source }
     }
 }
