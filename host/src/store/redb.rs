@@ -29,7 +29,7 @@ use std::path::Path;
 
 use super::disk::Disk;
 use super::embedded::{ANSWER_TIMEOUT_MS, Bounds, Front, Fronted, LARGEST_RECORD_BYTES};
-use super::{OpenError, Opened, head};
+use super::{Backend, OpenError, Opened, head};
 
 /// How a [`RedbStore`] is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,9 +77,10 @@ impl RedbStore {
     /// longer.
     ///
     /// # Errors
-    /// `InUse` where another process has it; `Damaged` where it will not open or holds less than it should; `Io` where
-    /// the directory cannot be used.
+    /// `InUse` where another process has it; `Damaged` where it will not open or holds less than it should; `OtherBackend`
+    /// and `Several` where the directory holds a store that is not redb's; `Io` where the directory cannot be used.
     pub fn open(dir: &Path, options: &RedbOptions) -> Result<(Self, Opened), OpenError> {
+        Backend::Redb.alone_in(dir)?;
         Self::open_on(dir, options, Disk::default())
     }
 
