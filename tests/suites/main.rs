@@ -17,6 +17,8 @@ mod process_disk;
 mod process_handoff;
 mod store_conformance;
 mod store_growth;
+mod store_migrate;
+mod store_redb;
 mod store_sled;
 mod supervision;
 mod supervision_command;

@@ -14,15 +14,17 @@ use baton_host::store::{
 use crate::store_conformance::{claim, name, record};
 
 /// How many actors commit.
-const ACTORS: (&str, u64) = ("BATON_GROWTH_ACTORS", 400);
+const ACTORS: (&str, u64) = ("BATON_GROWTH_ACTORS", 1_000);
 /// How often they commit, all together.
-const COMMITS: (&str, u64) = ("BATON_GROWTH_COMMITS", 8_000);
+const COMMITS: (&str, u64) = ("BATON_GROWTH_COMMITS", 10_000);
 /// Commits that are under way at once.
 const TASKS: u64 = 200;
 /// How often the files are looked at while they grow.
 const LOOKS: u64 = 40;
-/// A state's size, in bytes: each commit's is drawn anew from between these.
-const STATE_BYTES: std::ops::Range<u64> = 200..4_096;
+/// Least bytes of a state; each commit's are drawn anew.
+const LEAST_STATE_BYTES: u64 = 200;
+/// Most bytes of a state.
+const MOST_STATE_BYTES: (&str, u64) = ("BATON_GROWTH_STATE_BYTES", 4_096);
 
 fn told((name, default): (&str, u64)) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -37,9 +39,9 @@ fn drawn(actor: u64, commit: u64) -> u64 {
 }
 
 fn state(actor: u64, commit: u64) -> NewRecord {
-    let bytes = STATE_BYTES.start + drawn(actor, commit) % (STATE_BYTES.end - STATE_BYTES.start);
-    let data = (0..bytes).map(|at| drawn(at, commit).to_le_bytes()[0]).collect();
-    record(data)
+    let bytes = LEAST_STATE_BYTES + drawn(actor, commit) % (told(MOST_STATE_BYTES) - LEAST_STATE_BYTES);
+    let words = (0..bytes.div_ceil(8)).flat_map(|at| drawn(at, commit).to_le_bytes());
+    record(words.take(usize::try_from(bytes).expect("small")).collect())
 }
 
 /// What came of it.

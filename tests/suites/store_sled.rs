@@ -8,12 +8,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use baton_host::store::{OpenError, Opened, RecordError, SledOptions, SledStore, SnapshotStore, StoreError};
+use baton_host::store::{
+    Backend, OpenError, Opened, RecordError, SledOptions, SledStore, SnapshotStore, StoreError, StoreOptions,
+};
 
 use crate::store_conformance::{claim, name, record};
 
 /// Tells the child where its store is.
 const CHILD_DIR: &str = "BATON_TEST_STORE_DIR";
+/// Tells the child which backend it is.
+const CHILD_BACKEND: &str = "BATON_TEST_STORE_BACKEND";
 /// How often it is killed, if not 30 times.
 const KILL_ROUNDS: &str = "BATON_TEST_KILL_ROUNDS";
 /// Actors that the child writes at once.
@@ -43,8 +47,8 @@ fn child_actor(n: u64) -> baton_host::model::ActorName {
 #[ignore = "other tests run it in a process of its own"]
 async fn child() {
     let Some(dir) = std::env::var_os(CHILD_DIR) else { return };
-    let (store, _) = open(Path::new(&dir)).expect("opens");
-    let store = Arc::new(store);
+    let backend: Backend = std::env::var(CHILD_BACKEND).expect("is told").parse().expect("is one");
+    let (store, _) = backend.open(Path::new(&dir), &StoreOptions::default()).expect("opens");
     say("open");
     let tasks: Vec<_> = (0..CHILD_ACTORS).map(|n| tokio::spawn(commit_for_ever(store.clone(), n))).collect();
     for task in tasks {
@@ -52,7 +56,7 @@ async fn child() {
     }
 }
 
-async fn commit_for_ever(store: Arc<SledStore>, n: u64) {
+async fn commit_for_ever(store: Arc<dyn SnapshotStore>, n: u64) {
     let mut lease = claim(&*store, &child_actor(n), "child").await;
     loop {
         let next = lease.head.sequence + 1;
@@ -66,17 +70,18 @@ fn say(line: &str) {
     writeln!(out, "{line}").and_then(|()| out.flush()).expect("the parent listens");
 }
 
-fn start_child(dir: &Path) -> Child {
+pub(crate) fn start_child(backend: Backend, dir: &Path) -> Child {
     let this = std::env::current_exe().expect("a test has a file");
     let module = module_path!();
     let path = module.split_once("::").map_or("child".to_owned(), |(_, module)| format!("{module}::child"));
     let mut command = Command::new(this);
     command.args([&path, "--exact", "--ignored", "--nocapture", "--test-threads=1"]).env(CHILD_DIR, dir);
+    command.env(CHILD_BACKEND, backend.name());
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts")
 }
 
 /// Ends the child when a test fails as well.
-struct Killed(Child);
+pub(crate) struct Killed(pub(crate) Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -87,13 +92,17 @@ impl Drop for Killed {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_any_moment_loses_nothing_acknowledged() {
+    killed_at_any_moment(Backend::Sled).await;
+}
+
+pub(crate) async fn killed_at_any_moment(backend: Backend) {
     let dir = tempfile::tempdir().expect("a directory");
     let mut acknowledged: BTreeMap<u64, u64> = BTreeMap::new();
     let mut epochs: BTreeMap<u64, u64> = BTreeMap::new();
     let rounds: u64 = std::env::var(KILL_ROUNDS).ok().and_then(|n| n.parse().ok()).unwrap_or(30);
     let mut new = 0;
     for round in 0..rounds {
-        let mut child = Killed(start_child(dir.path()));
+        let mut child = Killed(start_child(backend, dir.path()));
         let lines = BufReader::new(child.0.stdout.take().expect("piped")).lines();
         // Killed while it goes on: after a number of acknowledgements drawn for each round.
         let mut left = 1 + RandomState::new().hash_one(round) % 40;
@@ -112,7 +121,8 @@ async fn a_kill_at_any_moment_loses_nothing_acknowledged() {
             }
         }
         child.0.wait().expect("ends");
-        let (store, opened) = open(dir.path()).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let opening = backend.open(dir.path(), &StoreOptions::default());
+        let (store, opened) = opening.unwrap_or_else(|error| panic!("round {round}: {error}"));
         assert!(opened.notes.is_empty() && opened.recovered.is_none(), "{opened:?}");
         for (actor, sequence) in &acknowledged {
             let (head, _) = store.head(&child_actor(*actor)).await.expect("answers").expect("it was acknowledged");
@@ -138,7 +148,7 @@ async fn a_kill_at_any_moment_loses_nothing_acknowledged() {
 #[tokio::test]
 async fn a_directory_in_use_names_the_process() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut child = Killed(start_child(dir.path()));
+    let mut child = Killed(start_child(Backend::Sled, dir.path()));
     // Kept open: a child whose words nobody hears any more would end.
     let mut lines = BufReader::new(child.0.stdout.take().expect("piped")).lines();
     assert!(lines.any(|line| line.expect("text").ends_with("open")), "the child opened its store");

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What happens before a sync of a path; an error stands for the sync's own.
-type BeforeSync = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
+/// What happens before something is done with a path; an error stands for its own.
+type Before = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
 
-/// The disk as the store sees it. Tests make its syncs fail.
+/// The disk as the store sees it. Tests make its syncs and writes fail.
 #[derive(Clone, Default)]
 pub(super) struct Disk {
-    before_sync: Option<BeforeSync>,
+    before_sync: Option<Before>,
+    before_write: Option<Before>,
     /// Whether a sync has failed: the kernel may then show as written what is not, to whoever reads and to the next sync.
     failed: Arc<AtomicBool>,
 }
@@ -22,6 +23,17 @@ impl Disk {
     #[cfg(test)]
     pub(super) fn with_faults(before: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self { before_sync: Some(Arc::new(before)), ..Self::default() }
+    }
+
+    /// A disk that asks `before` each write whether it shall fail, where writes are asked for.
+    #[cfg(test)]
+    pub(super) fn with_write_faults(before: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self { before_write: Some(Arc::new(before)), ..Self::default() }
+    }
+
+    /// To be asked before a write.
+    pub(super) fn may_write(&self, path: &Path) -> io::Result<()> {
+        self.before_write.as_ref().map_or(Ok(()), |before| before(path))
     }
 
     /// Waits until the file and its length are on the disk.
@@ -64,4 +76,21 @@ impl Disk {
         }
         self.sync_dir(dir)
     }
+}
+
+/// Bytes of the file at `path`, or of every file below it.
+pub(super) fn bytes_at(path: &Path) -> io::Result<u64> {
+    let found = match fs::symlink_metadata(path) {
+        // What a backend removes in passing takes no room.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        found => found?,
+    };
+    if !found.is_dir() {
+        return Ok(found.len());
+    }
+    let mut bytes = 0;
+    for entry in fs::read_dir(path)? {
+        bytes += bytes_at(&entry?.path())?;
+    }
+    Ok(bytes)
 }

@@ -164,6 +164,18 @@ impl Front {
         Ok(lease.revision)
     }
 
+    /// Makes the thread panic.
+    #[cfg(test)]
+    pub(super) async fn hand_in_panic(&self) {
+        self.jobs.send(Job::Panic).await.expect("it listens");
+    }
+
+    /// How many requests wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
     async fn look<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
         self.ask(0, StoreError::Unavailable, |reply, _| job(reply)).await
     }

@@ -1,12 +1,18 @@
 //! From one store into another: every actor with its records, its history and its quarantine, each read back and compared.
 
+use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::{Head, Image, RecordRef, SnapshotStore, StoreError, head};
 use crate::model::ActorName;
 
 /// Heads that are asked for at once.
 const PAGE_HEADS: usize = 1_000;
+/// Actors that are copied at once.
+const AT_ONCE_ACTORS: usize = 64;
+/// KiB of records that are copied at once, unless one actor alone has more.
+const AT_ONCE_KIB: u32 = 64 << 10;
 /// Lines of what is wrong that a report has at most; more are counted.
 const LINES: usize = 1_000;
 
@@ -82,18 +88,31 @@ pub async fn migrate(
         return Err(MigrateError::NotEmpty(actor.clone()));
     }
     let mut done = Migrated::default();
+    let room = Semaphore::new(AT_ONCE_KIB as usize);
     let mut after = None;
     loop {
         let page = from.list(after.as_ref(), PAGE_HEADS).await.map_err(|error| failed("the source", error))?;
         let Some((last, _)) = page.last() else { return Ok(done) };
         after = Some(last.clone());
-        for (actor, found) in page {
-            match found {
-                Ok(head) => {
-                    copy(from, to, &actor, head, &mut done).await?;
-                    progress(done.actors);
-                }
-                Err(why) => note(&mut done.lost, &mut done.more, format!("`{actor}`: {why}")),
+        let copies = page.into_iter().map(|(actor, found)| copy(from, to, actor, found, &room));
+        let mut copies = stream::iter(copies).buffered(AT_ONCE_ACTORS);
+        while let Some(copied) = copies.next().await {
+            done.add(copied?);
+            progress(done.actors);
+        }
+    }
+}
+
+impl Migrated {
+    fn add(&mut self, other: Self) {
+        self.actors += other.actors;
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.quarantined += other.quarantined;
+        self.left_out += other.left_out;
+        for (lines, others) in [(&mut self.damaged, other.damaged), (&mut self.lost, other.lost)] {
+            for line in others {
+                if lines.len() < LINES { lines.push(line) } else { self.more += 1 }
             }
         }
     }
@@ -103,24 +122,33 @@ fn failed(what: impl Into<String>, error: StoreError) -> MigrateError {
     MigrateError::Store { what: what.into(), error }
 }
 
-fn note(lines: &mut Vec<String>, more: &mut u64, line: String) {
-    if lines.len() < LINES { lines.push(line) } else { *more += 1 }
-}
-
+/// Copies one actor, and says what that came to.
 async fn copy(
     from: &dyn SnapshotStore,
     to: &dyn SnapshotStore,
-    actor: &ActorName,
-    head: Head,
-    done: &mut Migrated,
-) -> Result<(), MigrateError> {
+    actor: ActorName,
+    found: Result<Head, String>,
+    room: &Semaphore,
+) -> Result<Migrated, MigrateError> {
+    let mut done = Migrated::default();
+    let head = match found {
+        Ok(head) => head,
+        Err(why) => {
+            done.lost.push(format!("`{actor}`: {why}"));
+            return Ok(done);
+        }
+    };
+    let actor = &actor;
+    let kib = head.records.iter().map(|record| record.bytes).sum::<u64>().div_ceil(1 << 10);
+    // The semaphore is never closed.
+    let _room = room.acquire_many(u32::try_from(kib).unwrap_or(u32::MAX).min(AT_ONCE_KIB)).await.ok();
     let source = |error| failed(format!("the source, `{actor}`"), error);
     let target = |error| failed(format!("the target, `{actor}`"), error);
     let mut records = Vec::with_capacity(head.records.len());
     for record in &head.records {
         let bytes = from.read(actor, record).await.map_err(source)?;
         if let Err(error) = head::verify(actor, record, &bytes) {
-            note(&mut done.damaged, &mut done.more, format!("`{actor}`: record {}: {error}", record.sequence));
+            done.damaged.push(format!("`{actor}`: record {}: {error}", record.sequence));
         }
         records.push(bytes);
     }
@@ -139,7 +167,7 @@ async fn copy(
     done.bytes += image.records.iter().take(kept).map(|bytes| bytes.len() as u64).sum::<u64>();
     done.quarantined += image.quarantine.len() as u64;
     done.left_out += (image.records.len() - kept) as u64;
-    Ok(())
+    Ok(done)
 }
 
 /// Reads an actor back. Says how many of its records are there.

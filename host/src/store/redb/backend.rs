@@ -61,6 +61,7 @@ impl StorageBackend for Backend {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.disk.may_write(&self.path)?;
         self.file.write(offset, data)
     }
 

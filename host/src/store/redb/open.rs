@@ -54,6 +54,8 @@ pub(super) struct Ground {
 pub(super) struct Sound {
     pub(super) tables: Tables,
     pub(super) totals: Totals,
+    /// Bytes of heads and of the records that they name.
+    pub(super) held: u64,
     pub(super) opened: Opened,
 }
 
@@ -75,10 +77,12 @@ pub(super) fn open(dir: &Path, options: &RedbOptions, disk: &Disk) -> Result<(Wo
         Err(OpenError::Damaged { what, .. }) if options.recover => recover::recover(&ground, &what, &testimony)?,
         other => other?,
     };
-    let Sound { tables, totals, opened } = sound;
+    let Sound { tables, totals, held, opened } = sound;
     let witness = ground.witness(&totals).map_err(|fault| told(places, fault))?;
     ground.lock.mark(false);
-    Ok((Worker::new(tables, totals, witness, ground), opened))
+    let mut worker = Worker::new(tables, totals, held, witness, ground);
+    let compacting = guarded(&Places::of(dir), || Ok(worker.compact_if_due()?));
+    compacting.map(|()| (worker, opened))
 }
 
 impl Ground {
@@ -102,7 +106,7 @@ pub(super) fn sound(ground: &Ground, testimony: &Testimony) -> Result<Sound, Ref
         judge(testimony, None, (0, [0; 32])).map_err(Refusal::Damaged)?;
     }
     let tables = Tables::open(&places.store, options.cache_bytes, disk)?;
-    let (created, totals) = match tables.is_new()? {
+    let (created, (totals, held)) = match tables.is_new()? {
         // One that was cut short before its first transaction holds nothing.
         true => {
             judge(testimony, None, (0, [0; 32])).map_err(Refusal::Damaged)?;
@@ -110,7 +114,7 @@ pub(super) fn sound(ground: &Ground, testimony: &Testimony) -> Result<Sound, Ref
             tables
                 .write(|writer| Ok(((), writer.put_totals(&totals).map(|()| true)?)))
                 .map_err(|failed| failed.fault)?;
-            (true, totals)
+            (true, (totals, 0))
         }
         false => (false, agreed(&tables.read()?, testimony)?),
     };
@@ -119,18 +123,19 @@ pub(super) fn sound(ground: &Ground, testimony: &Testimony) -> Result<Sound, Ref
         let note = "its witness was missing: whether it held more before cannot be told; there is a new one";
         opened.notes.push(note.to_owned());
     }
-    Ok(Sound { tables, totals, opened })
+    Ok(Sound { tables, totals, held, opened })
 }
 
-/// The numbers beside the heads, if they, the heads and the witness agree.
-pub(super) fn agreed(reader: &Reader, testimony: &Testimony) -> Result<Totals, Refusal> {
+/// The numbers beside the heads, if they, the heads and the witness agree; and the bytes of all that the heads name.
+pub(super) fn agreed(reader: &Reader, testimony: &Testimony) -> Result<(Totals, u64), Refusal> {
     let kept = match reader.totals()? {
         Some(Some(totals)) => totals,
         Some(None) => return Err(Refusal::Damaged("the count beside its heads cannot be read".to_owned())),
         None => return Err(Refusal::Damaged("there is no count beside its heads".to_owned())),
     };
-    judge(testimony, Some(&kept), reader.count()?).map_err(Refusal::Damaged)?;
-    Ok(kept)
+    let (counted, held) = reader.count()?;
+    judge(testimony, Some(&kept), counted).map_err(Refusal::Damaged)?;
+    Ok((kept, held))
 }
 
 /// Why a file was not opened, before it is told with the directory's name.

@@ -35,13 +35,13 @@ pub(super) struct Wreck {
 
 impl Wreck {
     /// Lets go of everything but the lock.
-    pub(super) fn of(worker: Worker) -> Self {
+    pub(super) fn of(worker: Worker) -> Box<Self> {
         let Worker { tables, witness, ground, .. } = worker;
         // Whether its last sync succeeds is asked of the file itself.
         let (file, _) = tables.close();
         let mut wreck = Self { ground, said: *witness.said(), file };
         wreck.look();
-        wreck
+        Box::new(wreck)
     }
 
     /// Finds out whether what the file shows may not be on the disk.
@@ -69,13 +69,14 @@ impl Wreck {
 }
 
 /// One attempt to open a store again.
-pub(super) fn reopen(mut wreck: Wreck) -> Result<Worker, (Wreck, Closed)> {
+pub(super) fn reopen(mut wreck: Box<Wreck>) -> Result<Worker, (Box<Wreck>, Closed)> {
     wreck.look();
     match catch_unwind(AssertUnwindSafe(|| wreck.attempt())) {
-        Ok(Ok((Sound { tables, totals, .. }, witness))) => {
+        Ok(Ok((Sound { tables, totals, held, .. }, witness))) => {
             wreck.ground.disk.forgive();
             wreck.ground.lock.mark(false);
-            Ok(Worker::new(tables, totals, witness, wreck.ground))
+            let Wreck { ground, .. } = *wreck;
+            Ok(Worker::new(tables, totals, held, witness, ground))
         }
         Ok(Err(Refusal::Damaged(what))) => {
             let error = wreck.ground.places.damaged(what).to_string();
@@ -121,7 +122,7 @@ pub(super) fn renew(ground: &Ground, testimony: &Testimony) -> Result<Sound, Ref
     // What the file shows may end in a commit that is there in parts; then the one before is whole, if that is enough.
     let read = |commit| -> Result<(Salvage, Totals), Refusal> {
         let old = Salvage::open(store, options.cache_bytes, commit)?;
-        let totals = agreed(&old.reader, testimony)?;
+        let (totals, _) = agreed(&old.reader, testimony)?;
         verify(&old.reader)?;
         Ok((old, totals))
     };
@@ -129,7 +130,7 @@ pub(super) fn renew(ground: &Ground, testimony: &Testimony) -> Result<Sound, Ref
     remove(new)?;
     let copy = Tables::open(new, options.cache_bytes, disk)?;
     copy.copy_all(&old.reader)?;
-    if agreed(&copy.read()?, testimony)? != totals {
+    if agreed(&copy.read()?, testimony)?.0 != totals {
         return Err(Refusal::Damaged("its copy holds something else".to_owned()));
     }
     let (_, closed) = copy.close();

@@ -12,8 +12,9 @@ use ::redb::{
 
 use super::super::disk::Disk;
 use super::super::witness::Totals;
-use super::super::{Quarantined, RecordRef, now_ms, quarantine};
+use super::super::{Quarantined, RecordRef, head, now_ms, quarantine};
 use super::backend::Backend;
+use super::worker::size;
 use crate::model::ActorName;
 
 type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -178,6 +179,8 @@ impl Tables {
     }
 }
 
+/// A name and the bytes of its head.
+type Named = (Vec<u8>, Vec<u8>);
 /// An entry on its way from one store to another: table, key, value.
 type Entry = (Definition, Vec<u8>, Vec<u8>);
 
@@ -212,7 +215,7 @@ impl Reader {
     pub(super) fn heads_after<'a>(
         &'a self,
         after: Option<&ActorName>,
-    ) -> Result<impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), Fault>> + use<'a>, Fault> {
+    ) -> Result<impl Iterator<Item = Result<Named, Fault>> + use<'a>, Fault> {
         let from = after.map_or(Bound::Unbounded, |name| Bound::Excluded(name.as_str().as_bytes()));
         let heads = self.fault(ReadableTable::range::<&[u8]>(&self.heads, (from, Bound::Unbounded)))?;
         Ok(heads.map(|entry| {
@@ -226,15 +229,16 @@ impl Reader {
         Ok(self.fault(value(&self.meta, TOTALS))?.map(|bytes| Totals::decode(&bytes)))
     }
 
-    /// Counts the heads that are really there, and their digest.
-    pub(super) fn count(&self) -> Result<(u64, [u8; 32]), Fault> {
-        let mut counted = Totals::new([0; 16]);
+    /// Counts the heads that are really there, with their digest; and their bytes, with those of what they name.
+    pub(super) fn count(&self) -> Result<((u64, [u8; 32]), u64), Fault> {
+        let (mut counted, mut bytes) = (Totals::new([0; 16]), 0);
         for entry in self.heads_after(None)? {
             let (key, value) = entry?;
             counted.heads += 1;
             counted.toggle(&key, &value);
+            bytes += head::decode(&value).map_or(0, |head| size(&head, &value));
         }
-        Ok((counted.heads, counted.digest))
+        Ok(((counted.heads, counted.digest), bytes))
     }
 
     /// The bytes of a record as far as they are there, never more than it should have.

@@ -1,16 +1,33 @@
 //! What an open store does with what it is asked: reads at once, from what is durable; then all that changes something,
 //! in one transaction.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::super::disk::bytes_at;
 use super::super::embedded::{Closed, Engine, Job, Reply, Write};
 use super::super::head::{self, Change, Step};
 use super::super::witness::{Totals, Witness};
 use super::super::{Head, Listed, RecordRef, StoreError};
-use super::open::Ground;
+use super::open::{Ground, Places};
 use super::reopen::{self, Wreck};
 use super::tables::{Failed, Fault, Reader, Tables, Writer};
 use crate::model::ActorName;
+
+/// How many times what it holds a file may take before it is made smaller.
+const TIDY_TIMES: u64 = 3;
+/// Bytes that a file may take in any case.
+const TIDY_FLOOR_BYTES: u64 = 16 << 20;
+/// Bytes of the largest file that is made smaller while the store serves: it takes a second or two for each 100 MiB on a
+/// slow disk. A larger one has to wait until the store is opened.
+const TIDY_MOST_BYTES: u64 = 256 << 20;
+/// Milliseconds without a request after which a file is made smaller.
+const TIDY_IDLE_MS: u64 = 500;
+
+/// Whether a file of so many bytes is to be made smaller, which holds so many, and had so many when that was last done.
+fn too_large(file: u64, held: u64, before: u64) -> bool {
+    // What did not help is not done again before the file has grown by half.
+    file > TIDY_FLOOR_BYTES.max(held.saturating_mul(TIDY_TIMES)) && file > before.saturating_add(before / 2)
+}
 
 /// Everything that the thread owns. Dropped in this order: the lock goes last.
 pub(super) struct Worker {
@@ -18,6 +35,12 @@ pub(super) struct Worker {
     pub(super) totals: Totals,
     pub(super) witness: Witness,
     pub(super) ground: Ground,
+    /// Bytes of heads and of the records that they name.
+    held: u64,
+    /// Bytes of the file after it was last made smaller.
+    tidied: u64,
+    /// When it last had something to do.
+    served: Instant,
 }
 
 /// An answer that waits until what it says is durable; with an error it says that instead.
@@ -29,7 +52,7 @@ fn pending<T: 'static>(reply: Reply<T>, answer: Result<T, StoreError>) -> Pendin
 }
 
 impl Engine for Worker {
-    type Wreck = Wreck;
+    type Wreck = Box<Wreck>;
 
     fn serve(&mut self, batch: Vec<Job>) -> Result<(), String> {
         let (changes, reads): (Vec<_>, Vec<_>) = batch.into_iter().partition(changes);
@@ -38,15 +61,19 @@ impl Engine for Worker {
             changes.into_iter().for_each(|job| job.refuse(lost.clone()));
             return Err(fault.to_string());
         }
-        if changes.is_empty() { Ok(()) } else { self.change(changes) }
+        let done = if changes.is_empty() { Ok(()) } else { self.change(changes) };
+        self.served = Instant::now();
+        done
     }
 
     fn tidy_at(&self) -> Option<Instant> {
-        None
+        let file = self.tables.file_bytes().unwrap_or_default();
+        let due = file <= TIDY_MOST_BYTES && too_large(file, self.held, self.tidied);
+        due.then(|| self.served + Duration::from_millis(TIDY_IDLE_MS))
     }
 
     fn tidy(&mut self) -> Result<(), String> {
-        Ok(())
+        self.compact().map_err(|fault| fault.to_string())
     }
 
     fn close(self) -> Result<(), String> {
@@ -55,11 +82,11 @@ impl Engine for Worker {
         closed.map_err(|fault| fault.to_string())
     }
 
-    fn wreck(self) -> Wreck {
+    fn wreck(self) -> Box<Wreck> {
         Wreck::of(self)
     }
 
-    fn reopen(wreck: Wreck) -> Result<Self, (Wreck, Closed)> {
+    fn reopen(wreck: Box<Wreck>) -> Result<Self, (Box<Wreck>, Closed)> {
         reopen::reopen(wreck)
     }
 }
@@ -79,8 +106,22 @@ fn changes(job: &Job) -> bool {
 }
 
 impl Worker {
-    pub(super) fn new(tables: Tables, totals: Totals, witness: Witness, ground: Ground) -> Self {
-        Self { tables, totals, witness, ground }
+    /// The store, whose heads and records have `held` bytes.
+    pub(super) fn new(tables: Tables, totals: Totals, held: u64, witness: Witness, ground: Ground) -> Self {
+        Self { tables, totals, witness, ground, held, tidied: 0, served: Instant::now() }
+    }
+
+    /// Makes the file smaller if it is too large, whatever time it takes.
+    pub(super) fn compact_if_due(&mut self) -> Result<(), Fault> {
+        if too_large(self.tables.file_bytes()?, self.held, self.tidied) { self.compact() } else { Ok(()) }
+    }
+
+    fn compact(&mut self) -> Result<(), Fault> {
+        let (before, started) = (self.tables.file_bytes()?, Instant::now());
+        self.tables.compact()?;
+        self.tidied = self.tables.file_bytes()?;
+        tracing::info!(before, after = self.tidied, held = self.held, took = ?started.elapsed(), "the store's file was made smaller");
+        Ok(())
     }
 
     /// Answers jobs that change nothing. A fault is answered as well as given back.
@@ -112,7 +153,7 @@ impl Worker {
 
     /// Makes changes, durably, in order: as if each had been made alone. Who waits is told afterwards.
     fn change(&mut self, jobs: Vec<Job>) -> Result<(), String> {
-        let mut totals = self.totals;
+        let (mut totals, mut held) = (self.totals, self.held);
         let mut answers: Vec<Pending> = Vec::new();
         let history = self.ground.history();
         // In order, so that those that were not reached are told as well.
@@ -120,7 +161,7 @@ impl Worker {
         let written = self.tables.write(|writer| {
             let mut changed = false;
             for job in jobs.by_ref() {
-                changed |= apply(writer, &mut totals, history, job, &mut answers)?;
+                changed |= apply(writer, (&mut totals, &mut held), history, job, &mut answers)?;
             }
             if totals.writes != self.totals.writes {
                 writer.put_totals(&totals)?;
@@ -131,7 +172,7 @@ impl Worker {
             if totals.writes == self.totals.writes {
                 return Ok(());
             }
-            self.totals = totals;
+            (self.totals, self.held) = (totals, held);
             let telling = self.witness.tell(&totals, &self.ground.disk);
             let fault = Fault::disk("write", self.witness.path());
             telling.map_err(|error| Failed { fault: fault(error), may_be_kept: true })
@@ -153,25 +194,24 @@ impl Worker {
 
     /// Bytes of all files of the store.
     fn disk_bytes(&self) -> Result<u64, Fault> {
-        let places = &self.ground.places;
-        let mut bytes = self.tables.file_bytes()?;
-        for path in [&places.witness, &places.lock] {
-            bytes += std::fs::metadata(path).map_err(Fault::disk("look at", path))?.len();
-        }
-        Ok(bytes)
+        let Places { store, witness, lock, .. } = &self.ground.places;
+        [store, witness, lock].into_iter().try_fold(0, |sum, path| {
+            let bytes = bytes_at(path).map_err(Fault::disk("look at", path))?;
+            Ok(sum + bytes)
+        })
     }
 }
 
 /// Makes one change, and says whether there was one.
 fn apply(
     writer: &mut Writer<'_>,
-    totals: &mut Totals,
+    counts: (&mut Totals, &mut u64),
     history: usize,
     job: Job,
     answers: &mut Vec<Pending>,
 ) -> Result<bool, Fault> {
     match job {
-        Job::Write(write) => apply_write(writer, totals, history, *write, answers),
+        Job::Write(write) => apply_write(writer, counts, history, *write, answers),
         Job::Quarantine { actor, record, why, reply } => {
             let kept = writer.quarantine(&actor, &record, &why)?;
             answers.push(pending(reply, Ok(())));
@@ -188,7 +228,7 @@ fn apply(
 
 fn apply_write(
     writer: &mut Writer<'_>,
-    totals: &mut Totals,
+    (totals, held): (&mut Totals, &mut u64),
     history: usize,
     write: Write,
     answers: &mut Vec<Pending>,
@@ -198,15 +238,16 @@ fn apply_write(
     let stored = bytes.as_deref().map(head::decode).transpose().map_err(StoreError::Corrupt);
     let outcome = stored.and_then(|stored| {
         let change = head::apply(stored.as_ref(), &step, nonce, history)?;
-        Ok((stored.as_ref() != Some(&change.head), change))
+        Ok((stored, change))
     });
-    let (changed, Change { head, dropped }) = match outcome {
+    let (before, Change { head, dropped }) = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
             answers.push(pending(reply, Err(error)));
             return Ok(false);
         }
     };
+    let changed = before.as_ref() != Some(&head);
     if changed {
         // What is put may have more history than is kept.
         for (record, bytes) in records.iter().filter(|(record, _)| head.records.contains(record)) {
@@ -228,10 +269,17 @@ fn apply_write(
         }
         totals.toggle(name, &new);
         totals.writes += 1;
+        let old = before.map_or(0, |before| size(&before, bytes.as_deref().unwrap_or_default()));
+        *held = held.saturating_sub(old) + size(&head, &new);
         writer.put_head(&actor, &new)?;
     }
     answers.push(pending(reply, Ok(head)));
     Ok(changed)
+}
+
+/// Bytes of a head and of the records that it names.
+pub(super) fn size(head: &Head, bytes: &[u8]) -> u64 {
+    bytes.len() as u64 + head.records.iter().map(|record| record.bytes).sum::<u64>()
 }
 
 fn stored(reader: &Reader, actor: &ActorName) -> Result<Result<Option<Head>, StoreError>, Fault> {
@@ -268,6 +316,27 @@ fn answer<T>(reply: Reply<T>, outcome: Result<Result<T, StoreError>, Fault>) -> 
         Err(fault) => {
             let _ = reply.send(Err(StoreError::Unavailable(fault.to_string())));
             Err(fault)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_made_smaller_where_that_helps() {
+        const MIB: u64 = 1 << 20;
+        let cases = [
+            ("small, whatever is in it", 16 * MIB, 0, 0, false),
+            ("mostly room", 100 * MIB, 30 * MIB, 0, true),
+            ("mostly data", 100 * MIB, 40 * MIB, 0, false),
+            ("just done", 100 * MIB, 30 * MIB, 100 * MIB, false),
+            ("has grown since", 151 * MIB, 30 * MIB, 100 * MIB, true),
+            ("larger than can be", u64::MAX, u64::MAX, 0, false),
+        ];
+        for (case, file, held, before, expected) in cases {
+            assert_eq!(too_large(file, held, before), expected, "{case}");
         }
     }
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use ::sled::{Batch, Db, IVec, Tree};
 
 use super::super::{Quarantined, RecordRef, head, now_ms, quarantine};
-use super::disk::Disk;
+use super::disk::{Disk, bytes_at};
 use super::witness::Totals;
 use crate::model::ActorName;
 
@@ -284,15 +284,18 @@ impl Tables {
             Some(record) => record_key(actor, record),
             None => [actor.as_str().as_bytes(), &[0]].concat(),
         };
-        let mut copies = 0;
+        let (mut copies, mut removed) = (0, false);
         for (tree, counts) in [(&self.quarantine, true), (&self.found, false)] {
             for key in tree.scan_prefix(&prefix).keys() {
                 let key = key.map_err(|error| self.sled(error))?;
                 let was = tree.remove(key).map_err(|error| self.sled(error))?;
                 copies += usize::from(counts && was.is_some());
+                removed = true;
             }
         }
-        self.barrier()?;
+        if removed {
+            self.barrier()?;
+        }
         Ok(copies)
     }
 
@@ -305,9 +308,9 @@ impl Tables {
         Ok(())
     }
 
-    /// Bytes of all files in the directory.
+    /// Bytes of all files in the directory. What sled says of that leaves its snapshots out.
     pub(super) fn disk_bytes(&self) -> Result<u64, Fault> {
-        self.db.size_on_disk().map_err(|error| self.sled(error))
+        bytes_at(&self.path).map_err(Fault::disk("look at", &self.path))
     }
 
     /// Whether a head names the record. A head that cannot be read might.
