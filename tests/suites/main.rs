@@ -18,6 +18,7 @@ mod process_disk;
 mod process_handoff;
 mod schemas;
 mod store_conformance;
+mod store_growth;
 mod store_sled;
 mod supervision;
 mod supervision_command;

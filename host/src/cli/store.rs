@@ -1,9 +1,10 @@
 //! `store ls` and `store show`: through the running host where one answers, else by opening the store.
 
+use std::sync::Arc;
+
 use baton_host::admin::view;
 use baton_host::model::ActorName;
-use baton_host::store::{OpenError, SledOptions, SledStore};
-use baton_host::store::{SnapshotStore as _, StoreError};
+use baton_host::store::{Backend, MOST_HISTORY, OpenError, SnapshotStore, StoreError, StoreOptions};
 use clap::{Args, Subcommand};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use super::client::{Ask, Client, Lost, path_of};
 use super::output::{Failure, bytes, moment, print_json, print_line, print_table, table};
-use super::{Listing, Place};
+use super::{Listing, Place, store_migrate};
 
 /// Heads that are asked for at once.
 const PAGE: usize = 1_000;
@@ -22,6 +23,11 @@ pub(super) enum Command {
     Ls(Listing),
     /// Show everything that is stored for an actor: head, records, quarantine
     Show(Show),
+    /// Copy all that a store holds into another one, of another backend or in another directory
+    ///
+    /// Each actor is read back and compared. Damaged records are copied as they are, and named. No host may use either of
+    /// the two.
+    Migrate(store_migrate::Options),
 }
 
 #[derive(Debug, Args)]
@@ -36,14 +42,19 @@ pub(super) struct Show {
 #[derive(Debug)]
 enum Source {
     Host(Client),
-    Files(SledStore),
+    Files(Arc<dyn SnapshotStore>),
 }
 
 pub(super) async fn store(place: &Place, command: Command) -> Result<(), Failure> {
+    // The one command that names its stores itself.
+    if let Command::Migrate(options) = &command {
+        return store_migrate::migrate(options).await;
+    }
     let mut source = Source::find(place).await?;
     let done = match command {
         Command::Ls(listing) => ls(&mut source, &listing).await,
         Command::Show(show) => source.show(&show).await,
+        Command::Migrate(_) => Ok(()),
     };
     source.close().await;
     done
@@ -59,11 +70,16 @@ impl Source {
         }
         let dir = place.data_dir()?;
         // Opening would make one.
-        if !["store", "store.witness", "store.recovering"].iter().any(|file| dir.join(file).exists()) {
+        if !["store", "store.redb", "store.witness", "store.recovering"].iter().any(|file| dir.join(file).exists()) {
             let message = format!("there is no store in {}", dir.display());
             return Err(Failure::new(message).hint("name the data directory with --data-dir"));
         }
-        let opened = tokio::task::spawn_blocking(move || SledStore::open(&dir, &SledOptions::default())).await;
+        let opened = tokio::task::spawn_blocking(move || {
+            let backend = Backend::found_in(&dir)?.unwrap_or_default();
+            // Whatever a host keeps here, nothing of it is dropped by looking.
+            backend.open(&dir, &StoreOptions { history_records: MOST_HISTORY, ..StoreOptions::default() })
+        })
+        .await;
         let opened = opened.map_err(|error| Failure::new(format!("the store could not be opened: {error}")))?;
         opened.map(|(store, _)| Self::Files(store)).map_err(|error| {
             let failure = Failure::new(error.to_string());
@@ -83,7 +99,7 @@ impl Source {
             }
             Self::Files(store) => {
                 let after = after.map(ActorName::new).transpose().map_err(|error| Failure::new(error.to_string()))?;
-                same(&view::list(store, after.as_ref(), PAGE).await.map_err(|error| of_store(&error))?)
+                same(&view::list(&**store, after.as_ref(), PAGE).await.map_err(|error| of_store(&error))?)
             }
         }
     }
@@ -93,7 +109,7 @@ impl Source {
         let stored: Value = match self {
             Self::Host(client) => client.get(&path_of("store", name.as_str(), ""), None).await?,
             Self::Files(store) => {
-                let stored = view::show(store, &name).await.map_err(|error| of_store(&error))?;
+                let stored = view::show(&**store, &name).await.map_err(|error| of_store(&error))?;
                 let missing = || {
                     Failure::new(format!("nothing is stored for `{name}`"))
                         .hint("`baton store ls` lists what is stored")

@@ -3,12 +3,21 @@
 //! Safety rests on one compare-and-swapped [`Head`] per actor, which holds who owns the actor, under which epoch, and
 //! which record counts. Whoever does not hold the current epoch cannot commit.
 
+mod backend;
+mod disk;
+mod embedded;
 mod head;
+mod lock;
+mod losses;
 mod memory;
+mod migrate;
 mod quarantine;
 pub mod record;
+mod redb;
 mod sled;
+mod stats;
 mod traffic;
+mod witness;
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,10 +27,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{ActorName, Digest, StopReason};
 
+pub use self::backend::{Backend, StoreOptions};
+pub use self::redb::{RedbOptions, RedbStore};
 pub use self::sled::{OpenError, Opened, Recovered, SledOptions, SledStore};
 pub use head::{DEFAULT_HISTORY, LEAST_HISTORY, MOST_HISTORY};
 pub use memory::MemoryStore;
+pub use migrate::{MigrateError, Migrated, Migration, migrate};
 pub use record::{Cause, Origination, Record, RecordError, StoredTimer};
+pub use stats::{Stats, stats};
 pub use traffic::{Answered, Outgoing, Received, Traffic};
 
 /// Where state is kept. Chosen at run time, so every method gives a boxed future.

@@ -12,13 +12,10 @@
 //! In the data directory: `store/` is sled's, `store.witness` says how much it must hold, `store.lock` names the process
 //! that uses it. An older copy of the whole data directory is consistent with itself, and nothing in here can tell.
 
-mod disk;
 mod group;
-mod lock;
 mod open;
 mod recover;
 mod tables;
-mod witness;
 mod worker;
 
 #[cfg(test)]
@@ -35,9 +32,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::head::{self, Held, Step};
 use super::{
-    Capabilities, Durable, Head, Image, Lease, Listed, NewRecord, Quarantined, RecordRef, Refused, Revision,
+    Backend, Capabilities, Durable, Head, Image, Lease, Listed, NewRecord, Quarantined, RecordRef, Refused, Revision,
     SnapshotStore, StoreError,
 };
+use super::{disk, lock, witness};
 use crate::model::{ActorName, StopReason};
 use disk::Disk;
 use group::Write;
@@ -128,6 +126,24 @@ pub enum OpenError {
         /// What is wrong.
         what: String,
     },
+    /// The directory holds a store, of another backend than the one that was asked for.
+    #[error("the data directory {} holds a {found} store, and {asked} was asked for: say so in the configuration, or copy it with `baton store migrate {found}:{} {asked}:DIR` into another directory", path.display(), path.display())]
+    OtherBackend {
+        /// The data directory.
+        path: PathBuf,
+        /// Whose store it holds.
+        found: Backend,
+        /// What was asked for.
+        asked: Backend,
+    },
+    /// The directory holds more than one store, and which of them counts cannot be told.
+    #[error("the data directory {} holds a {} store and a {} store: move the one that does not count elsewhere", path.display(), found[0], found[1])]
+    Several {
+        /// The data directory.
+        path: PathBuf,
+        /// Whose stores.
+        found: [Backend; 2],
+    },
     /// A file or directory could not be used.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
@@ -141,7 +157,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { what, path: path.to_owned(), source }
     }
 }
@@ -169,9 +185,10 @@ impl SledStore {
     /// Opens the store in the data directory `dir`, or makes one. Blocks: the larger the store, the longer.
     ///
     /// # Errors
-    /// `InUse` where another process has it; `Damaged` where it will not open or holds less than it should; `Io` where
-    /// the directory cannot be used.
+    /// `InUse` where another process has it; `Damaged` where it will not open or holds less than it should; `OtherBackend`
+    /// and `Several` where the directory holds a store that is not sled's; `Io` where the directory cannot be used.
     pub fn open(dir: &Path, options: &SledOptions) -> Result<(Self, Opened), OpenError> {
+        Backend::Sled.alone_in(dir)?;
         Self::open_on(dir, options, Disk::default())
     }
 

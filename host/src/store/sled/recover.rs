@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::super::losses::Losses;
 use super::super::{Head, head, now_ms};
 use super::disk::Disk;
 use super::open::{Places, Refusal, Sound, draw_id, guarded, open_sound};
@@ -20,34 +21,8 @@ use super::worker::words;
 use super::{OpenError, Recovered, SledOptions};
 use crate::model::ActorName;
 
-/// Lines that a report of losses has at most.
-const LOST_LINES: usize = 1_000;
 /// Heads that are written in one step.
 const HEADS: usize = 256;
-
-/// What could not be saved.
-#[derive(Default)]
-struct Losses {
-    lines: Vec<String>,
-    more: usize,
-}
-
-impl Losses {
-    fn add(&mut self, line: String) {
-        if self.lines.len() + 1 < LOST_LINES {
-            self.lines.push(line);
-        } else {
-            self.more += 1;
-        }
-    }
-
-    fn lines(mut self) -> Vec<String> {
-        if self.more > 0 {
-            self.lines.push(format!("and {} more", self.more));
-        }
-        self.lines
-    }
-}
 
 /// Builds a new store from what is good in the old one, swaps the two, and opens the new one.
 pub(super) fn recover(
@@ -113,21 +88,8 @@ fn build(
             Err(panic) => losses.add(format!("everything: sled panicked on opening it: {}", words(&*panic))),
         }
     }
+    losses.compare(testimony, held.as_ref(), totals.heads);
     if let Testimony::AtLeast(witness) = testimony {
-        match held {
-            Some(held) if held.id != witness.id => {
-                losses.add("whatever the store that its witness knows had more".to_owned())
-            }
-            held => {
-                let missing = witness.writes.saturating_sub(held.map_or(0, |held| held.writes));
-                if missing > 0 {
-                    losses.add(format!("the last {missing} of {} writes", witness.writes));
-                }
-            }
-        }
-        if totals.heads < witness.heads {
-            losses.add(format!("{} of {} actors", witness.heads - totals.heads, witness.heads));
-        }
         totals.writes = totals.writes.max(witness.writes);
     }
     totals.writes = totals.writes.max(held.map_or(0, |held| held.writes));
