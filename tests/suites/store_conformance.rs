@@ -6,7 +6,7 @@ use std::sync::Arc;
 use baton_host::model::{ActorName, Body, Digest, Message, MessageId, PluginName, Request, StopReason, Version};
 use baton_host::store::{
     Cause, Head, Image, Lease, MemoryStore, NewRecord, Origination, RecordRef, Refused, Revision, SledOptions,
-    SledStore, SnapshotStore, StoreError, StoredTimer, Traffic,
+    SledStore, SnapshotStore, StoreError, StoredTimer, Traffic, stats,
 };
 
 /// Small, so that a record that is too large is quickly made.
@@ -70,6 +70,7 @@ conformance! {
     refusals_are_remembered_with_their_record
     what_one_store_holds_another_takes_as_it_is
     pruning_keeps_what_counts_and_the_lease
+    what_is_held_is_counted
     after_a_close_nothing_is_answered
     owners_have_a_bounded_name
 }
@@ -512,6 +513,25 @@ async fn pruning_keeps_what_counts_and_the_lease(store: Store) {
     assert_eq!(data(&store, &actor).await, vec![3; 9_000]);
     store.commit(&mut lease, record(vec![4])).await.expect("its owner goes on");
     assert!(matches!(store.prune(&name("nobody"), 1).await, Err(StoreError::Conflict(_))));
+}
+
+async fn what_is_held_is_counted(store: Store) {
+    let empty = stats(&*store).await.expect("answers");
+    assert_eq!((empty.actors, empty.records, empty.held_bytes(), empty.quarantined), (0, 0, 0, 0));
+    let mut lease = claim(&*store, &name("a"), "host-a").await;
+    for n in 1..=5u8 {
+        store.commit(&mut lease, record(vec![n; 9_000])).await.expect("commits");
+    }
+    store.quarantine(&name("a"), &lease.head.records[1], "bad").await.expect("is kept");
+    claim(&*store, &name("b"), "host-a").await;
+
+    let found = stats(&*store).await.expect("answers");
+    let bytes: Vec<u64> = lease.head.records.iter().map(|record| record.bytes).collect();
+    assert_eq!((found.actors, found.records, found.quarantined), (2, 3, 1));
+    assert_eq!((found.history_bytes, found.quarantine_bytes), (bytes[1] + bytes[2], bytes[1]));
+    assert!(found.live_bytes > bytes[0] && found.live_bytes < bytes[0] + 1_000, "a record and two heads: {found:?}");
+    assert_eq!(found.dead_bytes.is_some(), found.disk_bytes.is_some());
+    assert!(found.disk_bytes.is_none_or(|disk| disk >= found.held_bytes()), "{found:?}");
 }
 
 async fn after_a_close_nothing_is_answered(store: Store) {

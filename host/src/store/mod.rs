@@ -8,6 +8,7 @@ mod memory;
 mod quarantine;
 pub mod record;
 mod sled;
+mod stats;
 mod traffic;
 
 use std::fmt;
@@ -22,6 +23,7 @@ pub use self::sled::{OpenError, Opened, Recovered, SledOptions, SledStore};
 pub use head::{DEFAULT_HISTORY, LEAST_HISTORY, MOST_HISTORY};
 pub use memory::MemoryStore;
 pub use record::{Cause, Origination, Record, RecordError, StoredTimer};
+pub use stats::{Stats, stats};
 pub use traffic::{Answered, Outgoing, Received, Traffic};
 
 /// Where state is kept. Chosen at run time, so every method gives a boxed future.
