@@ -124,6 +124,13 @@ pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
     /// `Conflict` where it has no head; `Unknown` if the answer was lost.
     fn prune<'a>(&'a self, actor: &'a ActorName, keep: usize) -> BoxFuture<'a, Result<(), StoreError>>;
 
+    /// Forgets which components have refused the records of `actor`: they are tried with each other again. `expect` is the
+    /// revision that the caller has seen; whoever owns the actor can write no more until it has claimed it again.
+    ///
+    /// # Errors
+    /// `Conflict` if the head has changed since, or there is none; `Unknown` if the answer was lost.
+    fn pardon<'a>(&'a self, actor: &'a ActorName, expect: Revision) -> BoxFuture<'a, Result<Revision, StoreError>>;
+
     /// Takes out of quarantine, for good, what lies there for `actor`: all of it, or the copy of one record. Says how many
     /// copies that were.
     ///
