@@ -9,6 +9,7 @@ mod quarantine;
 pub mod record;
 mod sled;
 mod stats;
+pub mod tools;
 mod traffic;
 
 use std::fmt;
