@@ -1,5 +1,6 @@
 //! The front door: builds the rooms below in order, and takes them down in reverse.
 
+mod keeping;
 mod ties;
 
 use std::collections::HashMap;
