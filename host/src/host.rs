@@ -680,6 +680,7 @@ async fn resume(host: Weak<Inner>) {
         after = Some(last.clone());
         for (name, head) in page {
             let Ok(head) = head else { continue };
+            prune(&*store, &name, &head).await;
             if !is_to_be_resumed(&head) {
                 let next = head.current().and_then(|record| record.next_timer_ms);
                 let Some(host) = host.upgrade().filter(|host| host.registry.whereis(&name).is_none()) else { continue };
@@ -711,6 +712,17 @@ async fn wake(host: Weak<Inner>) {
                 tokio::spawn(resume_one(host.supervisor.clone(), above, spec));
             }
         }
+    }
+}
+
+/// Drops what an actor has of its history beyond what the store is told to keep now. Each commit does so for its own actor;
+/// this is for those that sleep.
+async fn prune(store: &dyn SnapshotStore, name: &ActorName, head: &Head) {
+    let keep = store.capabilities().history;
+    if head.records.len() > keep
+        && let Err(error) = store.prune(name, keep).await
+    {
+        tracing::warn!(actor = %name, %error, "its old records stay until its next commit");
     }
 }
 

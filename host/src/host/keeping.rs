@@ -177,7 +177,9 @@ impl Host {
         let act = |really| -> BoxFuture<'_, _> { Box::pin(tools::import(store, actor, image, replace, really)) };
         if replace && !consent.yes {
             let mut told = act(false).await?;
-            told.runs = self.runs(actor).await?;
+            if !told.is_idle() {
+                told.runs = self.runs(actor).await?;
+            }
             return Ok(told);
         }
         self.change(actor, consent, &act).await
@@ -218,7 +220,10 @@ impl Host {
     ) -> Result<T, ToolError> {
         let mut told = act(false).await?;
         let mut runs = self.runs(actor).await?;
-        if told.is_idle() || !consent.allows(told.loss()) {
+        if told.is_idle() {
+            return Ok(told);
+        }
+        if !consent.allows(told.loss()) {
             told.tell(runs, None);
             return Ok(told);
         }

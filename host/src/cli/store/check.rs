@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::super::client::path_of;
 use super::super::output::{Failure, bytes, print_json, print_line, print_table, private_file};
 use super::change::{Consented, tell_one};
-use super::{Listing, PAGE, Quarantined, Source, of_store, of_tool, page_query, read_name, same};
+use super::show::Quarantined;
+use super::{Listing, PAGE, Source, of_store, of_tool, page_query, read_name, same};
 
 /// Actors that are verified at once.
 const VERIFY_PAGE: usize = 100;

@@ -4,6 +4,7 @@
 //! refused then. Whether an actor runs is not known here; [`crate::Host`] has the same changes for a store in use, and
 //! stops and starts the actors concerned.
 
+mod back;
 mod change;
 mod diff;
 mod file;
@@ -20,10 +21,8 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use crate::model::{ActorName, HostError, NameError, Pattern};
 
-pub use change::{
-    Changed, Ended, RollingBack, Writer, copy_of, discard, forget, fork, prepare_rollback, prune, retry, rollback,
-    with_consent,
-};
+pub use back::{RollingBack, fork, prepare_rollback, rollback};
+pub use change::{Changed, Ended, Writer, copy_of, discard, forget, prune, retry, with_consent};
 pub use diff::{Diff, Fact, States, compare, diff};
 pub use file::{Contents, EXPORT_FORMAT, Export, FileError, Unread, encode_image, export, export_to_file};
 pub use import::{Images, Imported, Taken, import};

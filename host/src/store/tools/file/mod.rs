@@ -26,8 +26,8 @@ pub enum FileError {
     /// It is something else.
     #[error("this is no export of Baton's: it does not begin as one")]
     Foreign,
-    /// Bytes are missing at its end.
-    #[error("the export is cut short: it has {bytes} bytes, and does not end there")]
+    /// Bytes are missing at its end, or what says how many there are was changed.
+    #[error("the export is cut short or damaged: it has {bytes} bytes, and does not end there")]
     Cut {
         /// How many it has.
         bytes: u64,

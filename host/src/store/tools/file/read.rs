@@ -1,5 +1,6 @@
 //! Reading an export: all of it is checked before anything of it is used.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -35,6 +36,21 @@ pub struct Contents {
     pub bytes: u64,
     /// Actors whose heads could not be read when it was written; the first 1,000.
     pub unread: Vec<Unread>,
+}
+
+impl Contents {
+    /// Counts an actor, all of whose records are to be among `found`.
+    fn count(&mut self, head: &Head, found: &HashMap<Digest, u64>) -> Result<(), FileError> {
+        for record in &head.records {
+            let Some(bytes) = found.get(&record.digest) else {
+                return malformed(format!("record {} of an actor is missing", record.sequence));
+            };
+            self.records += 1;
+            self.record_bytes += bytes;
+        }
+        self.actors += 1;
+        Ok(())
+    }
 }
 
 /// An actor that is missing from an export.
@@ -184,15 +200,7 @@ impl<R: Read + Seek> Export<R> {
                     contents.copies += 1;
                 }
                 (Kind::Head, Some(records)) => {
-                    let head = self.head(payload)?;
-                    for record in &head.records {
-                        let Some(bytes) = records.get(&record.digest) else {
-                            return malformed(format!("record {} of an actor is missing", record.sequence));
-                        };
-                        contents.records += 1;
-                        contents.record_bytes += bytes;
-                    }
-                    contents.actors += 1;
+                    contents.count(&self.head(payload)?, records)?;
                     actor = None;
                 }
                 (Kind::Unread, None) => {
@@ -205,15 +213,12 @@ impl<R: Read + Seek> Export<R> {
                     return Err(FileError::BrokenOff(String::from_utf8_lossy(&self.small(payload)?).into_owned()));
                 }
                 (Kind::End, None) => {
-                    let count = self.small(payload)?;
-                    if count != contents.actors.to_le_bytes() || at + CHECKSUM_BYTES as u64 != length {
-                        return if at + CHECKSUM_BYTES as u64 > length {
-                            Err(cut())
-                        } else {
-                            malformed("its end is not where it should be")
-                        };
-                    }
-                    return Ok(contents);
+                    let fits = self.small(payload)? == contents.actors.to_le_bytes();
+                    return match (at + CHECKSUM_BYTES as u64).cmp(&length) {
+                        Ordering::Equal if fits => Ok(contents),
+                        Ordering::Greater => Err(cut()),
+                        _ => malformed("its end is not where it should be"),
+                    };
                 }
                 (kind, _) => return malformed(format!("a frame {kind:?} stands where it should not")),
             }
