@@ -12,7 +12,7 @@ use std::sync::Arc;
 use baton_host::admin::view;
 use baton_host::model::ActorName;
 use baton_host::store::tools::ToolError;
-use baton_host::store::{Backend, MOST_HISTORY, OpenError, SnapshotStore, StoreError, StoreOptions};
+use baton_host::store::{Backend, OpenError, SnapshotStore, StoreError, StoreOptions};
 use clap::{Args, Subcommand};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -134,7 +134,7 @@ impl Source {
             Err(Lost::Unreachable(_)) => {}
             Err(lost) => return Err(client.lost(lost)),
         }
-        let dir = place.data_dir()?;
+        let (dir, history) = (place.data_dir()?, place.history());
         // Opening would make one.
         if !["store", "store.redb", "store.witness", "store.recovering"].iter().any(|file| dir.join(file).exists()) {
             let message = format!("there is no store in {}", dir.display());
@@ -142,8 +142,7 @@ impl Source {
         }
         let opened = tokio::task::spawn_blocking(move || {
             let backend = Backend::found_in(&dir)?.unwrap_or_default();
-            // Whatever a host keeps here, nothing of it is dropped by looking.
-            backend.open(&dir, &StoreOptions { history_records: MOST_HISTORY, ..StoreOptions::default() })
+            backend.open(&dir, &StoreOptions { history_records: history, ..StoreOptions::default() })
         })
         .await;
         let opened = opened.map_err(|error| Failure::new(format!("the store could not be opened: {error}")))?;

@@ -304,7 +304,7 @@ mod tests {
     fn reference() -> Value {
         json!({
             "sequence": 3, "digest": "ab".repeat(32), "bytes": 2_048, "time_ms": 0, "schema": 1,
-            "plugin": ["counter", "1.0.0"], "cause": { "stopped": "shutdown" }, "messages": 7, "next_timer_ms": 60_000,
+            "plugin": ["counter", "1.0.0"], "cause": { "stopped": "shutdown" }, "inbox_messages": 7, "outbox_messages": 8, "next_timer_ms": 60_000,
         })
     }
 
@@ -350,7 +350,8 @@ mod tests {
             "abababababab",
             "the checksum does not match",
             "10 B of 2.0 KiB",
-            "messages    7",
+            "inbox       7",
+            "outbox      8",
             "next timer  1970-01-01 00:01:00Z",
             "3       1.2.0    cdcdcdcdcdcd  1970-01-01 00:00:00Z  stale: too old",
         ] {
