@@ -1,5 +1,6 @@
 //! The front door: builds the rooms below in order, and takes them down in reverse.
 
+mod keeping;
 mod ties;
 
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use crate::actor::{Budget, Cell, control};
 use crate::catalog::Catalog;
 use crate::model::{
     ActorName, ActorSpec, Body, CallError, ChildInfo, ChildSpec, Counts, Description, ErrorCode, Grants, GroupName,
-    HostError, MessageId, PluginName, Saved, SendError, StopReason, Template,
+    HostError, MessageId, PluginName, Saved, SendError, StateRules, StopReason, Template,
 };
 use crate::registry::Registry;
 use crate::router::{Calls, Router};
@@ -80,11 +81,26 @@ pub struct HostBuilder {
     store: Option<Arc<dyn SnapshotStore>>,
     backend: Backend,
     options: StoreOptions,
-    plugins: Vec<(PluginSource, Option<Grants>)>,
+    plugins: Vec<Listed>,
     children: Vec<ChildSpec>,
     templates: Vec<Template>,
     grants: HashMap<PluginName, Grants>,
+    rules: HashMap<PluginName, StateRules>,
     instances: u32,
+}
+
+/// A plugin to load, and what was said of it.
+#[derive(Debug)]
+struct Listed {
+    source: PluginSource,
+    grants: Option<Grants>,
+    rules: Option<StateRules>,
+}
+
+impl Listed {
+    fn new(source: PluginSource) -> Self {
+        Self { source, grants: None, rules: None }
+    }
 }
 
 #[derive(Debug)]
@@ -143,14 +159,14 @@ impl HostBuilder {
     /// A plugin's file. Of several versions of one plugin, the last one is current.
     #[must_use]
     pub fn plugin_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.plugins.push((PluginSource::File(path.into()), None));
+        self.plugins.push(Listed::new(PluginSource::File(path.into())));
         self
     }
 
     /// A plugin's bytes; `label` names them in messages.
     #[must_use]
     pub fn plugin_bytes(mut self, label: impl Into<String>, bytes: Vec<u8>) -> Self {
-        self.plugins.push((PluginSource::Bytes(label.into(), bytes), None));
+        self.plugins.push(Listed::new(PluginSource::Bytes(label.into(), bytes)));
         self
     }
 
@@ -179,8 +195,17 @@ impl HostBuilder {
     /// What the actors of the plugin that was named last may do beyond calling and being called; nothing, unless told.
     #[must_use]
     pub fn granted(mut self, grants: Grants) -> Self {
-        if let Some((_, granted)) = self.plugins.last_mut() {
-            *granted = Some(grants);
+        if let Some(plugin) = self.plugins.last_mut() {
+            plugin.grants = Some(grants);
+        }
+        self
+    }
+
+    /// How the actors of the plugin that was named last keep their states, where their own specifications do not say.
+    #[must_use]
+    pub fn keeping(mut self, rules: StateRules) -> Self {
+        if let Some(plugin) = self.plugins.last_mut() {
+            plugin.rules = Some(rules);
         }
         self
     }
@@ -189,6 +214,13 @@ impl HostBuilder {
     #[must_use]
     pub fn grants(mut self, plugin: PluginName, grants: Grants) -> Self {
         self.grants.insert(plugin, grants);
+        self
+    }
+
+    /// The same for the plugin of this name.
+    #[must_use]
+    pub fn state_rules(mut self, plugin: PluginName, rules: StateRules) -> Self {
+        self.rules.insert(plugin, rules);
         self
     }
 
@@ -263,15 +295,15 @@ impl HostBuilder {
         let made = tokio::task::spawn_blocking(move || Sandbox::new(&options)).await;
         let sandbox = made.map_err(|e| HostError::new(ErrorCode::Engine, "the engine panicked").source(e))??;
         let catalog = Arc::new(Catalog::default());
-        let mut grants = self.grants;
-        for (plugin, granted) in self.plugins {
-            let program = match plugin {
+        let (mut grants, mut rules) = (self.grants, self.rules);
+        for plugin in self.plugins {
+            let program = match plugin.source {
                 PluginSource::File(path) => catalog.load_file(&sandbox, &path).await?,
                 PluginSource::Bytes(label, bytes) => catalog.load(&sandbox, &label, bytes).await?,
             };
-            if let Some(granted) = granted {
-                grants.insert(program.description().name.clone(), granted);
-            }
+            let name = &program.description().name;
+            plugin.grants.and_then(|granted| grants.insert(name.clone(), granted));
+            plugin.rules.and_then(|kept| rules.insert(name.clone(), kept));
         }
         let listed = self.children.iter().flat_map(ChildSpec::actors).map(|actor| &actor.plugin);
         for plugin in listed.chain(self.templates.iter().map(Template::plugin)) {
@@ -279,6 +311,7 @@ impl HostBuilder {
         }
         let registry = Arc::new(Registry::default());
         let router = Arc::new(Router::new(registry.clone(), self.templates, grants));
+        let rules = Arc::new(rules);
         let supervisor = Supervisor::start(|_| Surroundings {
             catalog: catalog.clone(),
             registry: registry.clone(),
@@ -287,6 +320,7 @@ impl HostBuilder {
             node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             post: router.clone(),
             outside: Arc::new(Calls(router.clone())),
+            rules: rules.clone(),
         });
         router.supervised_by(supervisor.clone());
         let shutdown = Mutex::new(None);
@@ -300,7 +334,9 @@ impl HostBuilder {
                 tracing::error!(child = %name, %error, "it did not start");
             }
         }
+        host.0.router.started();
         tokio::spawn(resume(Arc::downgrade(&host.0)));
+        tokio::spawn(wake(Arc::downgrade(&host.0)));
         Ok(host)
     }
 }
@@ -319,6 +355,7 @@ impl Host {
             children: Vec::new(),
             templates: Vec::new(),
             grants: HashMap::new(),
+            rules: HashMap::new(),
             instances: DEFAULT_INSTANCES,
         }
     }
@@ -642,7 +679,12 @@ async fn resume(host: Weak<Inner>) {
         let Some((last, _)) = page.last() else { break };
         after = Some(last.clone());
         for (name, head) in page {
-            if !head.as_ref().is_ok_and(ran_when_the_host_stopped) {
+            let Ok(head) = head else { continue };
+            prune(&*store, &name, &head).await;
+            if !is_to_be_resumed(&head) {
+                let next = head.current().and_then(|record| record.next_timer_ms);
+                let Some(host) = host.upgrade().filter(|host| host.registry.whereis(&name).is_none()) else { continue };
+                host.router.alarm().set(&name, next.filter(|_| host.router.template_for(&name).is_some()));
                 continue;
             }
             if starting.len() >= RESUME_AT_ONCE {
@@ -656,6 +698,32 @@ async fn resume(host: Weak<Inner>) {
         }
     }
     while starting.join_next().await.is_some() {}
+}
+
+/// Starts actors of templates whose timers come due while they sleep. It does not keep a host alive that was dropped.
+async fn wake(host: Weak<Inner>) {
+    let Some(router) = host.upgrade().map(|host| host.router.clone()) else { return };
+    while let Some(due) = router.alarm().due().await {
+        for name in due {
+            let Some(host) = host.upgrade().filter(|host| !host.router.is_closed()) else { return };
+            if host.registry.whereis(&name).is_none()
+                && let Some((above, spec)) = host.router.template_for(&name)
+            {
+                tokio::spawn(resume_one(host.supervisor.clone(), above, spec));
+            }
+        }
+    }
+}
+
+/// Drops what an actor has of its history beyond what the store is told to keep now. Each commit does so for its own actor;
+/// this is for those that sleep.
+async fn prune(store: &dyn SnapshotStore, name: &ActorName, head: &Head) {
+    let keep = store.capabilities().history;
+    if head.records.len() > keep
+        && let Err(error) = store.prune(name, keep).await
+    {
+        tracing::warn!(actor = %name, %error, "its old records stay until its next commit");
+    }
 }
 
 async fn resume_one(supervisor: Supervisor, above: Option<ActorName>, spec: ActorSpec) {
@@ -699,7 +767,12 @@ fn store_error(error: &OpenError) -> HostError {
     HostError::new(code, error.to_string())
 }
 
-/// Whether an actor ran, or was on its way, when its host ended.
+/// Whether an actor ran, or was on its way, when its host ended; or has sent messages that are still to arrive.
+fn is_to_be_resumed(head: &Head) -> bool {
+    let under_way = head.current().and_then(|record| record.outbox_messages).is_some_and(|messages| messages > 0);
+    under_way || ran_when_the_host_stopped(head)
+}
+
 fn ran_when_the_host_stopped(head: &Head) -> bool {
     match &head.stopped {
         // Without an owner either, it was forgotten.

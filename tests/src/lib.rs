@@ -35,7 +35,7 @@ pub fn baton_bin() -> PathBuf {
     bin
 }
 
-/// A plugin of `plugins/`, as built: `counter`, `foreman`, `flights-1.0.0`, `flights-2.0.0`.
+/// A plugin of `plugins/`, as built: `counter`, `bank`, `cart-1.0.0`, …; `cargo xtask guests` lists them.
 ///
 /// # Panics
 /// If it was not built.

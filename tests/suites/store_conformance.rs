@@ -82,6 +82,7 @@ conformance! {
     a_record_that_no_head_names_is_not_loaded
     the_quarantine_keeps_a_copy_once
     refusals_are_remembered_with_their_record
+    a_pardon_forgets_refusals_and_nothing_else
     what_one_store_holds_another_takes_as_it_is
     pruning_keeps_what_counts_and_the_lease
     what_is_held_is_counted
@@ -475,6 +476,31 @@ async fn refusals_are_remembered_with_their_record(store: Store) {
     assert!(matches!(store.refuse(&mut stale.clone(), refused.clone()).await, Err(StoreError::Conflict(_))));
     let lease = claim(&*store, &actor, "host-b").await;
     assert_eq!(lease.head.refusals, [refused], "for the next instance as well");
+}
+
+async fn a_pardon_forgets_refusals_and_nothing_else(store: Store) {
+    let actor = name("a");
+    let mut lease = claim(&*store, &actor, "host-a").await;
+    store.commit(&mut lease, record(vec![1])).await.expect("commits");
+    let refused = Refused {
+        record: lease.head.records[0].digest,
+        component: Digest::of(b"component"),
+        version: "1.0.0".to_owned(),
+        why: "no".to_owned(),
+        time_ms: 5,
+    };
+    store.refuse(&mut lease, refused).await.expect("is noted");
+    let before = stored(&store, &actor).await;
+    let stale = Revision(lease.revision.0.wrapping_add(1));
+    assert!(matches!(store.pardon(&actor, stale).await, Err(StoreError::Conflict(_))), "a head that was never seen");
+    assert!(matches!(store.pardon(&name("nobody"), stale).await, Err(StoreError::Conflict(_))));
+    assert_eq!(stored(&store, &actor).await, before);
+
+    let revision = store.pardon(&actor, lease.revision).await.expect("pardons");
+    let (after, found) = store.head(&actor).await.expect("answers").expect("a head");
+    assert_eq!(found, revision);
+    assert_eq!(after, Head { refusals: vec![], nonce: after.nonce, ..before });
+    refuses_all(&store, &lease).await;
 }
 
 async fn what_one_store_holds_another_takes_as_it_is(store: Store) {

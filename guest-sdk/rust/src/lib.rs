@@ -43,5 +43,5 @@ pub mod __private {
     pub use crate::exports::{Exports, Slot};
     pub use crate::instance::Instance;
     pub use crate::macros::is_plugin_name;
-    pub use crate::state::{Layout, decode, migrate};
+    pub use crate::state::{Layout, decode, go_back, migrate};
 }

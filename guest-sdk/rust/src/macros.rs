@@ -84,31 +84,38 @@ macro_rules! plugin {
 ///
 /// Each must turn into the next, and the last into the actor, by `From` or `TryFrom`: the compiler checks the chain, a
 /// state of any layout in it is carried through all that follow, and a gap in the numbers does not compile. An error of
-/// `TryFrom` refuses the state as corrupt.
+/// `TryFrom` refuses the state as corrupt: no older version has ever written it.
+///
+/// Keep an old struct in a module of its own under the name that it had, such as `v1::Cart`: then
+/// [`assert_layouts`](crate::testing::assert_layouts) tells its layout as it was told when it was the current one.
 ///
 /// ```
 /// # use baton_guest::{Actor, Cx, Failure, Migrations, migrations, plugin};
 /// # use serde::{Serialize, Deserialize};
-/// #[derive(Deserialize)]
-/// struct CartV1 { items: u32 }
+/// mod v1 {
+///     #[derive(serde::Deserialize)]
+///     pub struct Cart { pub items: u32 }
+/// }
 ///
-/// #[derive(Deserialize)]
-/// struct CartV2 { items: u64 }
+/// mod v2 {
+///     #[derive(serde::Deserialize)]
+///     pub struct Cart { pub items: u64 }
+/// }
 ///
 /// #[derive(Serialize, Deserialize)]
 /// struct Cart { items: u64, currency: String }
 ///
-/// impl From<CartV1> for CartV2 {
-///     fn from(old: CartV1) -> Self { Self { items: old.items.into() } }
+/// impl From<v1::Cart> for v2::Cart {
+///     fn from(old: v1::Cart) -> Self { Self { items: old.items.into() } }
 /// }
 ///
-/// impl From<CartV2> for Cart {
-///     fn from(old: CartV2) -> Self { Self { items: old.items, currency: "EUR".into() } }
+/// impl From<v2::Cart> for Cart {
+///     fn from(old: v2::Cart) -> Self { Self { items: old.items, currency: "EUR".into() } }
 /// }
 ///
 /// impl Actor for Cart {
 ///     const SCHEMA: u32 = 3;
-///     const MIGRATIONS: Migrations<Self> = migrations!(1 => CartV1, 2 => CartV2);
+///     const MIGRATIONS: Migrations<Self> = migrations!(1 => v1::Cart, 2 => v2::Cart);
 /// #   type Message = ();
 /// #   type Reply = ();
 /// #   fn init(_: &Cx) -> Result<Self, Failure> { Err(Failure::new("example", "")) }
@@ -119,7 +126,9 @@ macro_rules! plugin {
 /// ```
 ///
 /// An older version that is to take over what a newer one wrote, so that there is a way back, names the newer layouts
-/// too; each turns into the actor directly: `migrations!(1 => CartV1; newer 3 => CartV3)`.
+/// too; each turns into the actor directly: `migrations!(1 => v1::Cart; newer 3 => v3::Cart)`. Let `TryFrom` fail where
+/// something would be lost: the state is refused as incompatible with what the error says, and stays as it is for a
+/// version that can carry it.
 #[macro_export]
 macro_rules! migrations {
     ($($schema:literal => $layout:ty),+ $(,)? $(; newer $($newer:literal => $later:ty),+ $(,)?)?) => {
@@ -142,14 +151,11 @@ macro_rules! __chain {
         $crate::__chain!(
             [
                 $($done)*
-                $crate::__private::Layout {
-                    schema: $schema,
-                    decode: |data| {
-                        let state = $crate::__private::decode::<$layout>(data)?;
-                        $(let state = $crate::__private::migrate::<_, $next>(state)?;)*
-                        $crate::__private::migrate::<_, Self>(state)
-                    },
-                },
+                $crate::__private::Layout::new::<$layout>($schema, |data| {
+                    let state = $crate::__private::decode::<$layout>(data)?;
+                    $(let state = $crate::__private::migrate::<_, $next>(state)?;)*
+                    $crate::__private::migrate::<_, Self>(state)
+                }),
             ]
             $($next_schema => $next,)*
         )
@@ -162,12 +168,9 @@ macro_rules! __chain {
 macro_rules! __direct {
     ($($schema:literal => $layout:ty,)*) => {
         const {
-            &[$($crate::__private::Layout {
-                schema: $schema,
-                decode: |data| {
-                    $crate::__private::migrate::<_, Self>($crate::__private::decode::<$layout>(data)?)
-                },
-            },)*]
+            &[$($crate::__private::Layout::new::<$layout>($schema, |data| {
+                $crate::__private::go_back::<_, Self>($crate::__private::decode::<$layout>(data)?)
+            }),)*]
         }
     };
 }

@@ -9,14 +9,30 @@ use serde::de::DeserializeOwned;
 use crate::{Actor, Failure, Refusal};
 
 /// Reads one layout and brings it to `S`.
-type Decoder<S> = fn(&[u8]) -> Result<S, String>;
+type Decoder<S> = fn(&[u8]) -> Result<S, Refusal>;
 
 /// A layout other than the current one.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Layout<S> {
-    pub schema: u32,
-    pub decode: Decoder<S>,
+    schema: u32,
+    decode: Decoder<S>,
+    /// Tells the layout, for the test that holds it to what it was.
+    #[cfg(not(target_arch = "wasm32"))]
+    tell: fn() -> String,
+}
+
+impl<S> Layout<S> {
+    /// Of states that are read as `T`.
+    #[must_use]
+    pub const fn new<T: DeserializeOwned>(schema: u32, decode: Decoder<S>) -> Self {
+        Self {
+            schema,
+            decode,
+            #[cfg(not(target_arch = "wasm32"))]
+            tell: crate::testing::layout::<T>,
+        }
+    }
 }
 
 /// The layouts besides the current one that a plugin reads. Made by [`migrations!`](crate::migrations).
@@ -70,30 +86,47 @@ impl<S> Migrations<S> {
         (oldest, newest)
     }
 
+    /// Each layout besides the current one as text, with its schema.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn told(&self) -> impl Iterator<Item = (u32, String)> {
+        self.older.iter().chain(self.newer).map(|layout| (layout.schema, (layout.tell)()))
+    }
+
     fn find(&self, schema: u32) -> Option<Decoder<S>> {
         self.older.iter().chain(self.newer).find(|layout| layout.schema == schema).map(|layout| layout.decode)
     }
 }
 
-/// One step of a chain.
+/// One step of a chain. What it cannot carry was never a state of the older plugin: it is damage.
 #[doc(hidden)]
-pub fn migrate<A, B>(older: A) -> Result<B, String>
+pub fn migrate<A, B>(older: A) -> Result<B, Refusal>
 where
     A: TryInto<B>,
     A::Error: fmt::Display,
 {
-    older.try_into().map_err(|error| format!("{} does not become {}: {error}", type_name::<A>(), type_name::<B>()))
+    let step = |error| format!("{} does not become {}: {error}", type_name::<A>(), type_name::<B>());
+    older.try_into().map_err(|error| Refusal::Corrupt(step(error)))
+}
+
+/// The step from a newer layout. What it cannot carry is in order, and still readable by the plugin that wrote it.
+#[doc(hidden)]
+pub fn go_back<A, B: Actor>(newer: A) -> Result<B, Refusal>
+where
+    A: TryInto<B>,
+    A::Error: fmt::Display,
+{
+    newer.try_into().map_err(|error| Refusal::Incompatible(format!("there is no way back to {}: {error}", B::SCHEMA)))
 }
 
 /// Reads a whole state. Bytes left over mean that it was written by something else.
 #[doc(hidden)]
-pub fn decode<T: DeserializeOwned>(data: &[u8]) -> Result<T, String> {
+pub fn decode<T: DeserializeOwned>(data: &[u8]) -> Result<T, Refusal> {
     let layout = type_name::<T>();
-    match postcard::take_from_bytes(data) {
-        Ok((state, [])) => Ok(state),
-        Ok((_, rest)) => Err(format!("{} of {} bytes are left over after {layout}", rest.len(), data.len())),
-        Err(error) => Err(format!("{} bytes do not decode as {layout}: {error}", data.len())),
-    }
+    Err(Refusal::Corrupt(match postcard::take_from_bytes(data) {
+        Ok((state, [])) => return Ok(state),
+        Ok((_, rest)) => format!("{} of {} bytes are left over after {layout}", rest.len(), data.len()),
+        Err(error) => format!("{} bytes do not decode as {layout}: {error}", data.len()),
+    }))
 }
 
 /// Brings a state of any layout that `A` reads to the current one.
@@ -106,7 +139,11 @@ pub(crate) fn load<A: Actor>(schema: u32, data: &[u8]) -> Result<A, Refusal> {
             return Err(Refusal::Incompatible(format!("schema {schema} is not among {oldest} to {newest}")));
         }
     };
-    let state = decoder(data).map_err(|why| Refusal::Corrupt(format!("state of schema {schema}: {why}")))?;
+    let state = decoder(data).map_err(|refusal| match refusal {
+        Refusal::Corrupt(why) => Refusal::Corrupt(format!("state of schema {schema}: {why}")),
+        Refusal::Incompatible(why) => Refusal::Incompatible(format!("state of schema {schema}: {why}")),
+        other => other,
+    })?;
     state.validate().map_err(|why| Refusal::Corrupt(format!("state of schema {schema} breaks a rule: {why}")))?;
     Ok(state)
 }

@@ -74,6 +74,7 @@ impl Instance {
             }
             // The state itself is as it was.
             _ => {
+                self.confirm(rest);
                 self.cell.status().inbox_left = inbox_left;
                 Saved::Kept
             }
@@ -147,10 +148,10 @@ fn carried(
             (rest, record.header.timers.iter().filter(stands).cloned().collect())
         }
         Handled::TakenBack => {
-            let timers = timers_of(&record, not_again);
+            let timers = still_to_fire(&record.header.timers, record.header.sequence, not_again);
             let timers = timers.into_iter().map(|(name, due_ms)| StoredTimer { name, due_ms }).collect();
-            let inbox = inbox_of(&record, not_again).into_iter().map(|(_, message)| message);
-            (inbox.chain(rest).collect::<Vec<_>>(), timers)
+            let inbox = inbox_of(&record, not_again);
+            (inbox.into_iter().chain(rest).collect::<Vec<_>>(), timers)
         }
     };
     let same_timers = timers.len() == record.header.timers.len();
@@ -164,17 +165,21 @@ fn carried(
     Some(NewRecord { state, cause, node: String::new(), time_ms: 0, inbox, timers, traffic })
 }
 
-/// What a record's inbox still has to say, each with its place there.
-pub(super) fn inbox_of(record: &Record, not_again: &[NotAgain]) -> Vec<(usize, Message)> {
-    let sequence = record.header.sequence;
-    let wanted = |place| !not_again.contains(&NotAgain::Message(sequence, place));
-    record.header.inbox.iter().cloned().enumerate().filter(|(place, _)| wanted(*place)).collect()
+/// What a record's inbox still has to say.
+fn inbox_of(record: &Record, not_again: &[NotAgain]) -> Vec<Message> {
+    let inbox = still_to_handle(record.header.inbox.clone(), record.header.sequence, not_again);
+    inbox.into_iter().map(|(_, message)| message).collect()
 }
 
-/// A record's timers that may still fire.
-pub(super) fn timers_of(record: &Record, not_again: &[NotAgain]) -> BTreeMap<String, u64> {
-    let sequence = record.header.sequence;
-    let timers = record.header.timers.iter().map(|timer| (timer.name.clone(), timer.due_ms));
+/// What an inbox still has to say, each message with its place there. `sequence`: of the record that counts.
+pub(super) fn still_to_handle(inbox: Vec<Message>, sequence: u64, not_again: &[NotAgain]) -> Vec<(usize, Message)> {
+    let wanted = |place| !not_again.contains(&NotAgain::Message(sequence, place));
+    inbox.into_iter().enumerate().filter(|(place, _)| wanted(*place)).collect()
+}
+
+/// Timers that may still fire. `sequence`: of the record that counts.
+pub(super) fn still_to_fire(timers: &[StoredTimer], sequence: u64, not_again: &[NotAgain]) -> BTreeMap<String, u64> {
+    let timers = timers.iter().map(|timer| (timer.name.clone(), timer.due_ms));
     timers.filter(|(name, due)| !not_again.contains(&NotAgain::Timer(sequence, name.clone(), *due))).collect()
 }
 

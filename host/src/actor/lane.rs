@@ -135,7 +135,7 @@ impl Cell {
             self.mailbox.notice(message);
             return Ok(());
         }
-        self.mailbox.push(Envelope { message, reply: None, restored: None })
+        self.mailbox.push(Envelope::new(message, None))
     }
 
     /// The instance is up: what it does about exits is known now, and those that waited for that are decided.

@@ -1,21 +1,24 @@
 //! From nothing to a live instance: `init`, which its starter waits for, then the state, which nobody waits for but the
 //! mailbox.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::carry::{inbox_of, timers_of};
-use super::handoff::{self, Checked, LoadFailure};
+use super::handoff::{self, Verdict};
+use super::ledger::Ledger;
+use super::opening::{Opened, Opening, hold_on};
 use super::run::{Instance, Live};
+use super::saving::Unsaved;
 use super::signals::Interrupt;
 use super::writes::Backoff;
 use super::{Envelope, Gate};
 use crate::model::{
-    CallError, Crash, CrashKind, Exit, Failure, Handoff, Hold, HoldCause, Message, MessageId, Phase, Refusal,
+    CallError, Crash, CrashKind, Durability, Exit, Failure, Hold, HoldCause, MessageId, Phase, Refusal, StopReason,
 };
 use crate::sandbox::{Effect, Guest, GuestEnv, TurnBase};
-use crate::store::{Lease, Record, RecordRef, StoreError};
+use crate::store::{Lease, Refused, now_ms};
+
+/// Refusals that are remembered where the store cannot be told of them.
+const REFUSALS: usize = 8;
 
 /// Why `init` did not make an instance ready.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -32,25 +35,6 @@ pub(crate) enum StartFailure {
 pub(super) struct Ready {
     guest: Guest,
     trap_exit: bool,
-}
-
-/// A claimed actor with what its predecessor left.
-struct Opened {
-    lease: Lease,
-    handoff: Option<Handoff>,
-    /// What the record's inbox still has to say, each with its place there.
-    inbox: Vec<(usize, Message)>,
-    timers: Arc<BTreeMap<String, u64>>,
-    /// Whether the record has messages or timers of its own.
-    loose: bool,
-}
-
-/// What opening an actor's state came to.
-enum Opening {
-    Done(Box<Opened>),
-    TryAgain(String),
-    Hold(Box<Hold>, Option<Box<Lease>>),
-    Lost(String),
 }
 
 impl Instance {
@@ -126,7 +110,11 @@ impl Instance {
             };
             drop(guest);
             if let Some(cause) = hold {
-                return Err(self.hold(hold_on(cause, opened.lease.head.current()), Some(opened.lease)).await);
+                crashes = 0;
+                if let Some(exit) = self.refused(cause, opened).await {
+                    return Err(exit);
+                }
+                continue;
             }
             if let Err(interrupt) = self.pause(backoff.next()).await {
                 return Err(self.leave(interrupt, Some(opened.lease)).await);
@@ -152,6 +140,7 @@ impl Instance {
             match opening {
                 Opening::Done(opened) => return Ok(*opened),
                 Opening::Hold(hold, lease) => return Err(self.hold(*hold, lease.map(|lease| *lease)).await),
+                Opening::Stop(hold, lease) => return Err(self.stay_down(*hold, *lease).await),
                 Opening::Lost(why) => return Err(Exit::Crashed(fenced("continue", why))),
                 Opening::TryAgain(why) => {
                     tracing::warn!(actor = %self.cell.name(), why, "its state is out of reach; trying again");
@@ -163,60 +152,10 @@ impl Instance {
         }
     }
 
-    async fn open(&self) -> Opening {
-        let (store, actor) = (&self.parts.store, self.cell.name());
-        let revision = match store.head(actor).await {
-            Ok(head) => head.map(|(_, revision)| revision),
-            Err(error) => return sorted(&error, None, None),
-        };
-        let lease = match store.claim(actor, revision, &self.parts.owner).await {
-            Ok(lease) => lease,
-            // Someone was quicker, or the answer was lost: what the head says now decides.
-            Err(error @ (StoreError::Conflict(_) | StoreError::Unknown(_))) => {
-                return Opening::TryAgain(error.to_string());
-            }
-            Err(error) => return sorted(&error, None, None),
-        };
-        {
-            let mut status = self.cell.status();
-            status.generation = lease.head.generation;
-            status.sequence = lease.head.current().map(|record| record.sequence);
-            status.schema = lease.head.current().and_then(|record| record.schema);
-        }
-        let Some(reference) = lease.head.current().cloned() else {
-            let (inbox, timers) = (Vec::new(), Arc::default());
-            return Opening::Done(Box::new(Opened { lease, handoff: None, inbox, timers, loose: false }));
-        };
-        match store.load(actor, &reference).await {
-            Ok(record) => self.checked(record, &reference, lease),
-            Err(error) => {
-                if let LoadFailure::Damaged(cause) = handoff::failure(&error)
-                    && let Err(error) = store.quarantine(actor, &reference, &cause.to_string()).await
-                {
-                    tracing::error!(%actor, %error, "the damaged record could not be copied to the quarantine");
-                }
-                sorted(&error, Some(&reference), Some(lease))
-            }
-        }
-    }
-
-    fn checked(&self, record: Record, reference: &RecordRef, lease: Lease) -> Opening {
-        let (turns, not_again) = {
-            let status = self.cell.status();
-            (status.turns_since_record, status.not_again.clone())
-        };
-        let inbox = inbox_of(&record, &not_again);
-        let timers = Arc::new(timers_of(&record, &not_again));
-        let loose = !record.header.inbox.is_empty() || !record.header.timers.is_empty();
-        let plugin = self.parts.program.description();
-        match handoff::check(record, &lease.head, turns, plugin, crate::store::now_ms()) {
-            Checked::Fits(handoff) => Opening::Done(Box::new(Opened { lease, handoff, inbox, timers, loose })),
-            Checked::Unfit(cause) => Opening::Hold(Box::new(hold_on(cause, Some(reference))), Some(Box::new(lease))),
-        }
-    }
-
     fn live(&self, guest: Guest, trap_exit: bool, opened: Opened, effects: Vec<Effect>) -> Live {
-        let Opened { lease, inbox, timers, loose, .. } = opened;
+        let Opened { lease, inbox, timers, traffic, loose, .. } = opened;
+        let line = (lease.head.line, lease.head.epoch);
+        let ledger = Ledger::open(traffic, line, self.keeping.durability == Durability::Turn);
         if let Some(sequence) = lease.head.current().map(|record| record.sequence) {
             let restored = inbox.into_iter().map(|(place, message)| Envelope::restored(message, sequence, place));
             self.cell.mailbox.restore(restored.collect());
@@ -232,7 +171,51 @@ impl Instance {
         }
         self.cell.traps_exits(trap_exit);
         let record_timers = timers.clone();
-        Live { mark, guest, trap_exit, lease, timers, record_timers, loose, turns: 0, effects }
+        let unsaved = Unsaved::default();
+        Live { mark, guest, trap_exit, lease, timers, record_timers, loose, turns: 0, effects, ledger, unsaved }
+    }
+
+    /// A guest has refused a state. That is written beside the record, so that it is not tried for ever; then policy decides.
+    /// None: something else is taken over instead.
+    async fn refused(&mut self, cause: HoldCause, opened: Opened) -> Option<Exit> {
+        let Opened { mut lease, reference, handoff, .. } = opened;
+        let Some(reference) = reference.filter(|_| handoff.is_some()) else {
+            // It does not even want to begin.
+            return Some(self.hold(*hold_on(cause, lease.head.current()), Some(lease)).await);
+        };
+        let refused = Refused {
+            record: reference.digest,
+            component: self.parts.program.digest(),
+            version: self.parts.program.description().version.to_string(),
+            why: cause.to_string(),
+            time_ms: now_ms(),
+        };
+        if let Err(error) = self.parts.store.refuse(&mut lease, refused.clone()).await {
+            tracing::warn!(actor = %self.cell.name(), %error, "the refusal is remembered in this process only");
+            let mut status = self.cell.status();
+            status.refused.truncate(REFUSALS - 1);
+            status.refused.insert(0, refused);
+        }
+        let is_newest = lease.head.current() == Some(&reference);
+        let hold = hold_on(cause, Some(&reference));
+        match handoff::verdict(&self.keeping, &hold.cause) {
+            Verdict::Hold => Some(self.hold(*hold, Some(lease)).await),
+            Verdict::Stop if is_newest => Some(self.stay_down(*hold, lease).await),
+            Verdict::Stop | Verdict::Previous | Verdict::Fresh => None,
+        }
+    }
+
+    /// Ends an actor whose state cannot be used, where it is to stay down then. What came meanwhile is kept with the state.
+    async fn stay_down(&mut self, hold: Hold, lease: Lease) -> Exit {
+        tracing::error!(actor = %self.cell.name(), cause = %hold, "the actor stays down: its state is kept and not replaced");
+        {
+            let mut status = self.cell.status();
+            status.bad_states += 1;
+            status.last_bad_state = Some(format!("{hold}; it stays down"));
+        }
+        let own = self.own_budget();
+        drop(self.leave(Interrupt::Stop(StopReason::Normal, own), Some(lease)).await);
+        Exit::Unusable(hold)
     }
 
     /// Parks the actor with a state that cannot be used, until it is told to stop.
@@ -242,6 +225,8 @@ impl Instance {
             let mut status = self.cell.status();
             status.phase = Phase::Held;
             status.held = Some(hold.clone());
+            status.bad_states += 1;
+            status.last_bad_state = Some(format!("{hold}; it is held"));
         }
         self.cell.mailbox.set_gate(Gate::Held(Box::new(hold.clone())));
         self.cell.mailbox.answer_calls(|actor| {
@@ -259,18 +244,6 @@ impl Instance {
             interrupt = self.interrupted() => Err(interrupt),
             () = tokio::time::sleep(wait) => Ok(()),
         }
-    }
-}
-
-fn hold_on(cause: HoldCause, record: Option<&RecordRef>) -> Hold {
-    Hold { cause, sequence: record.map(|r| r.sequence), digest: record.map(|r| r.digest) }
-}
-
-fn sorted(error: &StoreError, record: Option<&RecordRef>, lease: Option<Lease>) -> Opening {
-    match handoff::failure(error) {
-        LoadFailure::Damaged(cause) => Opening::Hold(Box::new(hold_on(cause, record)), lease.map(Box::new)),
-        LoadFailure::TryAgain => Opening::TryAgain(error.to_string()),
-        LoadFailure::Lost => Opening::Lost(error.to_string()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
+use super::Receipt;
 use crate::model::{ActorName, Body, CallError, EXIT, Hold, Limits, Message, SendError};
 
 /// Where a reply goes.
@@ -18,12 +19,19 @@ pub(crate) struct Envelope {
     pub(crate) reply: Option<ReplyTo>,
     /// For a message that came with a record: the record's sequence, and the message's place in its inbox.
     pub(crate) restored: Option<(u64, usize)>,
+    /// For a message of a durable sender: it hears whether it has arrived.
+    pub(crate) receipt: Option<Receipt>,
 }
 
 impl Envelope {
+    /// A message that has just come; `reply` for calls.
+    pub(crate) fn new(message: Message, reply: Option<ReplyTo>) -> Self {
+        Self { message, reply, restored: None, receipt: None }
+    }
+
     /// A message that came with a record.
     pub(crate) fn restored(message: Message, sequence: u64, place: usize) -> Self {
-        Self { message, reply: None, restored: Some((sequence, place)) }
+        Self { message, reply: None, restored: Some((sequence, place)), receipt: None }
     }
 }
 
@@ -121,7 +129,7 @@ impl Mailbox {
     pub(crate) fn notice(&self, message: Message) {
         let mut inner = self.inner();
         if matches!(inner.gate, Gate::Open) {
-            inner.append(Envelope { message, reply: None, restored: None });
+            inner.append(Envelope::new(message, None));
             drop(inner);
             self.came.notify_one();
         }
@@ -235,7 +243,7 @@ mod tests {
             body: Body::copy_from_slice(body.as_bytes()),
             sent: None,
         };
-        Envelope { message: Message::Cast(request), reply: None, restored: None }
+        Envelope::new(Message::Cast(request), None)
     }
 
     fn drained(mailbox: &Mailbox) -> Vec<String> {

@@ -7,9 +7,13 @@ pub(crate) mod control;
 mod exits;
 pub(crate) mod handoff;
 mod lane;
+mod ledger;
 mod lifecycle;
 mod mailbox;
+mod opening;
+mod outbox;
 mod run;
+mod saving;
 mod signals;
 mod stopping;
 pub(crate) mod turn;
@@ -22,16 +26,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::model::{
-    ActorName, ActorSpec, Crash, Exit, ExitReason, Hold, Limits, Message, Phase, PluginName, StopReason, Version,
+    ActorName, ActorSpec, Crash, Exit, ExitReason, Hold, Limits, Message, Phase, PluginName, SendError, StopReason,
+    Version,
 };
 use crate::sandbox::Out;
-use crate::store::now_ms;
+use crate::store::{Refused, now_ms};
 
 pub(crate) use budget::Budget;
 pub(crate) use exits::{ExitSignal, bounded};
 use lane::Lane;
 pub(crate) use lifecycle::StartFailure;
 pub(crate) use mailbox::{Envelope, Gate, Mailbox, ReplyTo};
+use outbox::Outbox;
+pub(crate) use outbox::Receipt;
 pub(crate) use run::{Instance, Parts};
 
 /// Ends of an actor's instances that are kept.
@@ -56,6 +63,9 @@ pub(crate) trait Post: fmt::Debug + Send + Sync + 'static {
     /// Tells those that monitor an actor or are linked to it that its instance has ended.
     fn ended(&self, cell: &Cell, reason: &ExitReason);
 
+    /// Puts a message of a durable sender into a mailbox.
+    fn deliver(&self, to: &ActorName, message: Message, receipt: Receipt) -> Result<(), SendError>;
+
     /// Keeps a message that was not handled, and why.
     fn dead_letter(&self, to: &ActorName, message: &Message, why: &str, crash: Option<&Crash>);
 }
@@ -67,6 +77,7 @@ pub(crate) struct Cell {
     pub(crate) limits: Arc<Limits>,
     pub(crate) mailbox: Mailbox,
     lane: Lane,
+    outbox: Arc<Outbox>,
     status: Mutex<Status>,
 }
 
@@ -113,6 +124,16 @@ pub(crate) struct Status {
     pub(crate) inbox_left: bool,
     /// What came with a record and then crashed an instance.
     pub(crate) not_again: Vec<NotAgain>,
+    /// Refusals that the store could not be told of.
+    pub(crate) refused: Vec<Refused>,
+    /// When the first timer of the record that counts is due, in milliseconds since the Unix epoch.
+    pub(crate) next_timer_ms: Option<u64>,
+    /// Whether that record has messages that were sent and that nobody has confirmed.
+    pub(crate) outbox_left: bool,
+    /// How often its state could not be used as it was, since the host started.
+    pub(crate) bad_states: u64,
+    /// What was done about it last.
+    pub(crate) last_bad_state: Option<String>,
 }
 
 impl Status {
@@ -145,9 +166,14 @@ impl Cell {
             turns_since_record: None,
             inbox_left: false,
             not_again: Vec::new(),
+            refused: Vec::new(),
+            next_timer_ms: None,
+            outbox_left: false,
+            bad_states: 0,
+            last_bad_state: None,
         };
         let mailbox = Mailbox::new(spec.name.clone(), limits.clone());
-        Self { spec, limits, mailbox, lane: Lane::default(), status: Mutex::new(status) }
+        Self { spec, limits, mailbox, lane: Lane::default(), outbox: Arc::default(), status: Mutex::new(status) }
     }
 
     pub(crate) fn name(&self) -> &ActorName {
@@ -184,6 +210,9 @@ impl Cell {
             last_exit: status.last_exit,
             last_exits: status.last_exits.into(),
             held: status.held,
+            outbox_messages: self.outbox.under_way(),
+            bad_states: status.bad_states,
+            last_bad_state: status.last_bad_state,
         }
     }
 }
@@ -219,6 +248,12 @@ pub struct ActorInfo {
     pub last_exits: Vec<PastExit>,
     /// Why it is held, if it is.
     pub held: Option<Hold>,
+    /// Messages that it has sent with `durability = "turn"` and that are on their way.
+    pub outbox_messages: usize,
+    /// How often its state could not be used as it was, since the host started.
+    pub bad_states: u64,
+    /// What was done about that last.
+    pub last_bad_state: Option<String>,
     /// What a person should know first, in words: why it is held, or else how its last instance ended.
     pub note: Option<String>,
 }

@@ -10,20 +10,20 @@ use tokio::time::Instant;
 
 use super::exits::ExitSignal;
 use super::lane::Heard;
+use super::ledger::{Ledger, Seen};
 use super::lifecycle::{StartFailure, fenced};
+use super::outbox::Pump;
+use super::saving::{Unsaved, settle_soon};
 use super::signals::{Cut, Interrupt, Signals};
 use super::turn::{self, Plan};
 use super::writes::{Write, write};
-use super::{Budget, Cell, Envelope, NotAgain, Post, Signal};
+use super::{Budget, Cell, Envelope, NotAgain, Post, Receipt, Signal};
 use crate::model::{
-    CallError, Crash, CrashKind, Exit, ExitReason, Message, MessageId, NotSaved, Phase, Saved, Shutdown, State,
-    StopReason,
+    CallError, Crash, CrashKind, Durability, Exit, ExitReason, Keeping, Message, MessageId, NotSaved, Phase, Saved,
+    Shutdown, StateRules, StopReason,
 };
-use crate::sandbox::{Effect, Guest, Outside, Program, TurnBase};
-use crate::store::{Cause, Lease, NewRecord, Origination, SnapshotStore, StoreError, StoredTimer, Traffic, now_ms};
-
-/// How long a checkpoint that the guest asked for is tried while the store is out of reach, in milliseconds.
-const SAVE_PATIENCE_MS: u64 = 10_000;
+use crate::sandbox::{Effect, Guest, Out, Outside, Program, TurnBase};
+use crate::store::{Lease, SnapshotStore, StoreError, now_ms};
 
 /// What an instance is made with.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) node: String,
     pub(crate) post: Arc<dyn Post>,
     pub(crate) outside: Arc<dyn Outside>,
+    /// How the actors of this plugin keep their states, where they do not say so themselves.
+    pub(crate) rules: StateRules,
 }
 
 /// One instance of an actor, from `init` to its end.
@@ -44,6 +46,7 @@ pub(crate) struct Instance {
     pub(super) cell: Arc<Cell>,
     pub(super) parts: Parts,
     pub(super) signals: Signals,
+    pub(super) keeping: Keeping,
 }
 
 impl Drop for Instance {
@@ -71,6 +74,10 @@ pub(super) struct Live {
     pub(super) turns: u64,
     /// Of `init` and `continue`, or of the turn in hand.
     pub(super) effects: Vec<Effect>,
+    /// Its dealings with others.
+    pub(super) ledger: Ledger,
+    /// What it has done since its last record.
+    pub(super) unsaved: Unsaved,
 }
 
 /// What an instance does next.
@@ -80,6 +87,17 @@ enum Step {
     Message(Envelope),
     /// Its name, and when it was due.
     Timer(String, u64),
+    /// A checkpoint is due.
+    Save,
+    /// A message that it sent has arrived or got lost, or is to be tried again.
+    Outbox,
+}
+
+/// What an instance waits for besides what others tell it.
+struct Waits<'a> {
+    timers: &'a BTreeMap<String, u64>,
+    unsaved: &'a Unsaved,
+    pump: &'a Pump,
 }
 
 /// What follows a turn, or something that was asked for.
@@ -92,7 +110,8 @@ pub(super) enum Next {
 impl Instance {
     pub(crate) fn new(cell: Arc<Cell>, parts: Parts, signal: watch::Receiver<Signal>) -> Self {
         let signals = Signals::new(signal, cell.lane.attend());
-        Self { cell, parts, signals }
+        let keeping = cell.spec.state.or(parts.rules).resolved();
+        Self { cell, parts, signals, keeping }
     }
 
     /// Runs to the end. `started` hears how `init` went.
@@ -144,9 +163,11 @@ impl Instance {
     /// Signals, requests, messages and timers, until the end.
     async fn serve(&mut self, mut live: Live) -> Exit {
         let (mut after_timer, mut suspended) = (false, false);
+        let mut pump = Pump::new();
+        pump.run(&self.cell, &*self.parts.post, &live.ledger, true);
         loop {
-            let timers = if suspended { None } else { Some(&*live.timers) };
-            let next = match self.next_step(timers, after_timer).await {
+            let waits = Waits { timers: &live.timers, unsaved: &live.unsaved, pump: &pump };
+            let next = match self.next_step(waits, suspended, after_timer).await {
                 Step::Interrupt(Interrupt::Stop(reason, budget)) => return self.stop(live, reason, budget).await,
                 Step::Interrupt(Interrupt::Kill) => return self.killed(),
                 Step::Heard(Heard::Exit(signal)) => return self.follow(live, &signal).await,
@@ -155,6 +176,11 @@ impl Instance {
                     after_timer = false;
                     self.turn(&mut live, (envelope, None)).await
                 }
+                Step::Save => self.save_between_turns(&mut live).await,
+                Step::Outbox => {
+                    settle_soon(&self.cell, &mut live);
+                    Next::Go
+                }
                 Step::Timer(name, due) => {
                     after_timer = true;
                     Arc::make_mut(&mut live.timers).remove(&name);
@@ -162,6 +188,7 @@ impl Instance {
                     self.turn(&mut live, turn).await
                 }
             };
+            pump.run(&self.cell, &*self.parts.post, &live.ledger, false);
             match next {
                 Next::Go => {}
                 Next::Stop => return self.stop(live, StopReason::Normal, self.own_budget()).await,
@@ -171,9 +198,10 @@ impl Instance {
         }
     }
 
-    /// Waits for what comes next. Without `timers` neither they nor messages do: the actor is suspended.
-    async fn next_step(&mut self, timers: Option<&BTreeMap<String, u64>>, after_timer: bool) -> Step {
-        let due = timers.and_then(|timers| timers.iter().min_by_key(|(_, due)| **due));
+    /// Waits for what comes next. Neither messages nor timers do while the actor is suspended.
+    async fn next_step(&mut self, waits: Waits<'_>, suspended: bool, after_timer: bool) -> Step {
+        let Waits { timers, unsaved, pump } = waits;
+        let due = timers.iter().filter(|_| !suspended).min_by_key(|(_, due)| **due);
         // A timer that is due goes before the mailbox, but for one message between two of them.
         let first = !after_timer && due.is_some_and(|(_, due)| *due <= now_ms());
         let (lane, mailbox) = (&self.cell.lane, &self.cell.mailbox);
@@ -182,8 +210,11 @@ impl Instance {
             interrupt = self.signals.interrupted() => Step::Interrupt(interrupt),
             heard = lane.next() => Step::Heard(heard),
             step = timer(due), if first => step,
-            envelope = mailbox.next(), if timers.is_some() => Step::Message(envelope),
+            () = unsaved.due() => Step::Save,
+            envelope = mailbox.next(), if !suspended => Step::Message(envelope),
             step = timer(due) => step,
+            () = self.cell.outbox.changed() => Step::Outbox,
+            () = pump.again() => Step::Outbox,
         }
     }
 
@@ -211,12 +242,21 @@ impl Instance {
         let of_the_record = live.record_timers.get(name) == Some(&due);
         let record = live.lease.head.current().filter(|_| of_the_record).map(|record| record.sequence);
         let not_again = record.map(|sequence| NotAgain::Timer(sequence, name.to_owned(), due));
-        (Envelope { message, reply: None, restored: None }, not_again)
+        (Envelope::new(message, None), not_again)
     }
 
     /// One message, from the mailbox to whatever follows.
     async fn turn(&mut self, live: &mut Live, (envelope, timer): (Envelope, Option<NotAgain>)) -> Next {
-        let Envelope { message, reply, restored } = envelope;
+        let Envelope { message, reply, restored, receipt } = envelope;
+        let now = now_ms();
+        if let Seen::Answered(first) = live.ledger.seen(&message, now, &self.cell.limits) {
+            // It was handled before: whoever sent it again gets what it would have got then.
+            if let Some(reply) = reply {
+                drop(reply.send(first.map_err(CallError::from)));
+            }
+            confirm(receipt.as_ref());
+            return Next::Go;
+        }
         let not_again = restored.map(|(sequence, place)| NotAgain::Message(sequence, place)).or(timer);
         live.turns += 1;
         let id = match &message {
@@ -234,8 +274,8 @@ impl Instance {
         };
         let handled = signals.uncut(handle).await;
         let answer = match handled {
-            Err(why) => return self.cut_in(&message, reply, why),
-            Ok(Err(crash)) => return self.crashed(&message, reply, crash, not_again),
+            Err(why) => return self.cut_in(&message, reply, receipt.as_ref(), why),
+            Ok(Err(crash)) => return self.crashed(&message, (reply, receipt), crash, not_again),
             Ok(Ok(answer)) => answer,
         };
         let effects = live.guest.take_effects();
@@ -248,37 +288,51 @@ impl Instance {
             status.turns_since_record = status.turns_since_record.map(|turns| turns + 1);
         }
         // The save comes before the reply, and the reply before the sends.
-        let plan = turn::plan(effects);
-        match signals.uncut(self.keep(live, &plan, "handle")).await {
-            Err(why) => return self.cut_in(&message, reply, why),
-            Ok(Err(crash)) => return self.crashed(&message, reply, crash, not_again),
+        let mut plan = turn::plan(effects);
+        live.ledger.handled(&message, answer.as_deref(), now, &self.cell.limits);
+        live.unsaved.turn(self.keeping.durability, Instant::now());
+        match signals.uncut(self.keep(live, &mut plan, true, "handle")).await {
+            Err(why) => return self.cut_in(&message, reply, receipt.as_ref(), why),
+            Ok(Err(crash)) => return self.crashed(&message, (reply, receipt), crash, not_again),
             Ok(Ok(())) => {}
         }
+        confirm(receipt.as_ref());
         if let Some(reply) = reply {
             // A caller that is gone does not miss its answer.
             drop(reply.send(turn::reply(answer)));
         }
         let stop = plan.stop;
         self.send_all(plan);
-        if stop { Next::Stop } else { Next::Go }
+        if stop {
+            return Next::Stop;
+        }
+        if live.unsaved.enough(self.keeping.durability) { self.save_between_turns(live).await } else { Next::Go }
+    }
+
+    /// A checkpoint that is due, and that nobody waits for.
+    async fn save_between_turns(&self, live: &mut Live) -> Next {
+        let mut signals = self.signals.clone();
+        match signals.uncut(self.save_if_due(live)).await {
+            Err(why) => Next::End(self.cut_short(why)),
+            Ok(Err(crash)) => Next::End(Exit::Crashed(crash)),
+            Ok(Ok(())) => Next::Go,
+        }
     }
 
     /// The effects of a turn that nobody called: true where the actor asked to stop.
     async fn carry_out(&self, live: &mut Live, effects: Vec<Effect>, during: &str) -> Result<bool, Crash> {
-        let plan = turn::plan(effects);
+        let mut plan = turn::plan(effects);
         if !plan.out.is_empty() {
             self.mark(live).await?;
         }
-        self.keep(live, &plan, during).await?;
+        self.keep(live, &mut plan, false, during).await?;
+        // What its predecessor watched, it watches.
+        for actor in live.ledger.monitors().filter(|_| self.keeping.durability == Durability::Turn) {
+            self.parts.post.take(&self.cell, Out::Monitor(actor.clone()));
+        }
         let stop = plan.stop;
         self.send_all(plan);
         Ok(stop)
-    }
-
-    /// What of a turn stays with the actor: its timers, and the checkpoint that it asked for.
-    async fn keep(&self, live: &mut Live, plan: &Plan, during: &str) -> Result<(), Crash> {
-        apply_timers(&mut live.timers, plan);
-        if plan.save { self.save(live, during).await } else { Ok(()) }
     }
 
     /// Sets the mark "taken up" where the head needs it, as often as it takes: nothing may leave a first turn before.
@@ -299,110 +353,30 @@ impl Instance {
     }
 
     /// The turn in hand may not go on.
-    fn cut_in(&self, message: &Message, reply: Option<super::ReplyTo>, why: Cut) -> Next {
+    fn cut_in(&self, message: &Message, reply: Option<super::ReplyTo>, receipt: Option<&Receipt>, why: Cut) -> Next {
         answer_crashed(reply, self.cell.name().as_str(), &why.to_string());
         self.parts.post.dead_letter(self.cell.name(), message, &why.to_string(), None);
+        confirm(receipt);
         Next::End(self.cut_short(why))
     }
 
     fn crashed(
         &self,
         message: &Message,
-        reply: Option<super::ReplyTo>,
+        (reply, receipt): (Option<super::ReplyTo>, Option<Receipt>),
         crash: Crash,
         not_again: Option<NotAgain>,
     ) -> Next {
         self.cell.status().not_again.extend(not_again);
         answer_crashed(reply, self.cell.name().as_str(), &crash.to_string());
         self.parts.post.dead_letter(self.cell.name(), message, "it crashed its actor", Some(&crash));
+        // Nobody will ever handle it.
+        confirm(receipt.as_ref());
         Next::End(Exit::Crashed(crash))
     }
 
-    /// A checkpoint, durable when this answers.
-    async fn save(&self, live: &mut Live, during: &str) -> Result<(), Crash> {
-        let snapshot = live.guest.snapshot(TurnBase::outside()).await?;
-        // A snapshot is not a turn of its own: what it asks for has no place.
-        drop(live.guest.take_effects());
-        let contract = |message: String| Crash {
-            kind: CrashKind::Contract,
-            during: during.to_owned(),
-            message: format!("it asked for a checkpoint that could not be made: {message}"),
-            backtrace: Vec::new(),
-        };
-        let state = match snapshot {
-            Ok(Some(state)) => state,
-            Ok(None) => return Ok(()),
-            Err(failure) => return Err(contract(format!("`snapshot` failed: {failure}"))),
-        };
-        self.acceptable(&state).map_err(contract)?;
-        let record = self.record(live, Some(state), Cause::Checkpoint, self.cell.mailbox.restored());
-        let what = Write::Checkpoint(Box::new(record));
-        let patience = Budget::within(Some(Duration::from_millis(SAVE_PATIENCE_MS)));
-        let failed = "the checkpoint that it asked for was not saved";
-        let written = write(&*self.parts.store, &mut live.lease, &what, patience).await;
-        written.map_err(|error| store_crash(during, failed, &error))?;
-        self.recorded(&live.lease);
-        self.cell.status().turns_since_record = Some(0);
-        (live.mark, live.loose, live.record_timers) = (false, true, live.timers.clone());
-        Ok(())
-    }
-
-    /// Notes in the cell that the head names another record now.
-    pub(super) fn recorded(&self, lease: &Lease) {
-        let current = lease.head.current();
-        if let Some(record) = current {
-            self.cell.mailbox.retag(record.sequence);
-        }
-        let mut status = self.cell.status();
-        status.sequence = current.map(|record| record.sequence);
-        status.schema = current.and_then(|record| record.schema);
-        status.not_again.clear();
-    }
-
-    /// Whether a state may be saved: its size, and its schema as the plugin described it.
-    pub(super) fn acceptable(&self, state: &State) -> Result<(), String> {
-        let limit = self.cell.limits.snapshot_bytes;
-        let plugin = self.parts.program.description();
-        if state.data.len() > limit {
-            return Err(format!("its state has {} bytes: limit snapshot_bytes = {limit}", state.data.len()));
-        }
-        if state.schema != plugin.schema {
-            let (found, said) = (state.schema, plugin.schema);
-            return Err(format!("its state has schema {found}, and the plugin described schema {said}"));
-        }
-        Ok(())
-    }
-
-    /// A record of `state` as this instance would write it now.
-    pub(super) fn record(&self, live: &Live, state: Option<State>, cause: Cause, inbox: Vec<Message>) -> NewRecord {
-        let now = now_ms();
-        let plugin = self.parts.program.description();
-        let timer = |(name, due): (&String, &u64)| StoredTimer { name: name.clone(), due_ms: *due };
-        let state = state.map(|state| {
-            let wrote = Origination {
-                plugin: plugin.name.clone(),
-                version: plugin.version.clone(),
-                digest: self.parts.program.digest(),
-                schema: state.schema,
-                generation: live.lease.head.generation,
-                time_ms: now,
-            };
-            (wrote, state.data)
-        });
-        let timers = live.timers.iter().map(timer).collect();
-        NewRecord {
-            state,
-            cause,
-            node: self.parts.node.clone(),
-            time_ms: now,
-            inbox,
-            timers,
-            traffic: Traffic::default(),
-        }
-    }
-
     /// The budget of a stop that the actor itself asked for: its own shutdown timeout. Brutality is for supervisors.
-    fn own_budget(&self) -> Budget {
+    pub(super) fn own_budget(&self) -> Budget {
         match self.cell.spec.shutdown {
             Shutdown::BrutalKill => Budget::of(Shutdown::default(), None, Instant::now()),
             own => Budget::of(own, None, Instant::now()),
@@ -454,6 +428,13 @@ pub(super) fn apply_timers(timers: &mut Arc<BTreeMap<String, u64>>, plan: &Plan)
     }
 }
 
+/// Tells a durable sender that its message need not be sent again.
+fn confirm(receipt: Option<&Receipt>) {
+    if let Some(receipt) = receipt {
+        receipt.confirm();
+    }
+}
+
 fn answer_crashed(reply: Option<super::ReplyTo>, actor: &str, reason: &str) {
     if let Some(reply) = reply {
         drop(reply.send(Err(CallError::Crashed { actor: actor.to_owned(), reason: reason.to_owned() })));
@@ -461,7 +442,7 @@ fn answer_crashed(reply: Option<super::ReplyTo>, actor: &str, reason: &str) {
 }
 
 /// A turn that the store did not let end.
-fn store_crash(during: &str, what: &str, error: &StoreError) -> Crash {
+pub(super) fn store_crash(during: &str, what: &str, error: &StoreError) -> Crash {
     match error {
         StoreError::Conflict(why) => fenced(during, why),
         error => Crash {

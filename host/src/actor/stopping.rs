@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use super::carry::Handled;
+use super::outbox::Pump;
 use super::run::{Instance, Live, apply_timers};
 use super::signals::Interrupt;
 use super::turn::{self, Plan};
 use super::writes::{Write, write};
-use super::{Budget, Envelope, Gate};
+use super::{Budget, Envelope, Gate, Receipt};
 use crate::model::{
-    ActorName, CallError, CrashKind, Exit, Legacy, MessageId, NotSaved, Phase, Saved, SendError, State, StopReason,
+    ActorName, CallError, CrashKind, Durability, Exit, Legacy, MessageId, NotSaved, Phase, Saved, SendError, State,
+    StopReason,
 };
-use crate::sandbox::TurnBase;
+use crate::sandbox::{Out, TurnBase};
 use crate::store::{Cause, Lease};
 
 /// How long a release that only says that the actor is free is tried, in milliseconds: nothing depends on it.
@@ -62,12 +64,15 @@ impl Instance {
         &mut self,
         mut live: Live,
         state: State,
-        plan: Plan,
+        mut plan: Plan,
         rest: &[Envelope],
         reason: StopReason,
         budget: Budget,
     ) -> Exit {
         apply_timers(&mut live.timers, &plan);
+        if self.keeping.durability == Durability::Turn {
+            plan.out = self.keep_in_outbox(&mut live, plan.out);
+        }
         let inbox = rest.iter().map(|envelope| envelope.message.clone()).collect();
         let record = self.record(&live, Some(state), Cause::Stopped(reason.clone()), inbox);
         let last = Write::Release(Some(Box::new(record)), reason.clone());
@@ -75,12 +80,28 @@ impl Instance {
         match &saved {
             Saved::Not(why) => self.lost(rest, &why.to_string()),
             _ => {
+                self.confirm(rest);
                 let mut status = self.cell.status();
                 status.turns_since_record = Some(0);
                 status.inbox_left = !rest.is_empty();
             }
         }
+        if !matches!(saved, Saved::Not(_)) {
+            Pump::new().run(&self.cell, &*self.parts.post, &live.ledger, true);
+        }
         self.end(reason, saved, plan)
+    }
+
+    /// What `terminate` sends is committed with its state. More than the outbox takes leaves without that.
+    fn keep_in_outbox(&self, live: &mut Live, outs: Vec<Out>) -> Vec<Out> {
+        let members = |group: &_| self.parts.outside.members(group);
+        match live.ledger.take(outs.clone(), members, &self.cell.limits) {
+            Ok(rest) => rest,
+            Err(limit) => {
+                tracing::warn!(actor = %self.cell.name(), limit, "what its `terminate` sends is not kept");
+                outs
+            }
+        }
     }
 
     /// The guest wishes its state to stay as the store has it.
@@ -103,6 +124,7 @@ impl Instance {
             return Exit::Stopped(reason, saved);
         }
         self.send_all(plan);
+        self.confirm(rest);
         for envelope in rest {
             // Those that came with a record have gone with it.
             let why = "its actor's state was erased at its own wish";
@@ -152,9 +174,15 @@ impl Instance {
         self.cell.mailbox.drain(|actor| unseen(actor, why))
     }
 
+    /// Messages that are kept with the state, or that nobody will ever handle: they need not be sent again.
+    pub(super) fn confirm(&self, rest: &[Envelope]) {
+        rest.iter().filter_map(|envelope| envelope.receipt.as_ref()).for_each(Receipt::confirm);
+    }
+
     /// Messages that nobody will handle. Those that came with a record are in it still, and come again.
     pub(super) fn lost(&self, rest: &[Envelope], why: &str) {
-        for envelope in rest.iter().filter(|envelope| envelope.restored.is_none()) {
+        // Those of durable senders are with their senders still.
+        for envelope in rest.iter().filter(|envelope| envelope.restored.is_none() && envelope.receipt.is_none()) {
             self.parts.post.dead_letter(self.cell.name(), &envelope.message, why, None);
         }
     }

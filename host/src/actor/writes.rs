@@ -12,6 +12,7 @@ const BACKOFF_FIRST_MS: u64 = 20;
 const BACKOFF_LONGEST_MS: u64 = 2_000;
 
 /// Grows with each use.
+#[derive(Debug)]
 pub(super) struct Backoff(u64);
 
 impl Backoff {

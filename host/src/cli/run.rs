@@ -121,7 +121,7 @@ async fn build(config: &Config, recover: bool) -> Result<Host, HostError> {
         builder = builder.instances(instances);
     }
     for plugin in &config.plugins {
-        builder = builder.plugin_file(&plugin.path).granted(plugin.grants.clone());
+        builder = builder.plugin_file(&plugin.path).granted(plugin.grants.clone()).keeping(plugin.state);
     }
     for child in &config.children {
         builder = builder.child(child.clone());

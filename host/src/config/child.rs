@@ -8,11 +8,11 @@ use super::plugin::Plugins;
 use super::problem::Problems;
 use super::section::{Elsewhere, Section};
 use super::settings::{DAY_MS, TOP_KEYS};
-use super::{Files, args, limits};
+use super::{Files, args, keeping, limits};
 use crate::model::{
-    ATTRIBUTES, ActorName, ActorSpec, Attributes, AutoShutdown, Backoff, BadStatePolicy, ChildSpec, Children,
-    DEFAULT_MAX_CHILDREN, GROUPS, GroupName, Intensity, Limits, Pattern, PluginName, Restart, Shutdown, Strategy,
-    SupervisorSpec, Template, check_attribute,
+    ATTRIBUTES, ActorName, ActorSpec, Attributes, AutoShutdown, Backoff, ChildSpec, Children, DEFAULT_MAX_CHILDREN,
+    GROUPS, GroupName, Intensity, Limits, Pattern, PluginName, Restart, Shutdown, Strategy, SupervisorSpec, Template,
+    check_attribute,
 };
 
 const MAX_RESTARTS: RangeInclusive<u64> = 0..=1_000_000;
@@ -25,8 +25,7 @@ const BACKOFF_MAX_MS: u64 = 60_000;
 const COUNT_KEYS: [&str; 4] = ["max_restarts", "max_seconds", "backoff_ms", "backoff_max_ms"];
 /// The keys that only supervisors have, and those that only actors have.
 const SUPERVISOR_KEYS: &[&str] = &["strategy", "auto_shutdown", "dynamic", "max_children"];
-const ACTOR_KEYS: &[&str] =
-    &["plugin", "args", "args_file", "start_timeout_ms", "attributes", "groups", "on_bad_state", "limits"];
+const ACTOR_KEYS: &[&str] = &["plugin", "args", "args_file", "start_timeout_ms", "attributes", "groups", "limits"];
 
 /// Where a child says that it stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -127,9 +126,7 @@ impl Reader<'_> {
         spec.backoff = backoff(section, self.problems);
         spec.attributes = attributes(section, self.problems);
         spec.groups = section.list("groups", GROUPS, GroupName::new, self.problems);
-        let policies = [("hold", BadStatePolicy::Hold)];
-        let policy = section.word_or_integer("on_bad_state", &policies, None, self.problems);
-        spec.state.on_bad_state = policy;
+        spec.state = keeping::read(section, self.problems);
         let label = format!("limits of {}", section.label);
         spec.limits = limits::read(section, &label, inherited.clone(), self.problems);
         start_timeout(section, &mut spec.limits, self.problems);
@@ -164,6 +161,7 @@ impl Reader<'_> {
         let place = place(&mut section, problems);
         let elsewhere = [
             Elsewhere { place: "in an [[actor]]", keys: ACTOR_KEYS },
+            Elsewhere { place: "in an [[actor]]", keys: keeping::KEYS },
             Elsewhere { place: "in the `limits` of an [[actor]]", keys: limits::KEYS },
             Elsewhere { place: "at the top of the file", keys: TOP_KEYS },
         ];

@@ -4,6 +4,7 @@
 
 mod args;
 mod child;
+mod keeping;
 mod limits;
 mod plugin;
 mod problem;
@@ -17,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::{
-    ActorName, ActorSpec, ChildSpec, CutShort, Grants, Limits, PluginName, SUPERVISOR_DEPTH, Shutdown, SupervisorSpec,
-    Template,
+    ActorName, ActorSpec, ChildSpec, CutShort, Grants, Limits, PluginName, SUPERVISOR_DEPTH, Shutdown, StateRules,
+    SupervisorSpec, Template,
 };
 use crate::store::Backend;
 
@@ -121,6 +122,8 @@ pub struct PluginFile {
     pub name: Option<PluginName>,
     /// What its actors may do.
     pub grants: Grants,
+    /// How its actors keep their states, where they do not say so themselves.
+    pub state: StateRules,
 }
 
 /// What the check asks of the file system; a table in tests.

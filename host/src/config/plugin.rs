@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::problem::{Problems, perhaps};
 use super::section::{Elsewhere, Once, Section};
 use super::settings::TOP_KEYS;
-use super::{Files, PluginFile, limits};
+use super::{Files, PluginFile, keeping, limits};
 use crate::model::{Grants, Limits, NameOrPattern, PluginName, SUPERVISE_GRANTS};
 
 /// What `[[plugin]]` says of one plugin, for the actors that name it.
@@ -64,13 +64,14 @@ pub(super) fn read(
             }
         }
         let grants = grants(&mut section, problems);
+        let state = keeping::read(&mut section, problems);
         let elsewhere = [
             Elsewhere { place: "in its `limits`", keys: limits::KEYS },
             Elsewhere { place: "in its `grants`", keys: &["supervise"] },
             Elsewhere { place: "at the top of the file", keys: TOP_KEYS },
         ];
         section.finish(&elsewhere, problems);
-        plugins.extend(path.map(|path| PluginFile { path, name, grants }));
+        plugins.extend(path.map(|path| PluginFile { path, name, grants, state }));
     }
     (plugins, known)
 }

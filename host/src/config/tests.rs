@@ -3,7 +3,7 @@ mod tree;
 use std::collections::HashMap;
 
 use super::*;
-use crate::model::{BadStatePolicy, Restart, Shutdown};
+use crate::model::{BadStatePolicy, ChildSpec, Durability, Restart, Shutdown, StateRules};
 
 /// Files by path.
 #[derive(Default)]
@@ -114,7 +114,10 @@ limits = { message_bytes = 0x500000 }
     assert_eq!(config.log, "warn,baton_host::actor=debug");
     assert_eq!((config.backend, config.history), (Backend::Redb, Some(1_000)));
     let path = "/etc/baton/counter.wasm".into();
-    assert_eq!(config.plugins, [PluginFile { path, name: None, grants: Grants::default() }]);
+    assert_eq!(
+        config.plugins,
+        [PluginFile { path, name: None, grants: Grants::default(), state: StateRules::default() }]
+    );
 
     let actor = config.actors().next().expect("one");
     assert_eq!((actor.name.as_str(), actor.plugin.as_str()), ("counter/1", "counter"));
@@ -286,13 +289,13 @@ const BAD: &[(&str, &[&str])] = &[
         &["baton.toml:3: [[plugin]] \"counter.wasm\" has `limits` and no `name`, by which its actors would find them"],
     ),
     (
-        "[[plugin]]\npath = \"counter.wasm\"\nname = \"counter\"\n[[actor]]\nname = \"a/../b\"\nplugin = \"couner\"\nrestart = \"always\"\nshutdown = 0\non_bad_state = \"fresh\"\nmax_seconds = 0",
+        "[[plugin]]\npath = \"counter.wasm\"\nname = \"counter\"\n[[actor]]\nname = \"a/../b\"\nplugin = \"couner\"\nrestart = \"always\"\nshutdown = 0\non_bad_state = \"never\"\nmax_seconds = 0",
         &[
             "baton.toml:5: `name` in [[actor]] \"a/../b\": actor name \"a/../b\" has the segment '..'",
             "baton.toml:6: `plugin` in [[actor]] \"a/../b\": no [[plugin]] has the name `couner`; did you mean `counter`?",
             "baton.toml:7: `restart` in [[actor]] \"a/../b\" is \"always\"; expected \"permanent\", \"transient\" or \"temporary\"",
             "baton.toml:8: `shutdown` in [[actor]] \"a/../b\" is 0; expected \"brutal-kill\", \"infinity\" or an integer from 1 to 86400000",
-            "baton.toml:9: `on_bad_state` in [[actor]] \"a/../b\" is \"fresh\"; expected \"hold\"",
+            "baton.toml:9: `on_bad_state` in [[actor]] \"a/../b\" is \"never\"; expected \"hold\", \"previous\", \"fresh\" or \"stop\"",
             "baton.toml:10: `max_seconds` in [[actor]] \"a/../b\" is 0; expected an integer from 1 to 86400",
         ],
     ),
@@ -394,4 +397,41 @@ fn only_words_that_are_alike_are_offered() {
     assert_eq!(closest("mailbox_mesages", words), Some("mailbox_messages"));
     assert_eq!(closest("timer", words), Some("timers"));
     assert_eq!(closest("args", words), None);
+}
+
+#[test]
+fn how_state_is_kept_is_said_per_plugin_and_per_actor() {
+    let config = good(
+        "[[plugin]]\npath = \"counter.wasm\"\nname = \"counter\"\ndurability = \"interval\"\ninterval_turns = 10\ninterval_ms = 500\non_bad_state = \"previous\"\n\
+         [[actor]]\nname = \"a\"\nplugin = \"counter\"\ndurability = \"turn\"\non_stale = \"fresh\"\nmax_age_ms = 60000\n\
+         [[actors]]\npattern = \"b/*\"\nplugin = \"counter\"\nmax_age_ms = \"infinity\"\non_bad_state = \"stop\"",
+    );
+    let interval = Durability::Interval { turns: Some(10), every: Some(Duration::from_millis(500)) };
+    let plugin = config.plugins[0].state;
+    assert_eq!((plugin.durability, plugin.on_bad_state), (Some(interval), Some(BadStatePolicy::Previous)));
+    let ChildSpec::Actor(actor) = &config.children[0] else { panic!("an actor") };
+    let actor = actor.state.or(plugin).resolved();
+    assert_eq!((actor.durability, actor.on_bad_state), (Durability::Turn, BadStatePolicy::Previous));
+    assert_eq!((actor.on_stale, actor.max_age), (BadStatePolicy::Fresh, Some(Duration::from_secs(60))));
+    let template = config.templates[0].spec().state.or(plugin).resolved();
+    assert_eq!((template.durability, template.on_bad_state, template.max_age), (interval, BadStatePolicy::Stop, None));
+}
+
+#[test]
+fn an_interval_says_how_long_and_nothing_else_does() {
+    let told = |keys: &str| {
+        let text = format!(
+            "[[plugin]]\npath = \"counter.wasm\"\nname = \"counter\"\n[[actor]]\nname = \"a\"\nplugin = \"counter\"\n{keys}"
+        );
+        check(&text).expect_err("bad").iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told("durability = \"interval\""),
+        ["baton.toml:7: `durability` in [[actor]] \"a\" is \"interval\"; add `interval_turns`, `interval_ms`, or both"]
+    );
+    assert_eq!(
+        told("durability = \"turn\"\ninterval_ms = 50"),
+        ["baton.toml:8: `interval_ms` in [[actor]] \"a\" is for `durability = \"interval\"`, which is not there"]
+    );
+    assert!(told("on_stale = \"previous\"")[0].contains("expected \"hold\", \"fresh\" or \"stop\""));
 }

@@ -108,7 +108,7 @@ pub struct Request {
 
 /// Where a message stands among all that a durable sender has ever sent. Of one line the numbers rise, and what has a lower
 /// one than was handled last came before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Sent {
     /// Drawn when its sender's head was made: a sender whose state was lost and that begins anew has another.
     pub line: u64,

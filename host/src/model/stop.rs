@@ -80,6 +80,8 @@ pub enum Exit {
     Crashed(Crash),
     /// `init` answered with a failure.
     Refused(super::Failure),
+    /// Its state cannot be used, and it is to stay down then.
+    Unusable(Hold),
 }
 
 impl fmt::Display for Exit {
@@ -89,6 +91,7 @@ impl fmt::Display for Exit {
             Self::Stopped(reason, _) => write!(f, "{reason}"),
             Self::Crashed(crash) => write!(f, "crash in `{}`: {crash}", crash.during),
             Self::Refused(failure) => write!(f, "`init` failed: {failure}"),
+            Self::Unusable(hold) => write!(f, "its state cannot be used: {hold}"),
         }
     }
 }
@@ -139,6 +142,7 @@ impl Exit {
             Self::Stopped(..) => ExitReason::Shutdown,
             Self::Crashed(crash) => ExitReason::Crash(crash.to_string()),
             Self::Refused(failure) => ExitReason::Crash(failure.to_string()),
+            Self::Unusable(hold) => ExitReason::Crash(hold.to_string()),
         }
     }
 }
@@ -243,6 +247,26 @@ pub enum HoldCause {
     /// The guest refused it.
     #[error("`continue` refused the state: {0}")]
     Refused(Refusal),
+    /// The same component refused the same state before, and was not asked again.
+    #[error(
+        "version {version} of its plugin refused this state before ({why}): run another version, roll the state back, or let it be tried again with `baton store retry`"
+    )]
+    RefusedBefore {
+        /// Why.
+        why: String,
+        /// The plugin's version.
+        version: String,
+        /// When, in milliseconds since the Unix epoch.
+        time_ms: u64,
+    },
+    /// It is older than it may be.
+    #[error("its state is {age_ms} ms old, and may be {max_age_ms} ms old at most (`max_age_ms`)")]
+    Stale {
+        /// How old it is, in milliseconds.
+        age_ms: u64,
+        /// How old it may be, in milliseconds.
+        max_age_ms: u64,
+    },
     /// `continue` crashed on it as often as it may.
     #[error("`continue` failed {attempts} times on this state, last with: {last}")]
     Crashed {

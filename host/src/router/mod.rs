@@ -1,5 +1,6 @@
 //! Name → mailbox. An actor that is not there yet, but has a template, is started by its first message.
 
+mod alarm;
 mod calls;
 
 use std::collections::{HashMap, VecDeque};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::actor::{Cell, Envelope, ExitSignal, Post};
+use crate::actor::{Cell, Envelope, ExitSignal, Post, Receipt};
 use crate::model::{
     ActorName, ActorSpec, Body, CallError, Crash, ExitReason, Grants, GroupName, Message, MessageId, PluginName,
     Request, SendError, Template,
@@ -20,12 +21,16 @@ use crate::sandbox::Out;
 use crate::store::now_ms;
 use crate::supervisor::Supervisor;
 
+use alarm::Alarm;
 pub(crate) use calls::Calls;
 
 /// Dead letters that are kept; older ones make room.
 const DEAD_LETTERS: usize = 1_000;
 /// Bytes of a dead letter's body that are kept.
 const DEAD_BODY_BYTES: usize = 4 << 10;
+
+/// How long an actor sleeps that has sent messages which nobody has confirmed, in milliseconds.
+const SEND_AGAIN_MS: u64 = 1_000;
 
 /// A message that nobody handled.
 #[derive(Debug, Clone, Serialize)]
@@ -61,6 +66,9 @@ pub(crate) struct Router {
     /// Set once, right after both exist.
     supervisor: OnceLock<Supervisor>,
     closed: AtomicBool,
+    /// Whether every actor that is listed has been started: until then a name that nobody has may still turn up.
+    started: AtomicBool,
+    alarm: Alarm,
     dead: Mutex<VecDeque<DeadLetter>>,
     waits: Waits,
 }
@@ -79,9 +87,21 @@ impl Router {
             grants,
             supervisor: OnceLock::new(),
             closed: AtomicBool::new(false),
+            started: AtomicBool::new(false),
+            alarm: Alarm::default(),
             dead: Mutex::new(VecDeque::new()),
             waits: Waits::default(),
         }
+    }
+
+    /// All listed actors have been started.
+    pub(crate) fn started(&self) {
+        self.started.store(true, Ordering::Release);
+    }
+
+    /// When actors that sleep are to be woken.
+    pub(crate) fn alarm(&self) -> &Alarm {
+        &self.alarm
     }
 
     pub(crate) fn supervised_by(&self, supervisor: Supervisor) {
@@ -92,6 +112,7 @@ impl Router {
     /// No more work from outside, and no actor starts any more.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.alarm.close();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -139,7 +160,7 @@ impl Router {
     pub(crate) fn cast(&self, to: &ActorName, id: MessageId, body: Body) -> Result<(), SendError> {
         self.open_to_outside(to)?;
         let message = Message::Cast(Request { id, sender: None, body, sent: None });
-        self.deliver(to, Envelope { message, reply: None, restored: None })
+        self.deliver(to, Envelope::new(message, None))
     }
 
     /// A call from outside.
@@ -158,7 +179,7 @@ impl Router {
     fn send(&self, from: &ActorName, to: &ActorName, id: MessageId, body: Body) {
         let message = Message::Cast(Request { id, sender: Some(from.clone()), body, sent: None });
         let kept = message.clone();
-        let envelope = Envelope { message, reply: None, restored: None };
+        let envelope = Envelope::new(message, None);
         if let Err(error) = self.deliver(to, envelope) {
             self.bury(to, &kept, &error.to_string(), None);
         }
@@ -170,7 +191,7 @@ impl Router {
             let request =
                 Request { id: id.for_member(cell.name()), sender: Some(from.clone()), body: body.clone(), sent: None };
             let message = Message::Cast(request);
-            if let Err(error) = cell.mailbox.push(Envelope { message: message.clone(), reply: None, restored: None }) {
+            if let Err(error) = cell.mailbox.push(Envelope::new(message.clone(), None)) {
                 self.bury(cell.name(), &message, &error.to_string(), None);
             }
         }
@@ -208,7 +229,7 @@ impl Router {
     async fn ask(&self, to: &ActorName, request: Request, timeout: Duration) -> Result<Body, CallError> {
         let (reply, answer) = oneshot::channel();
         let message = Message::Call(request);
-        self.deliver(to, Envelope { message, reply: Some(reply), restored: None })?;
+        self.deliver(to, Envelope::new(message, Some(reply)))?;
         match tokio::time::timeout(timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {
@@ -286,6 +307,25 @@ impl Post for Router {
 
     fn ended(&self, cell: &Cell, reason: &ExitReason) {
         self.registry.ended(cell, reason);
+        // If it runs again by then, nothing happens.
+        if self.template_for(cell.name()).is_some() {
+            let (next_timer, outbox_left) = {
+                let status = cell.status();
+                (status.next_timer_ms, status.outbox_left)
+            };
+            let send_again = outbox_left.then(|| now_ms() + SEND_AGAIN_MS);
+            self.alarm.set(cell.name(), next_timer.into_iter().chain(send_again).min());
+        }
+    }
+
+    fn deliver(&self, to: &ActorName, message: Message, receipt: Receipt) -> Result<(), SendError> {
+        let is_started = self.started.load(Ordering::Acquire);
+        match Router::deliver(self, to, Envelope { receipt: Some(receipt), ..Envelope::new(message, None) }) {
+            Err(SendError::UnknownActor(actor)) if !is_started => {
+                Err(SendError::Unavailable { actor, why: "the host is starting".into() })
+            }
+            other => other,
+        }
     }
 
     fn dead_letter(&self, to: &ActorName, message: &Message, why: &str, crash: Option<&Crash>) {

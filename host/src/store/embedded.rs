@@ -289,6 +289,13 @@ impl<S: Fronted> SnapshotStore for S {
         Box::pin(async move { self.front().write(actor, Step::Prune { keep }, Vec::new(), None).await.map(drop) })
     }
 
+    fn pardon<'a>(&'a self, actor: &'a ActorName, expect: Revision) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let head = self.front().write(actor, Step::Pardon { expect }, Vec::new(), None).await?;
+            Ok(head::revision(&head))
+        })
+    }
+
     fn discard<'a>(
         &'a self,
         actor: &'a ActorName,

@@ -64,6 +64,8 @@ pub(super) enum Step {
     Put { expect: Option<Revision>, head: Box<Head> },
     /// See [`super::SnapshotStore::prune`].
     Prune { keep: usize },
+    /// See [`super::SnapshotStore::pardon`].
+    Pardon { expect: Revision },
 }
 
 /// What a write makes of a head.
@@ -127,6 +129,13 @@ pub(super) fn apply(stored: Option<&Head>, step: &Step, nonce: u64, history: usi
             forget_refusals_of(&mut head, &dropped);
             Ok(Change { head, dropped })
         }
+        Step::Pardon { expect } => match stored {
+            Some(head) if revision(head) == *expect => {
+                let head = Head { nonce, refusals: Vec::new(), ..head.clone() };
+                Ok(Change { head, dropped: Vec::new() })
+            }
+            _ => Err(StoreError::Conflict("the head was written since it was looked at".to_owned())),
+        },
     }
 }
 
@@ -267,7 +276,6 @@ fn take_up(head: &Head, nonce: u64) -> Change {
 pub(super) fn seal(lease: &Lease, new: NewRecord, largest: usize) -> Result<(RecordRef, Vec<u8>), StoreError> {
     // Checked before anything is copied as well: what is far too large must not take its size in memory once more.
     let inbox: usize = new.inbox.iter().map(crate::model::Message::size).sum();
-    let messages = u64::try_from(new.inbox.len() + new.traffic.outbox.len()).unwrap_or(u64::MAX);
     let least = inbox + new.traffic.size() + new.state.as_ref().map_or(0, |(_, data)| data.len());
     if least > largest {
         return Err(StoreError::TooLarge { bytes: least, largest });
@@ -299,7 +307,8 @@ pub(super) fn seal(lease: &Lease, new: NewRecord, largest: usize) -> Result<(Rec
         schema: header.state.as_ref().map(|state| state.schema),
         plugin: header.state.map(|state| (state.plugin.as_str().to_owned(), state.version.as_str().to_owned())),
         cause: header.cause,
-        messages: Some(messages),
+        inbox_messages: Some(header.inbox.len() as u64),
+        outbox_messages: Some(header.traffic.outbox.len() as u64),
         next_timer_ms: header.timers.iter().map(|timer| timer.due_ms).min(),
     };
     Ok((reference, bytes))

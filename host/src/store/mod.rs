@@ -16,6 +16,7 @@ pub mod record;
 mod redb;
 mod sled;
 mod stats;
+pub mod tools;
 mod traffic;
 mod witness;
 
@@ -134,6 +135,13 @@ pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `Conflict` where it has no head; `Unknown` if the answer was lost.
     fn prune<'a>(&'a self, actor: &'a ActorName, keep: usize) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Forgets which components have refused the records of `actor`: they are tried with each other again. `expect` is the
+    /// revision that the caller has seen; whoever owns the actor can write no more until it has claimed it again.
+    ///
+    /// # Errors
+    /// `Conflict` if the head has changed since, or there is none; `Unknown` if the answer was lost.
+    fn pardon<'a>(&'a self, actor: &'a ActorName, expect: Revision) -> BoxFuture<'a, Result<Revision, StoreError>>;
 
     /// Takes out of quarantine, for good, what lies there for `actor`: all of it, or the copy of one record. Says how many
     /// copies that were.
@@ -281,10 +289,20 @@ pub struct RecordRef {
     pub plugin: Option<(String, String)>,
     /// Why it was written.
     pub cause: Cause,
-    /// Messages in it that are still to be handled or confirmed; none: whoever wrote it did not say.
-    pub messages: Option<u64>,
+    /// Messages in it that are still to be handled; none: whoever wrote it did not say.
+    pub inbox_messages: Option<u64>,
+    /// Messages in it that were sent, and that nobody has confirmed; none: likewise.
+    pub outbox_messages: Option<u64>,
     /// When the first of its timers is due, in milliseconds since the Unix epoch.
     pub next_timer_ms: Option<u64>,
+}
+
+impl RecordRef {
+    /// Messages in it that are still to be handled or confirmed; none: whoever wrote it did not say.
+    #[must_use]
+    pub fn messages(&self) -> Option<u64> {
+        Some(self.inbox_messages? + self.outbox_messages?)
+    }
 }
 
 /// The right to commit for one actor, from a claim on. Each commit moves its revision on.

@@ -55,7 +55,8 @@ mod tests {
             schema: Some(1),
             plugin: Some(("p".to_owned(), "1.0.0".to_owned())),
             cause: Cause::Checkpoint,
-            messages: None,
+            inbox_messages: None,
+            outbox_messages: None,
             next_timer_ms: None,
         };
         Quarantined { record, why: "cut short".to_owned(), time_ms: 5, found: Vec::new() }

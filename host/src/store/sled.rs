@@ -391,6 +391,13 @@ impl SnapshotStore for SledStore {
         Box::pin(async move { self.write(actor, Step::Prune { keep }, Vec::new()).await.map(drop) })
     }
 
+    fn pardon<'a>(&'a self, actor: &'a ActorName, expect: Revision) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let head = self.write(actor, Step::Pardon { expect }, Vec::new()).await?;
+            Ok(head::revision(&head))
+        })
+    }
+
     fn discard<'a>(
         &'a self,
         actor: &'a ActorName,

@@ -50,10 +50,11 @@ pub(super) fn end(exit: &Exit, inbox_left: bool) -> End {
         Exit::Stopped(_, Saved::Not(NotSaved::Killed)) => End::Crashed("killed".into()),
         Exit::Stopped(StopReason::Normal, _) => End::Normal { inbox_left },
         Exit::Stopped(..) => End::Shutdown,
-        Exit::Crashed(crash) if crash.kind == CrashKind::Fenced => End::Fenced(exit.to_string()),
+        Exit::Crashed(crash) if crash.kind == CrashKind::Fenced => End::Barred(exit.to_string()),
         Exit::Crashed(_) => End::Crashed(exit.to_string()),
         Exit::Refused(Failure { code, .. }) if code == IGNORE => End::Ignored,
         Exit::Refused(_) => End::Crashed(exit.to_string()),
+        Exit::Unusable(_) => End::Barred(exit.to_string()),
     }
 }
 
@@ -63,7 +64,7 @@ pub(super) fn saved(exit: &Exit) -> Saved {
         Exit::Stopped(_, saved) => saved.clone(),
         Exit::Crashed(crash) => Saved::Not(NotSaved::Crashed(crash.to_string())),
         // Nothing was loaded yet, so nothing is lost.
-        Exit::Refused(_) => Saved::Kept,
+        Exit::Refused(_) | Exit::Unusable(_) => Saved::Kept,
     }
 }
 

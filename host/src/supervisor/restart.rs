@@ -22,8 +22,9 @@ pub(super) enum End {
     Ignored,
     /// It crashed, was killed, or would not start: how.
     Crashed(String),
-    /// Another host runs it: starting it again here would only take it back, and forth.
-    Fenced(String),
+    /// It is not to run here: another host runs it, and starting it again would only take it back, and forth; or its state
+    /// cannot be used, and it is to stay down then.
+    Barred(String),
 }
 
 impl End {
@@ -33,7 +34,7 @@ impl End {
             Self::Normal { .. } => "normal".into(),
             Self::Shutdown => "shutdown".into(),
             Self::Ignored => "ignored: `init` said that it is not to run".into(),
-            Self::GaveUp(why) | Self::Crashed(why) | Self::Fenced(why) => why.clone(),
+            Self::GaveUp(why) | Self::Crashed(why) | Self::Barred(why) => why.clone(),
         }
     }
 }
@@ -41,7 +42,7 @@ impl End {
 /// Whether a child that ended so by itself is to be started again.
 pub(super) fn again(end: &End, restart: Restart) -> bool {
     match (restart, end) {
-        (_, End::Fenced(_) | End::Ignored) | (Restart::Temporary, _) => false,
+        (_, End::Barred(_) | End::Ignored) | (Restart::Temporary, _) => false,
         (Restart::Permanent, _) | (Restart::Transient, End::Crashed(_)) => true,
         (Restart::Transient, End::Normal { inbox_left }) => *inbox_left,
         (Restart::Transient, End::Shutdown | End::GaveUp(_)) => false,
@@ -89,7 +90,7 @@ mod tests {
             (End::Shutdown, [true, false, false]),
             (End::GaveUp("x".into()), [true, false, false]),
             (crash(), [true, true, false]),
-            (End::Fenced("x".into()), [false, false, false]),
+            (End::Barred("x".into()), [false, false, false]),
             (End::Ignored, [false, false, false]),
         ];
         for (end, expected) in cases {

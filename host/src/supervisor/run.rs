@@ -17,8 +17,8 @@ use super::tree::{Ask, Do, Id, Refused, Ticket, Tree};
 use crate::actor::{Budget, Cell, Gate, Instance, Parts, Post, Signal, StartFailure};
 use crate::catalog::Catalog;
 use crate::model::{
-    ActorName, CallError, ChildInfo, Counts, ErrorCode, Exit, ExitReason, HostError, Phase, Saved, SendError,
-    StopReason,
+    ActorName, CallError, ChildInfo, Counts, ErrorCode, Exit, ExitReason, HostError, Phase, PluginName, Saved,
+    SendError, StateRules, StopReason,
 };
 use crate::registry::Registry;
 use crate::sandbox::Outside;
@@ -37,6 +37,8 @@ pub(crate) struct Surroundings {
     pub(crate) node: String,
     pub(crate) post: Arc<dyn Post>,
     pub(crate) outside: Arc<dyn Outside>,
+    /// How the actors of each plugin keep their states, where they do not say so themselves.
+    pub(crate) rules: Arc<HashMap<PluginName, StateRules>>,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, HostError>>;
@@ -267,6 +269,7 @@ impl Run {
             node: around.node.clone(),
             post: around.post.clone(),
             outside: around.outside.clone(),
+            rules: around.rules.get(&actor.cell.spec.plugin).copied().unwrap_or_default(),
         };
         let (signal, receiver) = watch::channel(Signal::Go);
         // A stop before has closed its mailbox.
@@ -441,6 +444,8 @@ fn log(name: &ActorName, exit: &Exit) {
             actor = %name, kind = ?crash.kind, during = crash.during, backtrace = ?crash.backtrace, "crash: {crash}"
         ),
         Exit::Refused(failure) => tracing::error!(actor = %name, "`init` failed: {failure}"),
+        // It was told already.
+        Exit::Unusable(_) => {}
         Exit::Stopped(reason, Saved::Not(why)) => {
             tracing::error!(actor = %name, %reason, "stopped, and not saved: {why}")
         }

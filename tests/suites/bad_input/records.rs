@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use baton_host::model::{Digest, HoldCause, Phase};
+use baton_host::store::record::NEWEST_FORMAT;
 use baton_host::store::{RecordError, SnapshotStore, StoreError};
 use baton_host::{ActorSpec, ErrorCode, SendError};
 
@@ -89,8 +90,8 @@ async fn a_newer_format_is_told_as_such() {
     })
     .await;
     let hold = stage.held().await;
-    assert_eq!(hold.cause, HoldCause::NewerFormat { found: 7, newest: 1 });
-    says(&hold, &["format 7", "reads up to 1", "run the release that wrote it, or a newer one"]);
+    assert_eq!(hold.cause, HoldCause::NewerFormat { found: 7, newest: NEWEST_FORMAT });
+    says(&hold, &["format 7", "reads up to 2", "run the release that wrote it, or a newer one"]);
     quarantined(&**stage.host.store()).await;
     stage.end().await;
 }

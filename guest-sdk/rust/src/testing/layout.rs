@@ -21,8 +21,8 @@ const DEPTH: usize = 64;
 
 /// The layout of `T` as text: the type, then each struct and enum in it, by name.
 ///
-/// Let a test compare it with the text that it was when the schema was last raised. When that test fails, the layout
-/// has changed: raise the schema, keep the old struct as a migration, and then put the new text in the test.
+/// [`assert_layouts`](super::assert_layouts) holds the layouts of all schemas that a plugin reads to the texts that they
+/// had when they were released.
 ///
 /// ```
 /// use baton_guest::testing::layout;

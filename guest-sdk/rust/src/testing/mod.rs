@@ -24,6 +24,7 @@
 
 mod handover;
 mod layout;
+mod layouts;
 mod recorder;
 mod supervised;
 
@@ -36,6 +37,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::handover::Handover;
 pub use self::layout::layout;
+pub use self::layouts::{assert_layouts, layouts};
 pub use self::recorder::{Called, Logged, Sent};
 use self::recorder::{Recorder, World};
 pub use self::supervised::Asked;

@@ -32,9 +32,15 @@ struct Cart {
     limit: Option<u64>,
 }
 
-impl From<CartV1> for CartV2 {
-    fn from(old: CartV1) -> Self {
-        Self { apples: old.apples, pears: 0 }
+impl TryFrom<CartV1> for CartV2 {
+    type Error = String;
+
+    fn try_from(old: CartV1) -> Result<Self, String> {
+        if old.apples == u32::MAX {
+            Err("no tree has as many apples".into())
+        } else {
+            Ok(Self { apples: old.apples, pears: 0 })
+        }
     }
 }
 
@@ -197,10 +203,41 @@ fn a_state_that_breaks_a_rule_is_refused_as_corrupt() {
 }
 
 #[test]
-fn a_layout_that_cannot_become_the_current_one_is_refused_as_corrupt() {
+fn an_older_state_that_cannot_become_the_current_one_is_refused_as_corrupt() {
+    let rotten = bytes(&CartV1 { apples: u32::MAX });
+    let Refusal::Corrupt(why) = refusal(Handover::from_bytes("cart/7", 1, rotten)) else { panic!("not corrupt") };
+    assert!(why.starts_with("state of schema 1: ") && why.ends_with("CartV2: no tree has as many apples"), "{why}");
+}
+
+#[test]
+fn a_newer_state_that_cannot_go_back_is_refused_as_incompatible_and_a_damaged_one_as_corrupt() {
     let owned = bytes(&CartV4 { items: 1, owner: "ann".into() });
-    let Refusal::Corrupt(why) = refusal(Handover::from_bytes("cart/7", 4, owned)) else { panic!("not corrupt") };
-    assert!(why.contains("it has an owner"), "{why}");
+    let no_way = "state of schema 4: there is no way back to 3: it has an owner".to_owned();
+    assert_eq!(refusal(Handover::from_bytes("cart/7", 4, owned.clone())), Refusal::Incompatible(no_way));
+    let cut = refusal(Handover::from_bytes("cart/7", 4, &owned[..owned.len() - 1]));
+    assert!(matches!(cut, Refusal::Corrupt(_)), "{cut:?}");
+}
+
+#[test]
+fn the_layouts_of_the_whole_chain_are_told() {
+    let named = |name: &str, fields: &str| format!("{name}\n{name} {{ {fields} }}");
+    let expected = [
+        (1, named("CartV1", "apples: u32")),
+        (2, named("CartV2", "apples: u32, pears: u32")),
+        (3, named("Cart", "items: u64")),
+        (4, named("CartV4", "items: u64, owner: string")),
+    ];
+    assert_eq!(layouts::<Cart>(), expected);
+    assert_layouts::<Cart>(&expected.each_ref().map(|(schema, layout)| (*schema, layout.as_str())));
+}
+
+#[test]
+#[should_panic(expected = "raise SCHEMA to 4")]
+fn a_layout_changed_without_a_raised_schema_fails_its_test() {
+    let mut layouts = layouts::<Cart>();
+    layouts[2].1 = "Cart\nCart { items: u32 }".to_owned();
+    let layouts: Vec<_> = layouts.iter().map(|(schema, layout)| (*schema, layout.as_str())).collect();
+    assert_layouts::<Cart>(&layouts);
 }
 
 #[test]
@@ -327,7 +364,7 @@ fn the_chain_must_reach_the_schema_without_a_gap() {
     use crate::state::Layout;
 
     const fn layout(schema: u32) -> Layout<Cart> {
-        Layout { schema, decode: state::decode }
+        Layout::new::<Cart>(schema, state::decode)
     }
     const NONE: Migrations<Cart> = Migrations::NONE;
     const ONE_TWO: Migrations<Cart> = Migrations::new(const { &[layout(1), layout(2)] }, &[]);

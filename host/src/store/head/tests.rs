@@ -10,7 +10,8 @@ fn reference(sequence: u64) -> RecordRef {
         schema: Some(2),
         plugin: Some(("flights".to_owned(), "1.0.0".to_owned())),
         cause: Cause::Checkpoint,
-        messages: Some(sequence),
+        inbox_messages: Some(sequence),
+        outbox_messages: Some(0),
         next_timer_ms: None,
     }
 }
@@ -237,7 +238,7 @@ fn a_good_record_in_the_wrong_place_is_refused() {
 
 /// As version 1 knew it.
 fn first_head() -> Head {
-    let first = |record: RecordRef| RecordRef { messages: None, ..record };
+    let first = |record: RecordRef| RecordRef { inbox_messages: None, outbox_messages: None, ..record };
     Head {
         epoch: 300,
         generation: 7,
@@ -257,7 +258,8 @@ fn first_head() -> Head {
 
 fn golden_head() -> Head {
     let mut head = Head { line: 99, ..first_head() };
-    head.records[0].messages = Some(3);
+    head.records[0].inbox_messages = Some(3);
+    head.records[0].outbox_messages = Some(4);
     head.records[1].next_timer_ms = Some(1_763_800_009_999);
     let refused = |why: &str| Refused {
         record: Digest([2; 32]),
@@ -283,11 +285,11 @@ const GOLDEN_V1: &str = concat!(
 );
 const GOLDEN_V2: &str = concat!(
     "01ac0207020106686f73742d318de0fbd7fcddefd6de01010301060202020202020202020202020202020202020202020202",
-    "02020202020202020202026682ccb0d5aa3301020107666c696768747305312e302e30000201030001010101010101010101",
-    "01010101010101010101010101010101010101010101016581ccb0d5aa3300000100018f9ab1d5aa33630102020202020202",
-    "0202020202020202020202020202020202020202020202020209090909090909090909090909090909090909090909090909",
-    "0909090909090905312e302e310b636f72727570743a206e6f89d2b0d5aa33a22fbe2142ad70bc9e863dc2d36428310c79a4",
-    "81b143d4db79ffde7e11c86fce",
+    "02020202020202020202026682ccb0d5aa3301020107666c696768747305312e302e30000201030104000101010101010101",
+    "010101010101010101010101010101010101010101010101016581ccb0d5aa330000010000018f9ab1d5aa33630102020202",
+    "0202020202020202020202020202020202020202020202020202020209090909090909090909090909090909090909090909",
+    "0909090909090909090905312e302e310b636f72727570743a206e6f89d2b0d5aa3370c64dc02e97fd60fd2cd9f465820ebf",
+    "9141ce108bef66be7180d478126225f0",
 );
 
 #[test]

@@ -38,7 +38,8 @@ impl From<RecordRef1> for RecordRef {
             schema: record.schema,
             plugin: record.plugin,
             cause: record.cause,
-            messages: None,
+            inbox_messages: None,
+            outbox_messages: None,
             next_timer_ms: None,
         }
     }

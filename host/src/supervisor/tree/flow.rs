@@ -143,7 +143,7 @@ impl Tree {
             // A group that would not start counts as restarted once more, as in OTP.
             sup.work = Work::Idle;
         }
-        if let (Begun::Restart, false) = (begun, matches!(end, End::Fenced(_))) {
+        if let (Begun::Restart, false) = (begun, matches!(end, End::Barred(_))) {
             return self.once_more(id, &why, now);
         }
         if begun == Begun::Listed && in_order {
@@ -200,7 +200,7 @@ impl Tree {
         let parent = self.parent(id);
         let Some(restart) = self.nodes.get(&id).map(|node| node.spec.restart()) else { return };
         match end {
-            End::Fenced(why) => self.fail(id, why),
+            End::Barred(why) => self.fail(id, why),
             // An application whose top supervisor has given up stays down.
             End::GaveUp(why) if parent == ROOT => self.fail(id, why),
             _ if again(end, restart) => self.once_more(id, &end.text(), now),
