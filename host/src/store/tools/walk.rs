@@ -90,3 +90,52 @@ pub async fn image(store: &dyn SnapshotStore, actor: &ActorName) -> Result<Optio
     let records = head.records.iter().map(bytes_of).collect();
     Ok(Some(Image { records, quarantine: store.quarantined(actor).await?, head }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Cause, Lease, MemoryStore, NewRecord, Traffic};
+
+    async fn commit(store: &MemoryStore, lease: &mut Lease, records: u32) {
+        for _ in 0..records {
+            let record = NewRecord {
+                state: None,
+                cause: Cause::Checkpoint,
+                node: "node".to_owned(),
+                time_ms: 0,
+                inbox: Vec::new(),
+                timers: Vec::new(),
+                traffic: Traffic::default(),
+            };
+            store.commit(lease, record).await.expect("commits");
+        }
+    }
+
+    /// Reads to the end while the actor commits `meanwhile` records after each that is read. Gives the sequences that the
+    /// head names in the end, all of which were read.
+    async fn walked(history: usize, meanwhile: u32, times: usize) -> Vec<u64> {
+        let store = MemoryStore::new().with_history(history);
+        let actor = ActorName::new("a").expect("valid");
+        let mut lease = store.claim(&actor, None, "host").await.expect("claims");
+        commit(&store, &mut lease, 3).await;
+        let mut walk = Walk::begin(&store, &actor).await.expect("answers").expect("a head");
+        let mut read = HashSet::new();
+        while let Some((reference, bytes)) = walk.next().await.expect("reads") {
+            assert_eq!(Digest::of(&bytes), reference.digest);
+            assert!(read.insert(reference.digest), "each is read once");
+            if read.len() <= times {
+                commit(&store, &mut lease, meanwhile).await;
+            }
+        }
+        let head = walk.head();
+        assert!(head.records.iter().all(|record| read.contains(&record.digest)), "it names what was read");
+        head.records.iter().map(|record| record.sequence).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_read_fits_together_while_its_owner_commits() {
+        assert_eq!(walked(3, 0, 0).await, [3, 2, 1]);
+        assert_eq!(walked(3, 1, 1).await, [4, 3, 2], "what is gone is made up for by what came since");
+        assert_eq!(walked(2, 2, usize::MAX).await, [19], "as often as it looks again, the one before is gone");
+    }
+}
