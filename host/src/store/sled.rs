@@ -4,7 +4,8 @@
 //! 1. After open, every file and directory is synced: sled does not.
 //! 2. Records lie in chunks, so that sled makes no blob files, which it never syncs.
 //! 3. Chunks, barrier, heads, barrier, witness, answer. A barrier is sled's flush and our own syncs; many writes share it.
-//! 4. sled's asynchronous flush is never used. One thread has sled to itself, and its panic is not the host's.
+//! 4. sled's asynchronous flush is never used. One thread has sled to itself, and its panic is not the host's: after it, or
+//!    after an error of the disk, the store is opened again and verified; from new files, where a sync has failed.
 //! 5. A damaged record can fall back to its parent, and is kept in quarantine.
 //! 6. A directory that will not open, or holds less than its witness says, is not used. Recovery moves it aside.
 //! 7. One process at a time.
@@ -17,7 +18,9 @@ mod group;
 mod lock;
 mod open;
 mod recover;
+mod reopen;
 mod tables;
+mod thread;
 mod witness;
 mod worker;
 
@@ -41,7 +44,8 @@ use super::{
 use crate::model::{ActorName, StopReason};
 use disk::Disk;
 use group::Write;
-use worker::{Ended, Job, Reply};
+use thread::Condition;
+use worker::{Job, Reply};
 
 /// Requests that may wait for the thread; who comes later waits to be let in.
 const QUEUE_JOBS: usize = 1_024;
@@ -143,14 +147,15 @@ fn by(pid: Option<u32>) -> String {
 
 /// A [`SnapshotStore`] on the local disk. What it has acknowledged survives the loss of power.
 ///
-/// After an error of the disk or of sled it stays failed, and answers `Unavailable`, until it is opened anew: nothing is
-/// assumed of a disk whose sync has failed. The directory is free once [`SnapshotStore::close`] has answered, of a failed
-/// store as well; dropped without it, the store ends in the background.
+/// After an error of the disk or of sled nothing is assumed: everything is answered `Unavailable` while the store is
+/// opened again and verified, as often as it takes. If it then holds less than was acknowledged, it stays closed and says
+/// so. The directory is free once [`SledStore::close`] has answered, of a failed store as well; dropped without it, the
+/// store ends in the background.
 #[derive(Debug)]
 pub struct SledStore {
     jobs: mpsc::Sender<Job>,
     queue: Arc<Semaphore>,
-    ended: Ended,
+    condition: Condition,
     largest_record: usize,
     answer_timeout: Duration,
 }
@@ -167,28 +172,28 @@ impl SledStore {
 
     fn open_on(dir: &Path, options: &SledOptions, disk: Disk) -> Result<(Self, Opened), OpenError> {
         let largest_record = options.largest_record_bytes.min(QUEUE_KIB << 9);
-        let ended = Ended::default();
+        let condition = Condition::default();
         let (jobs, receiver) = mpsc::channel(QUEUE_JOBS);
         let (opened_in, opened_out) = std_mpsc::sync_channel(1);
-        let thread = {
-            let (dir, options, ended) = (dir.to_owned(), options.clone(), ended.clone());
+        let serving = {
+            let (dir, options, condition) = (dir.to_owned(), options.clone(), condition.clone());
             move || match open::open(&dir, &options, &disk) {
                 Ok((worker, opened)) => {
                     // Where nobody waits for the answer any more, `jobs` is gone as well, and `run` ends at once.
                     let _ = opened_in.send(Ok(opened));
-                    worker::run(worker, receiver, &ended);
+                    thread::run(worker, receiver, &condition);
                 }
                 Err(error) => drop(opened_in.send(Err(error))),
             }
         };
-        let started = std::thread::Builder::new().name("baton-store".to_owned()).spawn(thread);
+        let started = std::thread::Builder::new().name("baton-store".to_owned()).spawn(serving);
         started.map_err(|source| OpenError::io("start a thread for", dir, source))?;
         let gone = || OpenError::Damaged { path: dir.to_owned(), what: "its thread ended without a word".to_owned() };
         let opened = opened_out.recv().map_err(|_| gone())??;
         let store = Self {
             jobs,
             queue: Arc::new(Semaphore::new(QUEUE_KIB)),
-            ended,
+            condition,
             largest_record,
             answer_timeout: Duration::from_millis(options.answer_timeout_ms),
         };
@@ -202,10 +207,20 @@ impl SledStore {
         lost: fn(String) -> StoreError,
         job: impl FnOnce(Reply<T>, Option<OwnedSemaphorePermit>) -> Job,
     ) -> Result<T, StoreError> {
-        let ended = |otherwise: StoreError| self.ended.error().unwrap_or(otherwise);
-        if let Some(error) = self.ended.error() {
+        if let Some(error) = self.condition.error() {
             return Err(error);
         }
+        self.put(bytes, lost, job).await
+    }
+
+    /// As [`SledStore::ask`], of a store in whatever condition.
+    async fn put<T>(
+        &self,
+        bytes: usize,
+        lost: fn(String) -> StoreError,
+        job: impl FnOnce(Reply<T>, Option<OwnedSemaphorePermit>) -> Job,
+    ) -> Result<T, StoreError> {
+        let ended = |otherwise: StoreError| self.condition.error().unwrap_or(otherwise);
         let (reply, answer) = oneshot::channel();
         let sent = async {
             // The store never closes the semaphore, and no record is larger than all of it.
@@ -359,9 +374,9 @@ impl SnapshotStore for SledStore {
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let closed = self.read(|reply| Job::Close { reply }).await;
+            let closed = self.put(0, StoreError::Unavailable, |reply, _| Job::Close { reply }).await;
             if closed.is_err() {
-                // It has failed before: then this is the wait until the directory is free.
+                // Of one that was closed before as well, this is the wait until the directory is free.
                 let _ = tokio::time::timeout(self.answer_timeout, self.jobs.closed()).await;
             }
             closed

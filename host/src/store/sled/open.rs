@@ -11,7 +11,7 @@ use super::lock::Lock;
 use super::tables::{Fault, Tables, has_content};
 use super::witness::{Testimony, Totals, Witness, judge};
 use super::worker::{Worker, words};
-use super::{OpenError, Opened, SledOptions, recover};
+use super::{OpenError, Opened, SledOptions, recover, reopen};
 
 /// The files and directories of a store in its data directory.
 #[derive(Debug, Clone)]
@@ -22,6 +22,17 @@ pub(super) struct Places {
     pub(super) lock: PathBuf,
     /// Where a recovery builds the new store.
     pub(super) recovering: PathBuf,
+    /// Where a store whose sync has failed is copied to, and then left until the copy is verified.
+    pub(super) copy: PathBuf,
+}
+
+/// What stays while sled is opened, fails and is opened again.
+pub(super) struct Ground {
+    pub(super) places: Places,
+    pub(super) options: SledOptions,
+    pub(super) disk: Disk,
+    /// Held for as long as anything here may touch the directory.
+    pub(super) lock: Lock,
 }
 
 impl Places {
@@ -32,6 +43,7 @@ impl Places {
             witness: dir.join("store.witness"),
             lock: dir.join("store.lock"),
             recovering: dir.join("store.recovering"),
+            copy: dir.join("store.copy"),
         }
     }
 
@@ -52,22 +64,40 @@ pub(super) fn open(dir: &Path, options: &SledOptions, disk: &Disk) -> Result<(Wo
     make_dir(dir, disk).map_err(|error| OpenError::io("make the data directory", dir, error))?;
     let places = Places::of(dir);
     let lock = Lock::take(&places.lock)?;
+    let mut ground = Ground { places, options: options.clone(), disk: disk.clone(), lock };
+    let places = &ground.places;
     let testimony =
         Witness::read(&places.witness).map_err(|error| OpenError::io("read the witness", &places.witness, error))?;
-    let sound = match open_sound(&places, &testimony, options, disk) {
+    let opening = match ground.lock.is_unsynced() {
+        // A process before this one has seen a sync fail: what the files show need not be on the disk.
+        true => guarded(places, || reopen::renew(&ground, &testimony, &|_| Ok(()))),
+        false => open_sound(places, &testimony, options, disk),
+    };
+    let sound = match opening {
         Err(OpenError::Damaged { what, .. }) if options.recover => {
-            recover::recover(&places, &what, &testimony, options, disk)?
+            recover::recover(places, &what, &testimony, options, disk)?
         }
         other => other?,
     };
-    // Written anew at each opening, with both of its slots good.
-    let witness = Witness::create(&places.witness, &sound.totals, disk)
-        .map_err(|error| OpenError::io("write the witness", &places.witness, error))?;
+    let witness = ground.witness(&sound.totals).map_err(|fault| told(places, fault))?;
+    if places.copy.exists() {
+        // A crash came between a copy that was verified and the end of what it replaced.
+        fs::remove_dir_all(&places.copy).map_err(|error| OpenError::io("delete", &places.copy, error))?;
+    }
+    ground.lock.mark(false);
     let Sound { tables, totals, opened } = sound;
-    // The data directory may be one that others can enter; what actors have to keep is their owner's alone.
-    fs::set_permissions(&places.store, fs::Permissions::from_mode(0o700))
-        .map_err(|error| OpenError::io("keep others out of", &places.store, error))?;
-    Ok((Worker { tables, totals, witness, disk: disk.clone(), _lock: lock }, opened))
+    Ok((Worker { tables, totals, witness, ground }, opened))
+}
+
+impl Ground {
+    /// The witness of a store that is open and sound: written anew each time, with both of its slots good.
+    pub(super) fn witness(&self, totals: &Totals) -> Result<Witness, Fault> {
+        let Places { store, witness, .. } = &self.places;
+        // The data directory may be one that others can enter; what actors have to keep is their owner's alone.
+        fs::set_permissions(store, fs::Permissions::from_mode(0o700))
+            .map_err(Fault::disk("keep others out of", store))?;
+        Witness::create(witness, totals, &self.disk).map_err(Fault::disk("write the witness", witness))
+    }
 }
 
 /// Opens what is there, if it is what its witness knows.
@@ -77,40 +107,54 @@ pub(super) fn open_sound(
     options: &SledOptions,
     disk: &Disk,
 ) -> Result<Sound, OpenError> {
-    let there = has_content(&places.store).map_err(|error| OpenError::io("read", &places.store, error))?;
+    guarded(places, || sound(places, testimony, options, disk))
+}
+
+/// As [`open_sound`], for callers that guard themselves against sled's panics.
+pub(super) fn sound(
+    places: &Places,
+    testimony: &Testimony,
+    options: &SledOptions,
+    disk: &Disk,
+) -> Result<Sound, Refusal> {
+    let there = has_content(&places.store).map_err(Fault::disk("read", &places.store))?;
     if !there {
         // Before sled makes an empty one.
-        judge(testimony, None, (0, [0; 32])).map_err(|what| places.damaged(what))?;
+        judge(testimony, None, (0, [0; 32])).map_err(Refusal::Damaged)?;
     }
-    let opening = || -> Result<Sound, Refusal> {
-        let tables = Tables::open(&places.store, options.cache_bytes, disk)?;
-        let kept = match tables.totals()? {
-            Some(None) => return Err(Refusal::Damaged("the count beside its heads cannot be read".to_owned())),
-            Some(Some(totals)) => Some(totals),
-            None => None,
-        };
-        judge(testimony, kept.as_ref(), tables.count()?).map_err(Refusal::Damaged)?;
-        let orphans = tables.delete_orphans()?;
-        let totals = match kept {
-            Some(totals) => totals,
-            None => {
-                let totals = Totals::new(draw_id()?);
-                tables.write_heads(&[], &totals, &[], &[])?;
-                totals
-            }
-        };
-        let mut opened =
-            Opened { created: !there, actors: totals.heads, writes: totals.writes, orphans, ..Opened::default() };
-        if *testimony == Testimony::Missing && totals.writes > 0 {
-            let note = "its witness was missing: whether it held more before cannot be told; there is a new one";
-            opened.notes.push(note.to_owned());
+    let tables = Tables::open(&places.store, options.cache_bytes, disk)?;
+    let kept = agreed(&tables, testimony)?;
+    let orphans = tables.delete_orphans()?;
+    let totals = match kept {
+        Some(totals) => totals,
+        None => {
+            let totals = Totals::new(draw_id()?);
+            tables.write_heads(&[], &totals, &[], &[])?;
+            totals
         }
-        Ok(Sound { tables, totals, opened })
     };
-    guarded(places, opening)
+    let mut opened =
+        Opened { created: !there, actors: totals.heads, writes: totals.writes, orphans, ..Opened::default() };
+    if *testimony == Testimony::Missing && totals.writes > 0 {
+        let note = "its witness was missing: whether it held more before cannot be told; there is a new one";
+        opened.notes.push(note.to_owned());
+    }
+    Ok(Sound { tables, totals, opened })
+}
+
+/// The numbers beside the heads, if they, the heads and the witness agree.
+pub(super) fn agreed(tables: &Tables, testimony: &Testimony) -> Result<Option<Totals>, Refusal> {
+    let kept = match tables.totals()? {
+        Some(None) => return Err(Refusal::Damaged("the count beside its heads cannot be read".to_owned())),
+        Some(kept) => kept,
+        None => None,
+    };
+    judge(testimony, kept.as_ref(), tables.count()?).map_err(Refusal::Damaged)?;
+    Ok(kept)
 }
 
 /// Why a directory was not opened, before it is told with the directory's name.
+#[derive(Debug)]
 pub(super) enum Refusal {
     Damaged(String),
     Fault(Fault),

@@ -67,6 +67,9 @@ pub(super) fn recover(
     if places.recovering.exists() {
         aside.push(move_aside(&places.recovering, places, &format!("store.unfinished-{stamp}"))?);
     }
+    if places.copy.exists() {
+        aside.push(move_aside(&places.copy, places, &format!("store.copy-{stamp}"))?);
+    }
     let there = has_content(&places.store).map_err(io("read", &places.store))?;
     let (totals, losses) = guarded(places, || build(places, there, testimony, options, disk))?;
 
@@ -223,7 +226,7 @@ fn write(new: &Tables, totals: &Totals, heads: &mut Heads) -> Result<(), Fault> 
 }
 
 /// Swaps two directories in one step; in two where the file system cannot.
-fn exchange(new: &Path, old: &Path) -> io::Result<()> {
+pub(super) fn exchange(new: &Path, old: &Path) -> io::Result<()> {
     match renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
         Err(Errno::INVAL | Errno::NOSYS) => {
             let between = old.with_extension("swapping");

@@ -14,6 +14,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use ::sled::{Batch, Db, IVec, Tree};
 use super::super::{Quarantined, RecordRef, head, now_ms};
 use super::disk::Disk;
 use super::witness::Totals;
+use super::worker::words;
 use crate::model::ActorName;
 
 /// Bytes of one chunk. sled keeps up to 16 values in a page and puts pages above some 128 KiB into files that it never
@@ -92,6 +94,16 @@ fn pending_key(record: &[u8]) -> Vec<u8> {
 impl Tables {
     /// Opens the directory at `path`, or makes it, and syncs all that is in it: sled itself does not.
     pub(super) fn open(path: &Path, cache_bytes: u64, disk: &Disk) -> Result<Self, Fault> {
+        let tables = Self::open_to_read(path, cache_bytes, disk)?;
+        tables.barrier()?;
+        disk.sync_tree(path).map_err(Fault::disk("sync", path))?;
+        let parent = path.parent().unwrap_or(Path::new("."));
+        disk.sync_dir(parent).map_err(Fault::disk("sync", parent))?;
+        Ok(tables)
+    }
+
+    /// Opens the directory at `path` and makes sure of nothing. For what is only read, and then left behind.
+    pub(super) fn open_to_read(path: &Path, cache_bytes: u64, disk: &Disk) -> Result<Self, Fault> {
         let sled = |error| Fault::Sled { path: path.to_owned(), error };
         let config = ::sled::Config::new().path(path).cache_capacity(cache_bytes);
         let mut attempt = 1;
@@ -109,12 +121,15 @@ impl Tables {
         let (quarantine, found) = (tree("quarantine")?, tree("found")?);
         let data_path = path.join("db");
         let data = File::open(&data_path).map_err(Fault::disk("open", &data_path))?;
-        let tables = Self { db, heads, chunks, quarantine, found, data, path: path.to_owned(), disk: disk.clone() };
-        tables.barrier()?;
-        disk.sync_tree(path).map_err(Fault::disk("sync", path))?;
-        let parent = path.parent().unwrap_or(Path::new("."));
-        disk.sync_dir(parent).map_err(Fault::disk("sync", parent))?;
-        Ok(tables)
+        Ok(Self { db, heads, chunks, quarantine, found, data, path: path.to_owned(), disk: disk.clone() })
+    }
+
+    /// Lets go of sled, which syncs once more as it is dropped, and panics where that fails. Gives the data file as it was
+    /// opened: the kernel tells it of every page that could not be written since.
+    pub(super) fn close(self) -> (File, Result<(), String>) {
+        let Self { db, heads, chunks, quarantine, found, data, .. } = self;
+        let dropped = catch_unwind(AssertUnwindSafe(move || drop((heads, chunks, quarantine, found, db))));
+        (data, dropped.map_err(|panic| words(&*panic)))
     }
 
     /// Everything written so far is on the disk when this is `Ok`: sled's flush hands its buffers to the kernel, and the
@@ -306,11 +321,26 @@ impl Tables {
         Ok(all)
     }
 
+    /// Whether a copy of the record is kept because it was damaged.
+    pub(super) fn is_quarantined(&self, actor: &ActorName, record: &RecordRef) -> Result<bool, Fault> {
+        self.quarantine.contains_key(record_key(actor, record)).map_err(|error| self.sled(error))
+    }
+
     /// Copies what is in quarantine from another directory, as it is.
     pub(super) fn copy_quarantine(&self, from: &Self) -> Result<(), Fault> {
+        self.copy(from, &[(&from.found, &self.found), (&from.quarantine, &self.quarantine)])
+    }
+
+    /// Copies everything from another directory, as it is, into this empty one.
+    pub(super) fn copy_all(&self, from: &Self) -> Result<(), Fault> {
+        self.copy_quarantine(from)?;
+        self.copy(from, &[(&from.chunks, &self.chunks), (&from.heads, &self.heads)])
+    }
+
+    fn copy(&self, from: &Self, trees: &[(&Tree, &Tree)]) -> Result<(), Fault> {
         let mut unsynced = 0;
-        for (source, target) in [(&from.found, &self.found), (&from.quarantine, &self.quarantine)] {
-            for entry in source {
+        for (source, target) in trees {
+            for entry in *source {
                 let (key, value) = entry.map_err(|error| from.sled(error))?;
                 unsynced += value.len();
                 target.insert(key, value).map_err(|error| self.sled(error))?;
@@ -332,6 +362,26 @@ fn bounded(why: &str) -> String {
 fn is_locked(error: &::sled::Error) -> bool {
     // sled has no error of its own for this.
     matches!(error, ::sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
+}
+
+/// Reads every file below `dir` to its end. On a disk that fails to read, sled could take the part that it can read for
+/// all there is, and write over the rest.
+pub(super) fn read_through(dir: &Path) -> Result<(), Fault> {
+    for entry in fs::read_dir(dir).map_err(Fault::disk("read", dir))? {
+        let path = entry.map_err(Fault::disk("read", dir))?.path();
+        let read = match path.is_dir() {
+            true => read_through(&path),
+            false => File::open(&path)
+                .and_then(|mut file| io::copy(&mut file, &mut io::sink()))
+                .map(drop)
+                .map_err(Fault::disk("read", &path)),
+        };
+        match read {
+            Err(Fault::Disk { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
+    }
+    Ok(())
 }
 
 /// Whether `path` has anything in it that sled could open.

@@ -1,17 +1,13 @@
-//! The one thread on which all of sled runs. A panic there, or a sync that fails, is a failed store and not a dead host:
-//! from then on everything that is asked is answered `Unavailable`, until the store is opened and checked anew.
+//! What an open store does with what it is asked.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::head;
 use super::super::{Head, Listed, Quarantined, RecordRef, StoreError};
-use super::disk::Disk;
 use super::group::{self, Write};
-use super::lock::Lock;
+use super::open::Ground;
 use super::tables::{Fault, Tables};
 use super::witness::{Totals, Witness};
 use crate::model::ActorName;
@@ -66,7 +62,7 @@ impl Job {
         }
     }
 
-    fn refuse(self, error: StoreError) {
+    pub(super) fn refuse(self, error: StoreError) {
         match self {
             Self::Write(write) => drop(write.reply.send(Err(error))),
             Self::Head { reply, .. } => drop(reply.send(Err(error))),
@@ -80,80 +76,27 @@ impl Job {
     }
 }
 
-/// Why the store answers nothing any more; empty as long as it does.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Ended(Arc<OnceLock<String>>);
-
-impl Ended {
-    pub(super) fn with(&self, why: String) {
-        // The first reason is the one that counts.
-        let _ = self.0.set(why);
-    }
-
-    pub(super) fn error(&self) -> Option<StoreError> {
-        self.0.get().map(|why| StoreError::Unavailable(why.clone()))
-    }
-}
-
 /// Everything that the thread owns. Dropped in this order: the lock goes last.
 pub(super) struct Worker {
     pub(super) tables: Tables,
     pub(super) totals: Totals,
     pub(super) witness: Witness,
-    pub(super) disk: Disk,
-    /// Held for as long as sled is open.
-    pub(super) _lock: Lock,
+    pub(super) ground: Ground,
 }
 
-/// Answers until the last sender is gone, the store is closed, or it fails.
-pub(super) fn run(mut worker: Worker, mut jobs: mpsc::Receiver<Job>, ended: &Ended) {
-    let mut closed = None;
-    while let Some(first) = jobs.blocking_recv() {
-        let batch = gather(first, &mut jobs);
-        let outcome = catch_unwind(AssertUnwindSafe(|| worker.serve(batch)));
-        let why = match outcome {
-            Ok(Ok(None)) => continue,
-            Ok(Ok(Some(reply))) => {
-                closed = Some(reply);
-                "it was closed".to_owned()
-            }
-            Ok(Err(fault)) => format!("it failed and must be opened again: {fault}"),
-            Err(panic) => format!("it failed and must be opened again: sled panicked: {}", words(&*panic)),
-        };
-        if closed.is_none() {
-            tracing::error!(why, "the store failed");
+/// `first` and what waits behind it, up to the bounds of a batch or to a close; and who asked for that.
+pub(super) fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> (Vec<Job>, Option<Reply<()>>) {
+    let (mut bytes, mut batch, mut next) = (0, Vec::new(), Some(first));
+    while let Some(job) = next {
+        if let Job::Close { reply } = job {
+            return (batch, Some(reply));
         }
-        ended.with(why);
-        break;
-    }
-    let refusal = || ended.error().unwrap_or_else(|| StoreError::Unavailable("it has ended".to_owned()));
-    // Before anything that may take its time: nobody waits for a store that has ended.
-    while let Ok(job) = jobs.try_recv() {
-        job.refuse(refusal());
-    }
-    // sled syncs once more as it is dropped, and panics where that fails.
-    let dropped = catch_unwind(AssertUnwindSafe(move || drop(worker)));
-    // From here on the directory may be opened again: whoever waits for this channel's end, or for the close, does so.
-    jobs.close();
-    while let Some(job) = jobs.blocking_recv() {
-        job.refuse(refusal());
-    }
-    if let Some(reply) = closed {
-        let failed = |panic: Box<dyn Any + Send>| StoreError::Unavailable(format!("sled panicked: {}", words(&*panic)));
-        let _ = reply.send(dropped.map_err(failed));
-    }
-}
-
-/// `first` and what waits behind it, up to the bounds of a batch.
-fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
-    let mut bytes = first.bytes();
-    let mut batch = vec![first];
-    while batch.len() < BATCH_JOBS && bytes < BATCH_BYTES {
-        let Ok(job) = jobs.try_recv() else { break };
         bytes += job.bytes();
         batch.push(job);
+        let more = batch.len() < BATCH_JOBS && bytes < BATCH_BYTES;
+        next = if more { jobs.try_recv().ok() } else { None };
     }
-    batch
+    (batch, None)
 }
 
 /// What a panic said.
@@ -163,16 +106,12 @@ pub(super) fn words(panic: &(dyn Any + Send)) -> String {
 }
 
 impl Worker {
-    /// Answers a batch: reads at once, from what is durable; then the writes together. Gives who asked for a close.
-    fn serve(&mut self, batch: Vec<Job>) -> Result<Option<Reply<()>>, Fault> {
+    /// Answers a batch: reads at once, from what is durable; then the writes together. The last one ends with a barrier.
+    pub(super) fn serve(&mut self, batch: Vec<Job>, last: bool) -> Result<(), Fault> {
         let mut writes = Vec::new();
-        let mut close = None;
         for job in batch {
             match job {
-                // What waits behind a close was asked afterwards.
-                job if close.is_some() => job.refuse(StoreError::Unavailable("it was closed".to_owned())),
                 Job::Write(write) => writes.push(write),
-                Job::Close { reply } => close = Some(reply),
                 read => {
                     if let Err(fault) = self.read(read) {
                         let lost = StoreError::Unavailable(fault.to_string());
@@ -185,14 +124,11 @@ impl Worker {
         if !writes.is_empty() {
             self.write(writes)?;
         }
-        if close.is_some() {
-            self.tables.barrier()?;
-        }
-        Ok(close)
+        if last { self.tables.barrier() } else { Ok(()) }
     }
 
     fn write(&mut self, writes: Vec<Write>) -> Result<(), Fault> {
-        match group::commit(&self.tables, &mut self.totals, &mut self.witness, &self.disk, &writes) {
+        match group::commit(&self.tables, &mut self.totals, &mut self.witness, &self.ground.disk, &writes) {
             Ok(group::Done { answers, dropped }) => {
                 for (write, answer) in writes.into_iter().zip(answers) {
                     let _ = write.reply.send(answer);

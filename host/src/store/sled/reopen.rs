@@ -1,0 +1,190 @@
+//! Opening again after a fault, while the host runs: nothing is assumed of what a failed store holds.
+//!
+//! After a sync that failed, Linux may show pages as clean that never came to the disk: whoever opens the same files and
+//! reads them, and syncs them once more, sees nothing wrong, and what is built on them is gone after the loss of power.
+//! So a store whose sync has failed is copied into new files, which are synced, verified, and put in the place of the old
+//! ones; these are deleted last. It takes room for the live data once more.
+//!
+//! After any other fault (a full disk refuses a write, sled panics) the data file is synced through the descriptor that
+//! was open all the time, to which the kernel owes the news of every page that it could not write. If that succeeds, the
+//! files are opened again where they are; else they are copied.
+//!
+//! Either way the store must then hold what was acknowledged, each head must be readable, and each must name a current
+//! record that is whole, unless that one was known as damaged before.
+
+use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use super::super::head;
+use super::open::{Ground, Places, Refusal, Sound, agreed, sound};
+use super::recover::exchange;
+use super::tables::{Fault, Tables, has_content, read_through};
+use super::witness::{Testimony, Totals};
+use super::worker::{Worker, words};
+use crate::model::ActorName;
+
+/// Milliseconds between the first attempt that failed and the next; each further wait is twice as long.
+const FIRST_PAUSE_MS: u64 = 200;
+/// Milliseconds that a wait has at most.
+const LONGEST_PAUSE_MS: u64 = 10_000;
+
+/// How long to wait after attempt number `failed`, counted from 0.
+pub(super) fn pause(failed: u32) -> Duration {
+    let doubled = FIRST_PAUSE_MS.saturating_mul(1 << failed.min(20));
+    Duration::from_millis(doubled.min(LONGEST_PAUSE_MS))
+}
+
+/// What is left of a store that failed.
+pub(super) struct Wreck {
+    ground: Ground,
+    /// Everything that was acknowledged.
+    said: Totals,
+    /// The data file, open since the store was.
+    data: File,
+}
+
+/// Why a store is not open again.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// Another attempt may succeed.
+    ForNow(String),
+    /// It holds less than was acknowledged: nothing here can help.
+    ForGood(String),
+}
+
+impl Wreck {
+    /// Lets go of everything but the lock.
+    pub(super) fn of(worker: Worker) -> Self {
+        let Worker { tables, witness, ground, .. } = worker;
+        let said = *witness.said();
+        // Whether its last sync succeeds is asked of the file itself.
+        let (data, _) = tables.close();
+        let mut wreck = Self { ground, said, data };
+        wreck.look();
+        wreck
+    }
+
+    /// Finds out whether what the files show may not be on the disk.
+    fn look(&mut self) {
+        let data = self.ground.places.store.join("db");
+        // A failure is remembered by the disk.
+        let _ = self.ground.disk.sync_file(&self.data, &data);
+        if self.ground.disk.has_failed() {
+            self.ground.lock.mark(true);
+        }
+    }
+
+    /// One attempt.
+    pub(super) fn open(mut self) -> Result<Worker, (Self, Closed)> {
+        self.look();
+        match catch_unwind(AssertUnwindSafe(|| self.try_open())) {
+            Ok(Ok((Sound { tables, totals, .. }, witness))) => {
+                self.ground.disk.forgive();
+                self.ground.lock.mark(false);
+                Ok(Worker { tables, totals, witness, ground: self.ground })
+            }
+            Ok(Err(Refusal::Damaged(what))) => {
+                let error = self.ground.places.damaged(what).to_string();
+                Err((self, Closed::ForGood(error)))
+            }
+            Ok(Err(Refusal::Fault(fault))) => Err((self, Closed::ForNow(fault.to_string()))),
+            Err(panic) => Err((self, Closed::ForNow(format!("sled panicked: {}", words(&*panic))))),
+        }
+    }
+
+    fn try_open(&self) -> Result<(Sound, super::witness::Witness), Refusal> {
+        let Ground { places, options, disk, lock } = &self.ground;
+        let testimony = Testimony::AtLeast(self.said);
+        let sound = match lock.is_unsynced() {
+            true => renew(&self.ground, &testimony, &verify)?,
+            false => {
+                if has_content(&places.store).map_err(Fault::disk("read", &places.store))? {
+                    read_through(&places.store)?;
+                }
+                let sound = sound(places, &testimony, options, disk)?;
+                verify(&sound.tables)?;
+                sound
+            }
+        };
+        let witness = self.ground.witness(&sound.totals)?;
+        Ok((sound, witness))
+    }
+}
+
+/// Every head can be read and names a current record that is whole.
+fn verify(tables: &Tables) -> Result<(), Refusal> {
+    for entry in tables.heads_after(None) {
+        let (key, value) = entry?;
+        let damaged = |what: String| Refusal::Damaged(format!("`{}`: {what}", String::from_utf8_lossy(&key)));
+        let name = std::str::from_utf8(&key).map_err(|error| damaged(error.to_string()))?;
+        let actor = ActorName::new(name).map_err(|error| damaged(error.to_string()))?;
+        let head = head::decode(&value).map_err(|error| damaged(error.to_string()))?;
+        let Some(current) = head.current() else { continue };
+        let bytes = tables.read_record(&actor, current)?;
+        if let Err(error) = head::verify(&actor, current, &bytes)
+            && !tables.is_quarantined(&actor, current)?
+        {
+            return Err(damaged(format!("its record {}: {error}", current.sequence)));
+        }
+    }
+    Ok(())
+}
+
+/// Copies the store into new files, puts these in its place, and opens them. What `check` refuses is not put anywhere.
+///
+/// Whenever this is cut short, the store's own place holds one of the two, whole; the other one is deleted by the next
+/// attempt.
+pub(super) fn renew(
+    ground: &Ground,
+    testimony: &Testimony,
+    check: &dyn Fn(&Tables) -> Result<(), Refusal>,
+) -> Result<Sound, Refusal> {
+    let Ground { places, options, disk, .. } = ground;
+    let Places { store, copy, .. } = places;
+    if !has_content(store).map_err(Fault::disk("read", store))? {
+        return sound(places, testimony, options, disk);
+    }
+    read_through(store)?;
+    let old = Tables::open_to_read(store, options.cache_bytes, disk)?;
+    agreed(&old, testimony)?;
+    check(&old)?;
+    if copy.exists() {
+        fs::remove_dir_all(copy).map_err(Fault::disk("delete", copy))?;
+    }
+    let new = Tables::open(copy, options.cache_bytes, disk)?;
+    new.copy_all(&old)?;
+    let totals = agreed(&new, testimony)?;
+    if totals != agreed(&old, testimony)? {
+        return Err(Refusal::Damaged("its copy holds something else".to_owned()));
+    }
+    check(&new)?;
+    // What either says as it closes is no matter: the old one is left, the new one is opened again and synced.
+    drop((old.close(), new.close()));
+
+    exchange(copy, store).map_err(Fault::disk("replace", store))?;
+    let opened = disk.sync_dir(&places.dir).map_err(Fault::disk("sync", &places.dir)).map_err(Refusal::from);
+    let opened = opened.and_then(|()| {
+        let sound = sound(places, testimony, options, disk)?;
+        check(&sound.tables)?;
+        Ok(sound)
+    });
+    match &opened {
+        Ok(_) => fs::remove_dir_all(copy).map_err(Fault::disk("delete", copy))?,
+        // The old one is back in its place; if even that fails, a good copy is there instead.
+        Err(_) => drop(exchange(copy, store)),
+    }
+    opened
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pauses_double_up_to_the_longest() {
+        for (failed, ms) in [(0, 200), (1, 400), (2, 800), (5, 6_400), (6, 10_000), (40, 10_000), (u32::MAX, 10_000)] {
+            assert_eq!(pause(failed), Duration::from_millis(ms), "{failed}");
+        }
+    }
+}
