@@ -1,11 +1,13 @@
 //! The embedded store: sled 0.34.7 in the data directory, under rules that make its promises hold on a disk that loses
 //! power.
 //!
-//! 1. After open, every file and directory is synced: sled does not.
+//! 1. Before sled opens the directory and after, every file and directory is synced: sled does not. What sled had not
+//!    finished is deleted before, and a new store comes to its place as a whole: half of either would not open.
 //! 2. Records lie in chunks, so that sled makes no blob files, which it never syncs.
 //! 3. Chunks, barrier, heads, barrier, witness, answer. A barrier is sled's flush and our own syncs; many writes share it.
-//! 4. sled's asynchronous flush is never used. One thread has sled to itself, and its panic is not the host's: after it, or
-//!    after an error of the disk, the store is opened again and verified; from new files, where a sync has failed.
+//! 4. sled's asynchronous flush is never used, nor its own flusher. One thread has sled to itself, and its panic is not
+//!    the host's: after it, or after an error of the disk, the store is opened again and verified; from new files, where a
+//!    sync has failed.
 //! 5. A damaged record can fall back to its parent, and is kept in quarantine.
 //! 6. A directory that will not open, or holds less than its witness says, is not used. Recovery moves it aside.
 //! 7. One process at a time.
@@ -14,6 +16,7 @@
 //! that uses it. An older copy of the whole data directory is consistent with itself, and nothing in here can tell.
 
 mod disk;
+mod files;
 mod group;
 mod lock;
 mod open;

@@ -1,5 +1,6 @@
 //! Opening: the lock, the witness, sled, and whether they agree.
 
+use std::any::Any;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -7,8 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use super::disk::Disk;
+use super::files::has_content;
 use super::lock::Lock;
-use super::tables::{Fault, Tables, has_content};
+use super::tables::{Fault, Tables};
 use super::witness::{Testimony, Totals, Witness, judge};
 use super::worker::{Worker, words};
 use super::{OpenError, Opened, SledOptions, recover, reopen};
@@ -22,6 +24,8 @@ pub(super) struct Places {
     pub(super) lock: PathBuf,
     /// Where a recovery builds the new store.
     pub(super) recovering: PathBuf,
+    /// Where a new store is made.
+    new: PathBuf,
     /// Where a store whose sync has failed is copied to, and then left until the copy is verified.
     pub(super) copy: PathBuf,
 }
@@ -43,6 +47,7 @@ impl Places {
             witness: dir.join("store.witness"),
             lock: dir.join("store.lock"),
             recovering: dir.join("store.recovering"),
+            new: dir.join("store.new"),
             copy: dir.join("store.copy"),
         }
     }
@@ -65,12 +70,29 @@ pub(super) fn open(dir: &Path, options: &SledOptions, disk: &Disk) -> Result<(Wo
     let places = Places::of(dir);
     let lock = Lock::take(&places.lock)?;
     let mut ground = Ground { places, options: options.clone(), disk: disk.clone(), lock };
-    let places = &ground.places;
+    // sled syncs as it is dropped, and panics where that fails: of a store that was open already, too.
+    let opening = catch_unwind(AssertUnwindSafe(|| open_on(&ground)));
+    match opening.unwrap_or_else(|panic| Err(of_panic(&ground.places, &*panic))) {
+        Ok((Sound { tables, totals, opened }, witness)) => {
+            ground.lock.mark(false);
+            Ok((Worker { tables, totals, witness, ground }, opened))
+        }
+        Err(error) => {
+            if disk.has_failed() || leaves_doubt(&error) {
+                ground.lock.mark(true);
+            }
+            Err(error)
+        }
+    }
+}
+
+fn open_on(ground: &Ground) -> Result<(Sound, Witness), OpenError> {
+    let Ground { places, options, disk, lock } = ground;
     let testimony =
         Witness::read(&places.witness).map_err(|error| OpenError::io("read the witness", &places.witness, error))?;
-    let opening = match ground.lock.is_unsynced() {
-        // A process before this one has seen a sync fail: what the files show need not be on the disk.
-        true => guarded(places, || reopen::renew(&ground, &testimony, &|_| Ok(()))),
+    let opening = match lock.is_unsynced() {
+        // An attempt or a process before this one has seen a sync fail: what the files show need not be on the disk.
+        true => guarded(places, || reopen::renew(ground, &testimony, &|_| Ok(()))),
         false => open_sound(places, &testimony, options, disk),
     };
     let sound = match opening {
@@ -80,13 +102,17 @@ pub(super) fn open(dir: &Path, options: &SledOptions, disk: &Disk) -> Result<(Wo
         other => other?,
     };
     let witness = ground.witness(&sound.totals).map_err(|fault| told(places, fault))?;
-    if places.copy.exists() {
-        // A crash came between a copy that was verified and the end of what it replaced.
-        fs::remove_dir_all(&places.copy).map_err(|error| OpenError::io("delete", &places.copy, error))?;
-    }
-    ground.lock.mark(false);
-    let Sound { tables, totals, opened } = sound;
-    Ok((Worker { tables, totals, witness, ground }, opened))
+    // Where a crash came between a copy that was verified and the end of what it replaced.
+    reopen::delete_copy(ground).map_err(|fault| told(places, fault))?;
+    Ok((sound, witness))
+}
+
+/// Whether a sync of sled's own may be what failed: it does not say. A disk that is full or read-only refuses writes, and
+/// what it has taken it keeps.
+fn leaves_doubt(error: &OpenError) -> bool {
+    use io::ErrorKind::{NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let refusals = [NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull];
+    matches!(error, OpenError::Io { source, .. } if !refusals.contains(&source.kind()))
 }
 
 impl Ground {
@@ -119,8 +145,8 @@ pub(super) fn sound(
 ) -> Result<Sound, Refusal> {
     let there = has_content(&places.store).map_err(Fault::disk("read", &places.store))?;
     if !there {
-        // Before sled makes an empty one.
         judge(testimony, None, (0, [0; 32])).map_err(Refusal::Damaged)?;
+        make(places, options, disk)?;
     }
     let tables = Tables::open(&places.store, options.cache_bytes, disk)?;
     let kept = agreed(&tables, testimony)?;
@@ -140,6 +166,23 @@ pub(super) fn sound(
         opened.notes.push(note.to_owned());
     }
     Ok(Sound { tables, totals, opened })
+}
+
+/// Makes an empty store, which comes to its place as a whole: what sled leaves when the power is lost while it makes one
+/// cannot always be opened.
+fn make(places: &Places, options: &SledOptions, disk: &Disk) -> Result<(), Refusal> {
+    let Places { dir, store, new, .. } = places;
+    if new.exists() {
+        fs::remove_dir_all(new).map_err(Fault::disk("delete", new))?;
+    }
+    let tables = Tables::open(new, options.cache_bytes, disk)?;
+    tables.write_heads(&[], &Totals::new(draw_id()?), &[], &[])?;
+    let (_, closed) = tables.close();
+    closed.map_err(|panic| Fault::disk("make", new)(io::Error::other(panic)))?;
+    disk.sync_tree(new).map_err(Fault::disk("sync", new))?;
+    fs::rename(new, store).map_err(Fault::disk("make", store))?;
+    disk.sync_dir(dir).map_err(Fault::disk("sync", dir))?;
+    Ok(())
 }
 
 /// The numbers beside the heads, if they, the heads and the witness agree.
@@ -172,8 +215,22 @@ pub(super) fn guarded<T>(places: &Places, run: impl FnOnce() -> Result<T, Refusa
         Ok(Ok(done)) => Ok(done),
         Ok(Err(Refusal::Damaged(what))) => Err(places.damaged(what)),
         Ok(Err(Refusal::Fault(fault))) => Err(told(places, fault)),
-        Err(panic) => Err(places.damaged(format!("sled panicked: {}", words(&*panic)))),
+        Err(panic) => Err(of_panic(places, &*panic)),
     }
+}
+
+fn of_panic(places: &Places, panic: &(dyn Any + Send)) -> OpenError {
+    let words = words(panic);
+    match system_error(&words) {
+        Some(error) => OpenError::io("open the store in", &places.store, error),
+        None => places.damaged(format!("sled panicked: {words}")),
+    }
+}
+
+/// The system's error that sled has unwrapped in a panic, or put into words: that is no damage.
+fn system_error(words: &str) -> Option<io::Error> {
+    let (number, _) = words.split_once("Os { code: ")?.1.split_once(',')?;
+    number.parse().ok().map(io::Error::from_raw_os_error)
 }
 
 /// A fault as whoever opens is told of it: the system's refusals are not damage.
@@ -183,9 +240,11 @@ fn told(places: &Places, fault: Fault) -> OpenError {
         Fault::Sled { error: ::sled::Error::Io(error), path } if error.to_string().contains("acquire lock") => {
             OpenError::InUse { path, pid: None }
         }
-        Fault::Sled { error: ::sled::Error::Io(error), path } if is_refusal(&error) => {
-            OpenError::io("open the store in", &path, error)
-        }
+        Fault::Sled { error: ::sled::Error::Io(error), path } => match system_error(&error.to_string()) {
+            Some(error) => OpenError::io("open the store in", &path, error),
+            None if is_refusal(&error) => OpenError::io("open the store in", &path, error),
+            None => places.damaged(format!("sled does not open it: {error}")),
+        },
         Fault::Sled { error, .. } => places.damaged(format!("sled does not open it: {error}")),
     }
 }

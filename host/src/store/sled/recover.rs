@@ -13,8 +13,9 @@ use rustix::io::Errno;
 
 use super::super::{Head, head, now_ms};
 use super::disk::Disk;
+use super::files::has_content;
 use super::open::{Places, Refusal, Sound, draw_id, guarded, open_sound};
-use super::tables::{Fault, Tables, has_content, record_key};
+use super::tables::{Fault, Tables, record_key};
 use super::witness::{Testimony, Totals};
 use super::worker::words;
 use super::{OpenError, Recovered, SledOptions};

@@ -3,7 +3,7 @@
 //! After a sync that failed, Linux may show pages as clean that never came to the disk: whoever opens the same files and
 //! reads them, and syncs them once more, sees nothing wrong, and what is built on them is gone after the loss of power.
 //! So a store whose sync has failed is copied into new files, which are synced, verified, and put in the place of the old
-//! ones; these are deleted last. It takes room for the live data once more.
+//! ones; these are deleted last. It takes as much room as the files have once more.
 //!
 //! After any other fault (a full disk refuses a write, sled panics) the data file is synced through the descriptor that
 //! was open all the time, to which the kernel owes the news of every page that it could not write. If that succeeds, the
@@ -17,9 +17,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::super::head;
+use super::files::{self, has_content, read_through};
 use super::open::{Ground, Places, Refusal, Sound, agreed, sound};
 use super::recover::exchange;
-use super::tables::{Fault, Tables, has_content, read_through};
+use super::tables::{Fault, Tables};
 use super::witness::{Testimony, Totals};
 use super::worker::{Worker, words};
 use crate::model::ActorName;
@@ -55,12 +56,16 @@ pub(super) enum Closed {
 
 impl Wreck {
     /// Lets go of everything but the lock.
-    pub(super) fn of(worker: Worker) -> Self {
-        let Worker { tables, witness, ground, .. } = worker;
+    pub(super) fn of(worker: Worker) -> Box<Self> {
+        let Worker { tables, witness, mut ground, .. } = worker;
         let said = *witness.said();
-        // Whether its last sync succeeds is asked of the file itself.
+        // Before anything else: a host that is killed now leaves word. A failure is remembered by the disk.
+        if tables.sync_data().is_err() || ground.disk.has_failed() {
+            ground.lock.mark(true);
+        }
+        // Whether sled's last sync succeeds is asked of the file itself.
         let (data, _) = tables.close();
-        let mut wreck = Self { ground, said, data };
+        let mut wreck = Box::new(Self { ground, said, data });
         wreck.look();
         wreck
     }
@@ -68,7 +73,6 @@ impl Wreck {
     /// Finds out whether what the files show may not be on the disk.
     fn look(&mut self) {
         let data = self.ground.places.store.join("db");
-        // A failure is remembered by the disk.
         let _ = self.ground.disk.sync_file(&self.data, &data);
         if self.ground.disk.has_failed() {
             self.ground.lock.mark(true);
@@ -76,7 +80,7 @@ impl Wreck {
     }
 
     /// One attempt.
-    pub(super) fn open(mut self) -> Result<Worker, (Self, Closed)> {
+    pub(super) fn open(mut self: Box<Self>) -> Result<Worker, (Box<Self>, Closed)> {
         self.look();
         match catch_unwind(AssertUnwindSafe(|| self.try_open())) {
             Ok(Ok((Sound { tables, totals, .. }, witness))) => {
@@ -145,22 +149,14 @@ pub(super) fn renew(
     if !has_content(store).map_err(Fault::disk("read", store))? {
         return sound(places, testimony, options, disk);
     }
-    read_through(store)?;
-    let old = Tables::open_to_read(store, options.cache_bytes, disk)?;
-    agreed(&old, testimony)?;
-    check(&old)?;
-    if copy.exists() {
-        fs::remove_dir_all(copy).map_err(Fault::disk("delete", copy))?;
-    }
+    delete_copy(ground)?;
+    // sled never gets to see the old ones: it would note in them, durably, what of their bytes it has read.
+    files::copy(store, copy)?;
     let new = Tables::open(copy, options.cache_bytes, disk)?;
-    new.copy_all(&old)?;
-    let totals = agreed(&new, testimony)?;
-    if totals != agreed(&old, testimony)? {
-        return Err(Refusal::Damaged("its copy holds something else".to_owned()));
-    }
+    agreed(&new, testimony)?;
     check(&new)?;
-    // What either says as it closes is no matter: the old one is left, the new one is opened again and synced.
-    drop((old.close(), new.close()));
+    // It is opened again in its place, and synced.
+    drop(new.close());
 
     exchange(copy, store).map_err(Fault::disk("replace", store))?;
     let opened = disk.sync_dir(&places.dir).map_err(Fault::disk("sync", &places.dir)).map_err(Refusal::from);
@@ -170,11 +166,21 @@ pub(super) fn renew(
         Ok(sound)
     });
     match &opened {
-        Ok(_) => fs::remove_dir_all(copy).map_err(Fault::disk("delete", copy))?,
+        Ok(_) => delete_copy(ground)?,
         // The old one is back in its place; if even that fails, a good copy is there instead.
         Err(_) => drop(exchange(copy, store)),
     }
     opened
+}
+
+/// Deletes what lies beside the store, once the disk knows which of the two is in the store's place.
+pub(super) fn delete_copy(ground: &Ground) -> Result<(), Fault> {
+    let Places { dir, copy, .. } = &ground.places;
+    if !copy.exists() {
+        return Ok(());
+    }
+    ground.disk.sync_dir(dir).map_err(Fault::disk("sync", dir))?;
+    fs::remove_dir_all(copy).map_err(Fault::disk("delete", copy))
 }
 
 #[cfg(test)]

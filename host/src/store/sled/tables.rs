@@ -12,7 +12,7 @@
 //! where `record` is `name · 0 · sequence · 8 bytes of its digest`. No name has a control character, so no key of one
 //! actor begins like another's, and records of one sequence (an attempt that crashed, and the next) never mix.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ use ::sled::{Batch, Db, IVec, Tree};
 
 use super::super::{Quarantined, RecordRef, head, now_ms};
 use super::disk::Disk;
+use super::files::{self, LOCK_ATTEMPTS, LOCK_PAUSE_MS};
 use super::witness::Totals;
 use super::worker::words;
 use crate::model::ActorName;
@@ -38,12 +39,6 @@ const TOTALS_KEY: [u8; 1] = [0];
 const PENDING: u8 = 1;
 /// No name begins with less.
 const FIRST_NAME: [u8; 1] = [b' '];
-/// How often sled's own lock is tried: after a close it is held until sled's threads, and any process that was being
-/// started meanwhile, have let go of the file. Ours says that nobody else has it.
-const LOCK_ATTEMPTS: u32 = 50;
-/// Milliseconds between two attempts.
-const LOCK_PAUSE_MS: u64 = 100;
-
 /// Why sled or the disk beneath it did not do what it was told. Nothing is assumed of the store afterwards.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
@@ -94,18 +89,11 @@ fn pending_key(record: &[u8]) -> Vec<u8> {
 impl Tables {
     /// Opens the directory at `path`, or makes it, and syncs all that is in it: sled itself does not.
     pub(super) fn open(path: &Path, cache_bytes: u64, disk: &Disk) -> Result<Self, Fault> {
-        let tables = Self::open_to_read(path, cache_bytes, disk)?;
-        tables.barrier()?;
-        disk.sync_tree(path).map_err(Fault::disk("sync", path))?;
-        let parent = path.parent().unwrap_or(Path::new("."));
-        disk.sync_dir(parent).map_err(Fault::disk("sync", parent))?;
-        Ok(tables)
-    }
-
-    /// Opens the directory at `path` and makes sure of nothing. For what is only read, and then left behind.
-    pub(super) fn open_to_read(path: &Path, cache_bytes: u64, disk: &Disk) -> Result<Self, Fault> {
+        files::prepare(path, disk)?;
         let sled = |error| Fault::Sled { path: path.to_owned(), error };
-        let config = ::sled::Config::new().path(path).cache_capacity(cache_bytes);
+        // Its own flusher would sync now and then, past us, keep to itself that a sync has failed, and go on writing: what
+        // came after the gap would be on the disk, and sled does not open such a log.
+        let config = ::sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
         let mut attempt = 1;
         let db = loop {
             match config.open() {
@@ -121,7 +109,12 @@ impl Tables {
         let (quarantine, found) = (tree("quarantine")?, tree("found")?);
         let data_path = path.join("db");
         let data = File::open(&data_path).map_err(Fault::disk("open", &data_path))?;
-        Ok(Self { db, heads, chunks, quarantine, found, data, path: path.to_owned(), disk: disk.clone() })
+        let tables = Self { db, heads, chunks, quarantine, found, data, path: path.to_owned(), disk: disk.clone() };
+        tables.barrier()?;
+        disk.sync_tree(path).map_err(Fault::disk("sync", path))?;
+        let parent = path.parent().unwrap_or(Path::new("."));
+        disk.sync_dir(parent).map_err(Fault::disk("sync", parent))?;
+        Ok(tables)
     }
 
     /// Lets go of sled, which syncs once more as it is dropped, and panics where that fails. Gives the data file as it was
@@ -136,10 +129,13 @@ impl Tables {
     /// syncs are ours.
     pub(super) fn barrier(&self) -> Result<(), Fault> {
         self.db.flush().map_err(|error| self.sled(error))?;
-        self.disk
-            .sync_file(&self.data, &self.path.join("db"))
-            .map_err(Fault::disk("sync the data file in", &self.path))?;
+        self.sync_data()?;
         self.disk.sync_dir(&self.path).map_err(Fault::disk("sync", &self.path))
+    }
+
+    pub(super) fn sync_data(&self) -> Result<(), Fault> {
+        let synced = self.disk.sync_file(&self.data, &self.path.join("db"));
+        synced.map_err(Fault::disk("sync the data file in", &self.path))
     }
 
     fn sled(&self, error: ::sled::Error) -> Fault {
@@ -328,19 +324,9 @@ impl Tables {
 
     /// Copies what is in quarantine from another directory, as it is.
     pub(super) fn copy_quarantine(&self, from: &Self) -> Result<(), Fault> {
-        self.copy(from, &[(&from.found, &self.found), (&from.quarantine, &self.quarantine)])
-    }
-
-    /// Copies everything from another directory, as it is, into this empty one.
-    pub(super) fn copy_all(&self, from: &Self) -> Result<(), Fault> {
-        self.copy_quarantine(from)?;
-        self.copy(from, &[(&from.chunks, &self.chunks), (&from.heads, &self.heads)])
-    }
-
-    fn copy(&self, from: &Self, trees: &[(&Tree, &Tree)]) -> Result<(), Fault> {
         let mut unsynced = 0;
-        for (source, target) in trees {
-            for entry in *source {
+        for (source, target) in [(&from.found, &self.found), (&from.quarantine, &self.quarantine)] {
+            for entry in source {
                 let (key, value) = entry.map_err(|error| from.sled(error))?;
                 unsynced += value.len();
                 target.insert(key, value).map_err(|error| self.sled(error))?;
@@ -362,33 +348,4 @@ fn bounded(why: &str) -> String {
 fn is_locked(error: &::sled::Error) -> bool {
     // sled has no error of its own for this.
     matches!(error, ::sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
-}
-
-/// Reads every file below `dir` to its end. On a disk that fails to read, sled could take the part that it can read for
-/// all there is, and write over the rest.
-pub(super) fn read_through(dir: &Path) -> Result<(), Fault> {
-    for entry in fs::read_dir(dir).map_err(Fault::disk("read", dir))? {
-        let path = entry.map_err(Fault::disk("read", dir))?.path();
-        let read = match path.is_dir() {
-            true => read_through(&path),
-            false => File::open(&path)
-                .and_then(|mut file| io::copy(&mut file, &mut io::sink()))
-                .map(drop)
-                .map_err(Fault::disk("read", &path)),
-        };
-        match read {
-            Err(Fault::Disk { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
-            other => other?,
-        }
-    }
-    Ok(())
-}
-
-/// Whether `path` has anything in it that sled could open.
-pub(super) fn has_content(path: &Path) -> io::Result<bool> {
-    match fs::read_dir(path) {
-        Ok(mut entries) => entries.next().transpose().map(|first| first.is_some()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
 }

@@ -98,8 +98,10 @@ fn serve(worker: &mut Worker, jobs: &mut mpsc::Receiver<Job>) -> End {
 fn mend(worker: Worker, why: &str, jobs: &mut mpsc::Receiver<Job>, condition: &Condition) -> Result<Worker, Closing> {
     let refuse_until = |jobs: &mut mpsc::Receiver<Job>, until| loop {
         match receive(jobs, until) {
-            Received::Job(Job::Close { reply }) => return Some(Some(reply)),
-            Received::Job(job) => job.refuse(condition.refusal()),
+            Received::Job(job) => match *job {
+                Job::Close { reply } => return Some(Some(reply)),
+                job => job.refuse(condition.refusal()),
+            },
             Received::End => return Some(None),
             Received::Late => return None,
         }
@@ -153,7 +155,7 @@ fn finish(mut jobs: mpsc::Receiver<Job>, condition: &Condition, closing: Closing
 }
 
 enum Received {
-    Job(Job),
+    Job(Box<Job>),
     /// Nobody can ask any more.
     End,
     /// It is time.
@@ -171,7 +173,7 @@ fn receive(jobs: &mut mpsc::Receiver<Job>, until: Option<Instant>) -> Received {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     loop {
         match jobs.poll_recv(&mut Context::from_waker(&waker)) {
-            Poll::Ready(Some(job)) => return Received::Job(job),
+            Poll::Ready(Some(job)) => return Received::Job(Box::new(job)),
             Poll::Ready(None) => return Received::End,
             Poll::Pending => {}
         }
