@@ -14,8 +14,11 @@ mod ending;
 mod journal;
 mod lifecycle;
 mod process_disk;
+#[cfg(target_os = "linux")]
+mod process_faults;
 mod process_handoff;
 mod store_conformance;
 mod store_sled;
 mod supervision;
 mod supervision_command;
+mod under_fire;
