@@ -16,6 +16,8 @@ mod ending;
 mod journal;
 mod lifecycle;
 mod process_disk;
+#[cfg(target_os = "linux")]
+mod process_faults;
 mod process_handoff;
 mod schemas;
 mod store_conformance;
@@ -26,3 +28,4 @@ mod store_sled;
 mod store_tools;
 mod supervision;
 mod supervision_command;
+mod under_fire;

@@ -1,14 +1,13 @@
 //! The second store on disk: other processes, kills, and damage from outside.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use baton_host::store::{Backend, OpenError, Opened, RedbOptions, RedbStore, SledOptions, SledStore, SnapshotStore};
+use baton_host::store::{OpenError, Opened, RedbOptions, RedbStore, SledOptions, SledStore, SnapshotStore};
 
 use crate::store_conformance::{claim, name, record};
-use crate::store_sled::{Killed, killed_at_any_moment, start_child};
+use crate::under_fire::{REDB, Writer};
 
 /// Set to anything, every bit of the header is changed and eight times as many of the rest.
 const ALL_FLIPS: &str = "BATON_TEST_ALL_FLIPS";
@@ -76,23 +75,16 @@ async fn goes_on(store: RedbStore, dir: &Path) {
     store.close().await.expect("closes");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_at_any_moment_loses_nothing_acknowledged() {
-    killed_at_any_moment(Backend::Redb).await;
-}
-
 #[tokio::test]
 async fn a_directory_in_use_names_the_process() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut child = Killed(start_child(Backend::Redb, dir.path()));
-    // Kept open: a child whose words nobody hears any more would end.
-    let mut lines = BufReader::new(child.0.stdout.take().expect("piped")).lines();
-    assert!(lines.any(|line| line.expect("text").ends_with("open")), "the child opened its store");
+    let mut child = Writer::new(&REDB, dir.path()).start();
+    assert!(child.lines().any(|line| line == "open"), "the child opened its store");
     for options in [RedbOptions::default(), RedbOptions { recover: true, ..RedbOptions::default() }] {
         let error = RedbStore::open(dir.path(), &options).map(drop).expect_err("in use");
-        assert!(matches!(&error, OpenError::InUse { pid: Some(pid), .. } if *pid == child.0.id()), "{error}");
+        assert!(matches!(&error, OpenError::InUse { pid: Some(pid), .. } if *pid == child.id()), "{error}");
     }
-    drop((child, lines));
+    drop(child);
 
     let (store, _) = open(dir.path()).expect("a lock ends with its process");
     let error = open(dir.path()).map(drop).expect_err("in use by this process");

@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::super::embedded::words;
 use super::super::losses::Losses;
 use super::super::{Head, head, now_ms};
 use super::disk::Disk;
+use super::files::has_content;
 use super::open::{Places, Refusal, Sound, draw_id, guarded, open_sound};
-use super::tables::{Fault, Marks, Tables, has_content, record_key};
+use super::tables::{Fault, Marks, Tables, record_key};
 use super::witness::{Testimony, Totals};
-use super::worker::words;
 use super::{OpenError, Recovered, SledOptions};
 use crate::model::ActorName;
 
@@ -41,6 +42,9 @@ pub(super) fn recover(
     // What an earlier recovery did not finish.
     if places.recovering.exists() {
         aside.push(move_aside(&places.recovering, places, &format!("store.unfinished-{stamp}"))?);
+    }
+    if places.copy.exists() {
+        aside.push(move_aside(&places.copy, places, &format!("store.copy-{stamp}"))?);
     }
     let there = has_content(&places.store).map_err(io("read", &places.store))?;
     let (totals, losses) = guarded(places, || build(places, there, testimony, options, disk))?;
@@ -185,7 +189,7 @@ fn write(new: &Tables, totals: &Totals, heads: &mut Heads) -> Result<(), Fault> 
 }
 
 /// Swaps two directories in one step; in two where the file system cannot.
-fn exchange(new: &Path, old: &Path) -> io::Result<()> {
+pub(super) fn exchange(new: &Path, old: &Path) -> io::Result<()> {
     match renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
         Err(Errno::INVAL | Errno::NOSYS) => {
             let between = old.with_extension("swapping");
