@@ -165,6 +165,7 @@ pub(super) fn guarded<T>(places: &Places, run: impl FnOnce() -> Result<T, Refusa
 fn told(places: &Places, fault: Fault) -> OpenError {
     match fault {
         Fault::Disk { what, path, error } => OpenError::Io { what, path, source: error },
+        Fault::Panic { .. } => places.damaged(fault.to_string()),
         Fault::Redb { error, path } => match *error {
             ::redb::Error::DatabaseAlreadyOpen => OpenError::InUse { path, pid: None },
             ::redb::Error::Io(error) if is_refusal(&error) => OpenError::io("open the store", &path, error),
@@ -176,7 +177,8 @@ fn told(places: &Places, fault: Fault) -> OpenError {
 /// Whether a fault is one of the file, and not of the system.
 pub(super) fn is_damage(fault: &Fault) -> bool {
     match fault {
-        Fault::Disk { .. } => false,
+        // One that was a matter of luck may not come again.
+        Fault::Disk { .. } | Fault::Panic { .. } => false,
         Fault::Redb { error, .. } => match &**error {
             ::redb::Error::DatabaseAlreadyOpen | ::redb::Error::PreviousIo => false,
             ::redb::Error::Io(error) => !is_refusal(error),

@@ -1,8 +1,10 @@
 //! What lies in redb: heads with their count, records, and the quarantine. One state of it is read, or made.
 
+use std::any::Any;
 use std::fs::File;
 use std::io;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use ::redb::{
@@ -11,6 +13,7 @@ use ::redb::{
 };
 
 use super::super::disk::Disk;
+use super::super::embedded::words;
 use super::super::witness::Totals;
 use super::super::{Quarantined, RecordRef, head, now_ms, quarantine};
 use super::backend::Backend;
@@ -47,6 +50,7 @@ const WHY_CHARS: usize = 500;
 pub(super) enum Fault {
     Redb { path: PathBuf, error: Box<::redb::Error> },
     Disk { what: &'static str, path: PathBuf, error: io::Error },
+    Panic { path: PathBuf, what: String },
 }
 
 impl Fault {
@@ -64,6 +68,7 @@ impl std::fmt::Display for Fault {
         match self {
             Self::Redb { path, error } => write!(f, "redb at {}: {error}", path.display()),
             Self::Disk { what, path, error } => write!(f, "cannot {what} {}: {error}", path.display()),
+            Self::Panic { path, what } => write!(f, "redb at {} panicked: {what}", path.display()),
         }
     }
 }
@@ -114,7 +119,10 @@ impl Tables {
 
     /// Ends with what redb has to say about that. Gives the file, still open.
     pub(super) fn close(self) -> (File, Result<(), Fault>) {
-        (self.handle, self.db.close().map_err(Fault::redb(&self.path)))
+        let Self { db, handle, path } = self;
+        let closed = catch_unwind(AssertUnwindSafe(|| db.close().map_err(Fault::redb(&path))));
+        let panicked = |panic: Box<dyn Any + Send>| Err(Fault::Panic { path: path.clone(), what: words(&*panic) });
+        (handle, closed.unwrap_or_else(panicked))
     }
 
     /// What is durable now.
