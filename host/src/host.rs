@@ -38,6 +38,8 @@ pub const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Heads read at once when actors are resumed, and actors started at once.
 const RESUME_PAGE: usize = 1_000;
 const RESUME_AT_ONCE: usize = 32;
+/// How long after the store could not tell them it is asked again.
+const LIST_AGAIN: Duration = Duration::from_secs(1);
 
 /// How a call is made.
 #[derive(Debug, Clone, Default)]
@@ -328,13 +330,16 @@ impl HostBuilder {
         for cut in self.children.iter().flat_map(|child| child.cut_short(None, "")) {
             tracing::warn!("{cut}: the tighter one wins");
         }
+        let listed = self.children.iter().flat_map(ChildSpec::actors).map(|actor| actor.name.clone()).collect();
+        host.0.registry.starting();
         for spec in self.children {
             let name = spec.name().clone();
             if let Err(error) = host.0.supervisor.start_child(None, spec, true).await {
                 tracing::error!(child = %name, %error, "it did not start");
             }
         }
-        host.0.router.started();
+        host.0.registry.started();
+        host.0.router.started(listed);
         tokio::spawn(resume(Arc::downgrade(&host.0)));
         tokio::spawn(wake(Arc::downgrade(&host.0)));
         Ok(host)
@@ -455,7 +460,9 @@ impl Host {
     /// # Errors
     /// `UnknownActor`, `Running`, `Restarting`, `ShuttingDown`.
     pub async fn delete_child(&self, name: &ActorName) -> Result<(), HostError> {
-        self.0.supervisor.delete_child(name.clone()).await
+        self.0.supervisor.delete_child(name.clone()).await?;
+        self.0.router.deleted(name);
+        Ok(())
     }
 
     /// Stops a child and starts it again, its state handed over. One that does not run is started. It counts as no restart.
@@ -672,8 +679,10 @@ async fn resume(host: Weak<Inner>) {
         let page = match store.list(after.as_ref(), RESUME_PAGE).await {
             Ok(page) => page,
             Err(error) => {
-                tracing::error!(%error, "actors of templates are started by their next message only");
-                return;
+                tracing::error!(%error, "who of the actors of templates is to be started is not known yet; trying again");
+                drop(store);
+                tokio::time::sleep(LIST_AGAIN).await;
+                continue;
             }
         };
         let Some((last, _)) = page.last() else { break };
@@ -769,8 +778,7 @@ fn store_error(error: &OpenError) -> HostError {
 
 /// Whether an actor ran, or was on its way, when its host ended; or has sent messages that are still to arrive.
 fn is_to_be_resumed(head: &Head) -> bool {
-    let under_way = head.current().and_then(|record| record.outbox_messages).is_some_and(|messages| messages > 0);
-    under_way || ran_when_the_host_stopped(head)
+    head.leaves_messages() || ran_when_the_host_stopped(head)
 }
 
 fn ran_when_the_host_stopped(head: &Head) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use baton_host::ActorName;
@@ -34,7 +35,7 @@ type Tamper = Arc<dyn Fn(Record) -> Result<Record, StoreError> + Send + Sync>;
 
 #[derive(Default)]
 struct Rules {
-    failing: HashMap<Op, StoreError>,
+    failing: HashMap<(Op, Option<ActorName>), StoreError>,
     answers_lost: Vec<Op>,
     tamper: Option<Tamper>,
     log: Vec<(Op, ActorName)>,
@@ -44,8 +45,11 @@ struct Rules {
 pub struct StoreDouble {
     inner: Arc<dyn SnapshotStore>,
     rules: Mutex<Rules>,
-    /// Operations that wait until they are let through.
-    held: watch::Sender<Vec<Op>>,
+    /// Operations that wait until they are let through: those of one actor, or of all.
+    held: watch::Sender<Vec<(Op, Option<ActorName>)>>,
+    /// What has come so far and may wait still.
+    came: Mutex<Vec<(Op, ActorName)>>,
+    lists: AtomicUsize,
 }
 
 impl fmt::Debug for StoreDouble {
@@ -56,7 +60,14 @@ impl fmt::Debug for StoreDouble {
 
 impl Default for StoreDouble {
     fn default() -> Self {
-        Self { inner: Arc::new(MemoryStore::new()), rules: Mutex::default(), held: watch::Sender::default() }
+        let inner = Arc::new(MemoryStore::new());
+        Self {
+            inner,
+            rules: Mutex::default(),
+            held: watch::Sender::default(),
+            came: Mutex::default(),
+            lists: AtomicUsize::default(),
+        }
     }
 }
 
@@ -69,7 +80,24 @@ impl StoreDouble {
 
     /// From now on `op` waits until [`StoreDouble::let_through`].
     pub fn hold(&self, op: Op) {
-        self.held.send_modify(|held| held.push(op));
+        self.held.send_modify(|held| held.push((op, None)));
+    }
+
+    /// The same for one actor.
+    pub fn hold_for(&self, op: Op, actor: &ActorName) {
+        self.held.send_modify(|held| held.push((op, Some(actor.clone()))));
+    }
+
+    /// Whatever of `actor` waits goes on, as far as it was held for this one alone.
+    pub fn let_through_for(&self, actor: &ActorName) {
+        self.held.send_modify(|held| held.retain(|(_, by)| by.as_ref() != Some(actor)));
+    }
+
+    /// How often `op` was asked for `actor`, what waits included.
+    #[must_use]
+    pub fn asked(&self, op: Op, actor: &ActorName) -> usize {
+        let came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        came.iter().filter(|(of, by)| (*of, by) == (op, actor)).count()
     }
 
     /// Whatever waits goes on.
@@ -79,7 +107,12 @@ impl StoreDouble {
 
     /// From now on `op` fails.
     pub fn fail(&self, op: Op, with: StoreError) {
-        self.rules().failing.insert(op, with);
+        self.rules().failing.insert((op, None), with);
+    }
+
+    /// The same for one actor.
+    pub fn fail_for(&self, op: Op, actor: &ActorName, with: StoreError) {
+        self.rules().failing.insert((op, Some(actor.clone())), with);
     }
 
     /// From now on these take place, and answer that whether they did is not known.
@@ -107,6 +140,12 @@ impl StoreDouble {
         self.rules().tamper = Some(Arc::new(with));
     }
 
+    /// How often it was asked for heads; the log says nothing of that.
+    #[must_use]
+    pub fn lists(&self) -> usize {
+        self.lists.load(Ordering::Relaxed)
+    }
+
     /// What was asked so far, in order, of reads and writes alike.
     #[must_use]
     pub fn log(&self) -> Vec<(Op, ActorName)> {
@@ -118,12 +157,15 @@ impl StoreDouble {
     }
 
     async fn pass(&self, op: Op, actor: &ActorName) -> Result<(), StoreError> {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner).push((op, actor.clone()));
         let mut held = self.held.subscribe();
+        let is_held = |(of, by): &(Op, Option<ActorName>)| *of == op && by.as_ref().is_none_or(|by| by == actor);
         // The sender lives as long as this does.
-        drop(held.wait_for(|held| !held.contains(&op)).await);
+        drop(held.wait_for(|held| !held.iter().any(is_held)).await);
         let mut rules = self.rules();
         rules.log.push((op, actor.clone()));
-        rules.failing.get(&op).cloned().map_or(Ok(()), Err)
+        let failing = rules.failing.get(&(op, None)).or_else(|| rules.failing.get(&(op, Some(actor.clone()))));
+        failing.cloned().map_or(Ok(()), Err)
     }
 }
 
@@ -276,7 +318,12 @@ impl SnapshotStore for StoreDouble {
         after: Option<&'a ActorName>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<(ActorName, Result<Head, String>)>, StoreError>> {
-        self.inner.list(after, limit)
+        Box::pin(async move {
+            let failing = self.rules().failing.get(&(Op::List, None)).cloned();
+            self.lists.fetch_add(1, Ordering::Relaxed);
+            failing.map_or(Ok(()), Err)?;
+            self.inner.list(after, limit).await
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -15,32 +15,32 @@ const ACTORS: usize = 8;
 /// Rounds of a run; `BATON_ROUNDS` says how many for a longer one.
 const ROUNDS: usize = 40;
 
-struct HostProcess {
+pub(crate) struct HostProcess {
     child: Child,
 }
 
 impl HostProcess {
-    fn spawn(dir: &Path) -> Self {
+    pub(crate) fn spawn(dir: &Path) -> Self {
         let mut command = Command::new(baton_bin());
         command.args(["run", "--log", "warn"]).current_dir(dir).stdin(Stdio::null());
         Self { child: command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap() }
     }
 
     /// Waits for the line that says that it serves.
-    fn ready(mut self) -> Self {
+    pub(crate) fn ready(mut self) -> Self {
         let mut line = String::new();
         BufReader::new(self.child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         assert!(line.starts_with("ready: "), "{line:?}");
         self
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
     }
 
     /// Its exit code; none if it was killed.
-    fn end(mut self) -> Option<i32> {
+    pub(crate) fn end(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }
@@ -99,7 +99,7 @@ impl Connection {
 }
 
 /// Status, whether the connection closes, and body.
-fn read_response(stream: &mut BufReader<UnixStream>) -> Option<(u16, bool, String)> {
+pub(crate) fn read_response(stream: &mut BufReader<UnixStream>) -> Option<(u16, bool, String)> {
     let mut line = String::new();
     stream.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let status = line.split(' ').nth(1)?.parse().ok()?;
@@ -130,8 +130,9 @@ fn place() -> tempfile::TempDir {
     dir
 }
 
-fn rounds() -> usize {
-    number_from("BATON_ROUNDS", ROUNDS)
+/// Rounds of a run: `few`, or as many as `BATON_ROUNDS` says.
+pub(crate) fn rounds(few: usize) -> usize {
+    number_from("BATON_ROUNDS", few)
 }
 
 /// Adds one to random actors until the host does not answer any more, and counts what was acknowledged. After `acks`
@@ -179,7 +180,7 @@ fn a_host_that_is_told_to_stop_at_any_moment_has_lost_nothing() {
     let dir = place();
     let mut rng = Dice::new();
     let mut counts = vec![0; ACTORS];
-    for round in 0..rounds() {
+    for round in 0..rounds(ROUNDS) {
         let host = HostProcess::spawn(dir.path()).ready();
         assert_counts(dir.path(), |actor, count| count == counts[actor]);
         let acks = rng.below(60);
@@ -195,7 +196,7 @@ fn a_host_that_is_killed_at_any_moment_comes_back_with_its_last_records() {
     let dir = place();
     let mut rng = Dice::new();
     let mut committed = vec![0; ACTORS];
-    for round in 0..rounds() {
+    for round in 0..rounds(ROUNDS) {
         let host = HostProcess::spawn(dir.path());
         match round % 4 {
             // Killed on its way up.

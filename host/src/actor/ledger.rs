@@ -196,6 +196,11 @@ impl Ledger {
         self.outbox.iter()
     }
 
+    /// It is not to watch `actor` any more: word of that one's end has crashed it.
+    pub(super) fn unwatch(&mut self, actor: &ActorName) {
+        self.monitors.remove(actor);
+    }
+
     /// Whom the actor watches.
     pub(super) fn monitors(&self) -> impl Iterator<Item = &ActorName> {
         self.monitors.iter()

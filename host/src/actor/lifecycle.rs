@@ -10,7 +10,7 @@ use super::run::{Instance, Live};
 use super::saving::Unsaved;
 use super::signals::Interrupt;
 use super::writes::Backoff;
-use super::{Envelope, Gate};
+use super::{Envelope, Gate, NotAgain};
 use crate::model::{
     CallError, Crash, CrashKind, Durability, Exit, Failure, Hold, HoldCause, MessageId, Phase, Refusal, StopReason,
 };
@@ -155,8 +155,15 @@ impl Instance {
     fn live(&self, guest: Guest, trap_exit: bool, opened: Opened, effects: Vec<Effect>) -> Live {
         let Opened { lease, inbox, timers, traffic, loose, .. } = opened;
         let line = (lease.head.line, lease.head.epoch);
-        let ledger = Ledger::open(traffic, line, self.keeping.durability == Durability::Turn);
-        if let Some(sequence) = lease.head.current().map(|record| record.sequence) {
+        let mut ledger = Ledger::open(traffic, line, self.keeping.durability == Durability::Turn);
+        let current = lease.head.current().map(|record| record.sequence);
+        for crashed in &self.cell.status().not_again {
+            match crashed {
+                NotAgain::Down(sequence, actor) if Some(*sequence) == current => ledger.unwatch(actor),
+                _ => {}
+            }
+        }
+        if let Some(sequence) = current {
             let restored = inbox.into_iter().map(|(place, message)| Envelope::restored(message, sequence, place));
             self.cell.mailbox.restore(restored.collect());
         }

@@ -171,6 +171,15 @@ impl Mailbox {
         self.came.notify_one();
     }
 
+    /// Puts a message back that was in hand, before everything else. The bound does not apply: it was taken before.
+    pub(super) fn put_back(&self, envelope: Envelope) {
+        let mut inner = self.inner();
+        inner.queue.push_front(envelope);
+        inner.count();
+        drop(inner);
+        self.came.notify_one();
+    }
+
     /// What came with a record and was not handled yet: the next record has to hold it too.
     pub(super) fn restored(&self) -> Vec<Message> {
         let inner = self.inner();
@@ -312,7 +321,8 @@ mod tests {
         assert_eq!(bodies(&mailbox.restored()), ["old 1", "old 2"]);
         mailbox.retag(8);
         assert_eq!(mailbox.try_next().expect("old 1").restored, Some((8, 0)));
-        assert_eq!(drained(&mailbox), ["old 2", "new"]);
+        mailbox.put_back(cast("in hand"));
+        assert_eq!(drained(&mailbox), ["in hand", "old 2", "new"]);
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ mod budget;
 mod carry;
 pub(crate) mod control;
 mod exits;
+mod handling;
 pub(crate) mod handoff;
 mod lane;
 mod ledger;
@@ -89,6 +90,19 @@ pub(crate) enum NotAgain {
     Message(u64, usize),
     /// By the record's sequence, the timer's name and when it was due.
     Timer(u64, String, u64),
+    /// Word of the end of an actor that the record says is watched: by the record's sequence and that actor.
+    Down(u64, ActorName),
+}
+
+impl NotAgain {
+    /// The record's sequence, and what of that record it is.
+    fn told(&self) -> (u64, String) {
+        match self {
+            Self::Message(sequence, place) => (*sequence, format!("message {place}")),
+            Self::Timer(sequence, name, due) => (*sequence, format!("timer {due} {name}")),
+            Self::Down(sequence, actor) => (*sequence, format!("down {actor}")),
+        }
+    }
 }
 
 /// How an instance ended.

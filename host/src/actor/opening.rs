@@ -65,6 +65,8 @@ impl Instance {
             status.generation = lease.head.generation;
             status.sequence = lease.head.current().map(|record| record.sequence);
             status.schema = lease.head.current().and_then(|record| record.schema);
+            status.next_timer_ms = lease.head.current().and_then(|record| record.next_timer_ms);
+            status.outbox_left = lease.head.leaves_messages();
         }
         self.choose(lease).await
     }

@@ -10,19 +10,18 @@ use tokio::time::Instant;
 
 use super::exits::ExitSignal;
 use super::lane::Heard;
-use super::ledger::{Ledger, Seen};
+use super::ledger::Ledger;
 use super::lifecycle::{StartFailure, fenced};
 use super::outbox::Pump;
 use super::saving::{Unsaved, settle_soon};
 use super::signals::{Cut, Interrupt, Signals};
 use super::turn::{self, Plan};
 use super::writes::{Write, write};
-use super::{Budget, Cell, Envelope, NotAgain, Post, Receipt, Signal};
+use super::{Budget, Cell, Envelope, Post, Signal};
 use crate::model::{
-    CallError, Crash, CrashKind, Durability, Exit, ExitReason, Keeping, Message, MessageId, NotSaved, Phase, Saved,
-    Shutdown, StateRules, StopReason,
+    Crash, CrashKind, Durability, Exit, ExitReason, Keeping, NotSaved, Phase, Saved, Shutdown, StateRules, StopReason,
 };
-use crate::sandbox::{Effect, Guest, Out, Outside, Program, TurnBase};
+use crate::sandbox::{Effect, Guest, Out, Outside, Program};
 use crate::store::{Lease, SnapshotStore, StoreError, now_ms};
 
 /// What an instance is made with.
@@ -188,7 +187,10 @@ impl Instance {
                     self.turn(&mut live, turn).await
                 }
             };
-            pump.run(&self.cell, &*self.parts.post, &live.ledger, false);
+            // What a turn was to send that was not committed never leaves.
+            if matches!(next, Next::Go | Next::Stop) {
+                pump.run(&self.cell, &*self.parts.post, &live.ledger, false);
+            }
             match next {
                 Next::Go => {}
                 Next::Stop => return self.stop(live, StopReason::Normal, self.own_budget()).await,
@@ -236,81 +238,8 @@ impl Instance {
         Exit::Stopped(reason, Saved::Not(NotSaved::Crashed(crash.to_string())))
     }
 
-    fn not_again_if_it_crashes(&self, live: &Live, name: &str, due: u64) -> (Envelope, Option<NotAgain>) {
-        let message = Message::Timer(name.to_owned());
-        // One that was set since is gone with the state if this crashes.
-        let of_the_record = live.record_timers.get(name) == Some(&due);
-        let record = live.lease.head.current().filter(|_| of_the_record).map(|record| record.sequence);
-        let not_again = record.map(|sequence| NotAgain::Timer(sequence, name.to_owned(), due));
-        (Envelope::new(message, None), not_again)
-    }
-
-    /// One message, from the mailbox to whatever follows.
-    async fn turn(&mut self, live: &mut Live, (envelope, timer): (Envelope, Option<NotAgain>)) -> Next {
-        let Envelope { message, reply, restored, receipt } = envelope;
-        let now = now_ms();
-        if let Seen::Answered(first) = live.ledger.seen(&message, now, &self.cell.limits) {
-            // It was handled before: whoever sent it again gets what it would have got then.
-            if let Some(reply) = reply {
-                drop(reply.send(first.map_err(CallError::from)));
-            }
-            confirm(receipt.as_ref());
-            return Next::Go;
-        }
-        let not_again = restored.map(|(sequence, place)| NotAgain::Message(sequence, place)).or(timer);
-        live.turns += 1;
-        let id = match &message {
-            Message::Call(request) | Message::Cast(request) => request.id.clone(),
-            Message::Timer(_) | Message::Down(..) | Message::Other(..) => {
-                MessageId::of_turn(self.cell.name(), live.lease.head.generation, live.turns)
-            }
-        };
-        let base = TurnBase { id, timers: live.timers.clone() };
-        // The mark first: what a turn does at once, such as a call of its own, may not be ahead of it.
-        let mut signals = self.signals.clone();
-        let handle = async {
-            self.mark(live).await?;
-            live.guest.handle(&message, base).await
-        };
-        let handled = signals.uncut(handle).await;
-        let answer = match handled {
-            Err(why) => return self.cut_in(&message, reply, receipt.as_ref(), why),
-            Ok(Err(crash)) => return self.crashed(&message, (reply, receipt), crash, not_again),
-            Ok(Ok(answer)) => answer,
-        };
-        let effects = live.guest.take_effects();
-        if let (Err(failure), None) = (&answer, &reply) {
-            tracing::warn!(actor = %self.cell.name(), %failure, "a message that expects no reply failed");
-        }
-        {
-            let mut status = self.cell.status();
-            status.handled += 1;
-            status.turns_since_record = status.turns_since_record.map(|turns| turns + 1);
-        }
-        // The save comes before the reply, and the reply before the sends.
-        let mut plan = turn::plan(effects);
-        live.ledger.handled(&message, answer.as_deref(), now, &self.cell.limits);
-        live.unsaved.turn(self.keeping.durability, Instant::now());
-        match signals.uncut(self.keep(live, &mut plan, true, "handle")).await {
-            Err(why) => return self.cut_in(&message, reply, receipt.as_ref(), why),
-            Ok(Err(crash)) => return self.crashed(&message, (reply, receipt), crash, not_again),
-            Ok(Ok(())) => {}
-        }
-        confirm(receipt.as_ref());
-        if let Some(reply) = reply {
-            // A caller that is gone does not miss its answer.
-            drop(reply.send(turn::reply(answer)));
-        }
-        let stop = plan.stop;
-        self.send_all(plan);
-        if stop {
-            return Next::Stop;
-        }
-        if live.unsaved.enough(self.keeping.durability) { self.save_between_turns(live).await } else { Next::Go }
-    }
-
     /// A checkpoint that is due, and that nobody waits for.
-    async fn save_between_turns(&self, live: &mut Live) -> Next {
+    pub(super) async fn save_between_turns(&self, live: &mut Live) -> Next {
         let mut signals = self.signals.clone();
         match signals.uncut(self.save_if_due(live)).await {
             Err(why) => Next::End(self.cut_short(why)),
@@ -336,7 +265,7 @@ impl Instance {
     }
 
     /// Sets the mark "taken up" where the head needs it, as often as it takes: nothing may leave a first turn before.
-    async fn mark(&self, live: &mut Live) -> Result<(), Crash> {
+    pub(super) async fn mark(&self, live: &mut Live) -> Result<(), Crash> {
         if live.mark {
             let forever = Budget::within(None);
             let marked = write(&*self.parts.store, &mut live.lease, &Write::TakeUp, forever).await;
@@ -350,29 +279,6 @@ impl Instance {
         for out in plan.out {
             self.parts.post.take(&self.cell, out);
         }
-    }
-
-    /// The turn in hand may not go on.
-    fn cut_in(&self, message: &Message, reply: Option<super::ReplyTo>, receipt: Option<&Receipt>, why: Cut) -> Next {
-        answer_crashed(reply, self.cell.name().as_str(), &why.to_string());
-        self.parts.post.dead_letter(self.cell.name(), message, &why.to_string(), None);
-        confirm(receipt);
-        Next::End(self.cut_short(why))
-    }
-
-    fn crashed(
-        &self,
-        message: &Message,
-        (reply, receipt): (Option<super::ReplyTo>, Option<Receipt>),
-        crash: Crash,
-        not_again: Option<NotAgain>,
-    ) -> Next {
-        self.cell.status().not_again.extend(not_again);
-        answer_crashed(reply, self.cell.name().as_str(), &crash.to_string());
-        self.parts.post.dead_letter(self.cell.name(), message, "it crashed its actor", Some(&crash));
-        // Nobody will ever handle it.
-        confirm(receipt.as_ref());
-        Next::End(Exit::Crashed(crash))
     }
 
     /// The budget of a stop that the actor itself asked for: its own shutdown timeout. Brutality is for supervisors.
@@ -428,25 +334,15 @@ pub(super) fn apply_timers(timers: &mut Arc<BTreeMap<String, u64>>, plan: &Plan)
     }
 }
 
-/// Tells a durable sender that its message need not be sent again.
-fn confirm(receipt: Option<&Receipt>) {
-    if let Some(receipt) = receipt {
-        receipt.confirm();
-    }
-}
-
-fn answer_crashed(reply: Option<super::ReplyTo>, actor: &str, reason: &str) {
-    if let Some(reply) = reply {
-        drop(reply.send(Err(CallError::Crashed { actor: actor.to_owned(), reason: reason.to_owned() })));
-    }
-}
-
 /// A turn that the store did not let end.
 pub(super) fn store_crash(during: &str, what: &str, error: &StoreError) -> Crash {
     match error {
         StoreError::Conflict(why) => fenced(during, why),
         error => Crash {
-            kind: CrashKind::Store,
+            kind: match error {
+                StoreError::TooLarge { .. } => CrashKind::Limit,
+                _ => CrashKind::Store,
+            },
             during: during.to_owned(),
             message: format!("{what}: {error}"),
             backtrace: Vec::new(),

@@ -13,8 +13,10 @@ use crate::model::{Crash, CrashKind, Durability, Message, Phase, State};
 use crate::sandbox::TurnBase;
 use crate::store::{Cause, Lease, NewRecord, Origination, StoreError, StoredTimer, now_ms};
 
-/// How long a checkpoint is tried while the store is out of reach, in milliseconds.
+/// How long a checkpoint that a turn waits for is tried while the store is out of reach, in milliseconds.
 const SAVE_PATIENCE_MS: u64 = 10_000;
+/// The same for one that nobody waits for, and that keeps messages waiting.
+const DUE_PATIENCE_MS: u64 = 1_000;
 /// How long after a message has arrived its sender commits that it need not be sent again, if nothing else is committed
 /// meanwhile; in milliseconds.
 const SETTLE_MS: u64 = 1_000;
@@ -97,13 +99,14 @@ impl Instance {
             return Ok(());
         }
         let failed = "what it did could not be committed";
-        self.checkpoint(live, Cause::Turn).await.map_err(|error| crash_of(error, during, failed))
+        self.checkpoint(live, Cause::Turn, SAVE_PATIENCE_MS).await.map_err(|error| crash_of(error, during, failed))
     }
 
     /// A checkpoint that the guest asked for, durable when this answers.
     async fn save(&self, live: &mut Live, during: &str) -> Result<(), Crash> {
         let failed = "the checkpoint that it asked for was not saved";
-        self.checkpoint(live, Cause::Checkpoint).await.map_err(|error| crash_of(error, during, failed))
+        let saved = self.checkpoint(live, Cause::Checkpoint, SAVE_PATIENCE_MS).await;
+        saved.map_err(|error| crash_of(error, during, failed))
     }
 
     /// A checkpoint that is due. One that fails is told, and tried again later: nobody was promised this very one.
@@ -112,7 +115,7 @@ impl Instance {
             Durability::Turn => Cause::Turn,
             Durability::Stop | Durability::Interval { .. } => Cause::Checkpoint,
         };
-        let why = match self.checkpoint(live, cause).await {
+        let why = match self.checkpoint(live, cause, DUE_PATIENCE_MS).await {
             Ok(()) => return Ok(()),
             Err(Failed::Crashed(crash)) => return Err(crash),
             Err(error @ Failed::Store(StoreError::Conflict(_))) => {
@@ -127,7 +130,7 @@ impl Instance {
     }
 
     /// The state as it stands, with all that belongs to it, in one commit.
-    async fn checkpoint(&self, live: &mut Live, cause: Cause) -> Result<(), Failed> {
+    async fn checkpoint(&self, live: &mut Live, cause: Cause, patience_ms: u64) -> Result<(), Failed> {
         let snapshot = live.guest.snapshot(TurnBase::outside()).await.map_err(Failed::Crashed)?;
         // A snapshot is not a turn of its own: what it asks for has no place.
         drop(live.guest.take_effects());
@@ -138,13 +141,16 @@ impl Instance {
         match &state {
             Some(state) => self.acceptable(state).map_err(Failed::State)?,
             // With nothing worth keeping there is nothing to save, unless a turn has promised that all else is.
-            None if cause == Cause::Checkpoint => return Ok(()),
+            None if cause == Cause::Checkpoint => {
+                live.unsaved = Unsaved::default();
+                return Ok(());
+            }
             None => {}
         }
         let record = self.record(live, state, cause, self.cell.mailbox.restored());
         let named: BTreeSet<_> = record.traffic.outbox.iter().map(|out| out.sent).collect();
         let what = Write::Checkpoint(Box::new(record));
-        let patience = Budget::within(Some(Duration::from_millis(SAVE_PATIENCE_MS)));
+        let patience = Budget::within(Some(Duration::from_millis(patience_ms)));
         write(&*self.parts.store, &mut live.lease, &what, patience).await.map_err(Failed::Store)?;
         live.ledger.trim(|sent| !named.contains(sent));
         self.cell.outbox.forget(&named);
@@ -165,7 +171,7 @@ impl Instance {
         status.sequence = current.map(|record| record.sequence);
         status.schema = current.and_then(|record| record.schema);
         status.next_timer_ms = current.and_then(|record| record.next_timer_ms);
-        status.outbox_left = current.and_then(|record| record.outbox_messages).is_some_and(|messages| messages > 0);
+        status.outbox_left = lease.head.leaves_messages();
         status.not_again.clear();
     }
 

@@ -57,7 +57,11 @@ impl Write {
     fn shows(&self, before: &Head, now: &Head) -> bool {
         match self {
             Self::TakeUp => now.taken_up == Some(before.generation),
-            Self::Checkpoint(_) => now.sequence > before.sequence,
+            // An earlier one that nobody waited for any more may have taken place since: they differ in their times.
+            Self::Checkpoint(record) => {
+                let same = now.current().is_some_and(|current| current.time_ms == record.time_ms);
+                same && now.sequence > before.sequence
+            }
             Self::Release(..) | Self::Forget => now.owner.is_none(),
         }
     }
@@ -123,6 +127,7 @@ async fn settle(store: &dyn SnapshotStore, lease: &mut Lease, what: &Write) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::RecordRef;
 
     #[test]
     fn a_head_shows_whether_a_write_took_place() {
@@ -148,11 +153,23 @@ mod tests {
             traffic: crate::store::Traffic::default(),
         };
         let marked = Head { taken_up: Some(5), ..before.clone() };
-        let committed = Head { sequence: 8, ..before.clone() };
+        let records = vec![RecordRef {
+            sequence: 8,
+            digest: crate::model::Digest([1; 32]),
+            bytes: 1,
+            time_ms: 0,
+            schema: None,
+            plugin: None,
+            cause: crate::store::Cause::Checkpoint,
+            inbox_messages: Some(0),
+            outbox_messages: Some(0),
+            next_timer_ms: None,
+        }];
+        let committed = Head { sequence: 8, records, ..before.clone() };
         let released = Head { owner: None, ..before.clone() };
         let cases = [
             (Write::TakeUp, &marked),
-            (Write::Checkpoint(Box::new(empty)), &committed),
+            (Write::Checkpoint(Box::new(empty.clone())), &committed),
             (Write::Release(None, StopReason::Normal), &released),
             (Write::Forget, &released),
         ];
@@ -160,5 +177,7 @@ mod tests {
             assert!(write.shows(&before, after), "{write:?}");
             assert!(!write.shows(&before, &before), "{write:?}");
         }
+        let later = NewRecord { time_ms: 1, ..empty };
+        assert!(!Write::Checkpoint(Box::new(later)).shows(&before, &committed), "that was the one before");
     }
 }

@@ -50,6 +50,13 @@ impl MessageId {
         Self(super::Digest::of(format!("{actor}\n{generation}\n{turn}").as_bytes()).to_string().into())
     }
 
+    /// The id of a turn that something began which a record keeps: always the same for the same actor, the record's sequence,
+    /// and what of that record it is.
+    #[must_use]
+    pub fn of_kept(actor: &ActorName, sequence: u64, what: &str) -> Self {
+        Self(super::Digest::of(format!("{actor}\n{sequence}\nkept\n{what}").as_bytes()).to_string().into())
+    }
+
     /// The id of the `ordinal`th message that a turn sent: made of the id of the message that the turn handled, so that
     /// a repeated turn repeats its ids. A chain that grew past the limit is folded into a digest.
     #[must_use]

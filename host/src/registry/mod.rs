@@ -30,6 +30,8 @@ struct Book {
     groups: Groups,
     known: Known,
     watches: Watches,
+    /// Whether actors that are listed may still turn up.
+    starting: bool,
 }
 
 /// Why something was not entered. Nothing was changed.
@@ -145,7 +147,23 @@ impl Registry {
         self.read().known.having(key, value).cloned().collect()
     }
 
-    /// Lets an actor be told once when another one ends; at once if that one is not there.
+    /// From now on the listed actors are started: nobody is told that one is not there which may still turn up.
+    pub(crate) fn starting(&self) {
+        self.write().starting = true;
+    }
+
+    /// They have been started: who watches one that is not there hears so now.
+    pub(crate) fn started(&self) {
+        let book = &mut *self.write();
+        book.starting = false;
+        for actor in book.watches.monitored() {
+            if book.is_up(&actor).is_none() {
+                book.tell(&actor, &ExitReason::Noproc);
+            }
+        }
+    }
+
+    /// Lets an actor be told once when another one ends; at once if that one is not there, and no listed one may turn up.
     ///
     /// # Errors
     /// If it watches too many, or its name is not its own.
@@ -159,6 +177,7 @@ impl Registry {
         book.room(from)?;
         match book.is_up(to) {
             Some(_) => book.watches.monitor(from.name(), to),
+            None if book.starting => book.watches.monitor(from.name(), to),
             None => from.mailbox.notice(Message::Down(to.clone(), ExitReason::Noproc.to_string())),
         }
         Ok(())

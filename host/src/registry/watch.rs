@@ -52,6 +52,11 @@ impl Watches {
         self.0.get(from).is_some_and(|ties| ties.monitors.contains(to))
     }
 
+    /// Those whom somebody monitors.
+    pub(super) fn monitored(&self) -> Vec<ActorName> {
+        self.0.iter().filter(|(_, ties)| !ties.monitored_by.is_empty()).map(|(actor, _)| actor.clone()).collect()
+    }
+
     pub(super) fn linked(&self, from: &ActorName, to: &ActorName) -> bool {
         self.0.get(from).is_some_and(|ties| ties.links.contains(to))
     }

@@ -71,13 +71,17 @@ impl Outside for Calls {
     }
 
     fn change_child(&self, from: &ActorName, child: ActorName, change: ChildChange) -> Supervised<()> {
-        let granted = self.granted(from, &child);
+        let (granted, router) = (self.granted(from, &child), self.0.clone());
         Box::pin(async move {
             let tree = granted?;
             match change {
                 ChildChange::Terminate => tree.terminate_child(child).await.map(drop),
                 ChildChange::Restart => tree.restart_child(child).await,
-                ChildChange::Delete => tree.delete_child(child).await,
+                ChildChange::Delete => {
+                    tree.delete_child(child.clone()).await?;
+                    router.deleted(&child);
+                    Ok(())
+                }
             }
         })
     }

@@ -3,7 +3,7 @@
 mod alarm;
 mod calls;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -66,8 +66,8 @@ pub(crate) struct Router {
     /// Set once, right after both exist.
     supervisor: OnceLock<Supervisor>,
     closed: AtomicBool,
-    /// Whether every actor that is listed has been started: until then a name that nobody has may still turn up.
-    started: AtomicBool,
+    /// The actors that are listed, once all have been started: until then a name that nobody has may still turn up.
+    listed: Mutex<Option<HashSet<ActorName>>>,
     alarm: Alarm,
     dead: Mutex<VecDeque<DeadLetter>>,
     waits: Waits,
@@ -87,16 +87,37 @@ impl Router {
             grants,
             supervisor: OnceLock::new(),
             closed: AtomicBool::new(false),
-            started: AtomicBool::new(false),
+            listed: Mutex::new(None),
             alarm: Alarm::default(),
             dead: Mutex::new(VecDeque::new()),
             waits: Waits::default(),
         }
     }
 
-    /// All listed actors have been started.
-    pub(crate) fn started(&self) {
-        self.started.store(true, Ordering::Release);
+    /// All `listed` actors have been started.
+    pub(crate) fn started(&self, listed: HashSet<ActorName>) {
+        *self.listed() = Some(listed);
+    }
+
+    /// Who has been taken off the list does not come back.
+    pub(crate) fn deleted(&self, actor: &ActorName) {
+        if let Some(listed) = &mut *self.listed() {
+            listed.remove(actor);
+        }
+    }
+
+    fn listed(&self) -> MutexGuard<'_, Option<HashSet<ActorName>>> {
+        // Entries come and go whole.
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why an actor that is not there may be there later.
+    fn may_come(&self, actor: &ActorName) -> Option<&'static str> {
+        match &*self.listed() {
+            None => Some("the host is starting"),
+            Some(_) if self.is_closed() => Some("the host is going down"),
+            Some(listed) => listed.contains(actor).then_some("it was stopped"),
+        }
     }
 
     /// When actors that sleep are to be woken.
@@ -319,12 +340,12 @@ impl Post for Router {
     }
 
     fn deliver(&self, to: &ActorName, message: Message, receipt: Receipt) -> Result<(), SendError> {
-        let is_started = self.started.load(Ordering::Acquire);
-        match Router::deliver(self, to, Envelope { receipt: Some(receipt), ..Envelope::new(message, None) }) {
-            Err(SendError::UnknownActor(actor)) if !is_started => {
-                Err(SendError::Unavailable { actor, why: "the host is starting".into() })
-            }
-            other => other,
+        // Asked first: whoever comes meanwhile is found.
+        let may_come = self.may_come(to);
+        match (Router::deliver(self, to, Envelope { receipt: Some(receipt), ..Envelope::new(message, None) }), may_come)
+        {
+            (Err(SendError::UnknownActor(actor)), Some(why)) => Err(SendError::Unavailable { actor, why: why.into() }),
+            (other, _) => other,
         }
     }
 

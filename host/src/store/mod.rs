@@ -270,6 +270,12 @@ impl Head {
     pub fn current(&self) -> Option<&RecordRef> {
         self.records.first()
     }
+
+    /// Whether that record has messages that were sent and that nobody has confirmed.
+    #[must_use]
+    pub fn leaves_messages(&self) -> bool {
+        self.current().and_then(|record| record.outbox_messages).is_some_and(|messages| messages > 0)
+    }
 }
 
 /// What a head knows of a record without reading it.

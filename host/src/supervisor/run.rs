@@ -14,7 +14,7 @@ use super::handle::going_down;
 use super::report::ShutdownReport;
 use super::restart::End;
 use super::tree::{Ask, Do, Id, Refused, Ticket, Tree};
-use crate::actor::{Budget, Cell, Gate, Instance, Parts, Post, Signal, StartFailure};
+use crate::actor::{Budget, Cell, Envelope, Gate, Instance, Parts, Post, Signal, StartFailure};
 use crate::catalog::Catalog;
 use crate::model::{
     ActorName, CallError, ChildInfo, Counts, ErrorCode, Exit, ExitReason, HostError, Phase, PluginName, Saved,
@@ -391,8 +391,9 @@ impl Run {
     fn shut(&self, cell: &Arc<Cell>, gate: Gate, why: &str, unseen: impl Fn(&ActorName) -> SendError) {
         cell.mailbox.set_gate(gate);
         let unseen = |actor: &ActorName| -> CallError { unseen(actor).into() };
-        // Those that came with a record are in it still.
-        for envelope in cell.mailbox.drain(unseen).into_iter().filter(|envelope| envelope.restored.is_none()) {
+        // Those that came with a record are in it still, and those of durable senders are with these.
+        let gone = |envelope: &Envelope| envelope.restored.is_none() && envelope.receipt.is_none();
+        for envelope in cell.mailbox.drain(unseen).into_iter().filter(gone) {
             self.around.post.dead_letter(cell.name(), &envelope.message, why, None);
         }
     }

@@ -1,0 +1,163 @@
+//! One message: from the mailbox to its commit and its reply, or to whatever else becomes of it.
+
+use tokio::time::Instant;
+
+use super::ledger::Seen;
+use super::run::{Instance, Live, Next};
+use super::signals::Cut;
+use super::turn;
+use super::{Envelope, NotAgain, Receipt, ReplyTo};
+use crate::model::{CallError, Crash, CrashKind, Durability, Exit, Message, MessageId};
+use crate::sandbox::TurnBase;
+use crate::store::now_ms;
+
+impl Instance {
+    /// A timer that has come due, as a message.
+    pub(super) fn not_again_if_it_crashes(&self, live: &Live, name: &str, due: u64) -> (Envelope, Option<NotAgain>) {
+        let message = Message::Timer(name.to_owned());
+        // One that was set since is gone with the state if this crashes.
+        let of_the_record = live.record_timers.get(name) == Some(&due);
+        let record = live.lease.head.current().filter(|_| of_the_record).map(|record| record.sequence);
+        let not_again = record.map(|sequence| NotAgain::Timer(sequence, name.to_owned(), due));
+        (Envelope::new(message, None), not_again)
+    }
+
+    /// That a message tells of the end of an actor that the record says is watched: the next instance would hear of it too.
+    fn watched_durably(&self, live: &Live, message: &Message) -> Option<NotAgain> {
+        let Message::Down(actor, _) = message else { return None };
+        let record = live.lease.head.current().filter(|_| self.keeping.durability == Durability::Turn)?;
+        Some(NotAgain::Down(record.sequence, actor.clone()))
+    }
+
+    /// The id of a turn. One that is repeated, by the next instance from the same record, has the same one.
+    fn id_of(&self, live: &Live, message: &Message, kept: Option<&NotAgain>) -> MessageId {
+        let actor = self.cell.name();
+        match (message, kept) {
+            (Message::Call(request) | Message::Cast(request), _) => request.id.clone(),
+            // Each turn makes a record: none has the same sequence.
+            (_, Some(kept)) if self.keeping.durability == Durability::Turn => {
+                let (sequence, what) = kept.told();
+                MessageId::of_kept(actor, sequence, &what)
+            }
+            _ => MessageId::of_turn(actor, live.lease.head.generation, live.turns),
+        }
+    }
+
+    /// One message, from the mailbox to whatever follows.
+    pub(super) async fn turn(&mut self, live: &mut Live, (envelope, timer): (Envelope, Option<NotAgain>)) -> Next {
+        let Envelope { message, reply, restored, receipt } = envelope;
+        let now = now_ms();
+        if let Seen::Answered(first) = live.ledger.seen(&message, now, &self.cell.limits) {
+            // It was handled before: whoever sent it again gets what it would have got then.
+            if let Some(reply) = reply {
+                drop(reply.send(first.map_err(CallError::from)));
+            }
+            confirm(receipt.as_ref());
+            return Next::Go;
+        }
+        let not_again = restored.map(|(sequence, place)| NotAgain::Message(sequence, place)).or(timer);
+        let not_again = not_again.or_else(|| self.watched_durably(live, &message));
+        live.turns += 1;
+        let base = TurnBase { id: self.id_of(live, &message, not_again.as_ref()), timers: live.timers.clone() };
+        // The mark first: what a turn does at once, such as a call of its own, may not be ahead of it.
+        let mut signals = self.signals.clone();
+        let handle = async {
+            self.mark(live).await?;
+            live.guest.handle(&message, base).await
+        };
+        let handled = signals.uncut(handle).await;
+        let answer = match handled {
+            Err(why) => return self.cut_in(message, (reply, receipt), why, not_again.is_some()),
+            Ok(Err(crash)) => return self.crashed(message, (reply, receipt), crash, not_again),
+            Ok(Ok(answer)) => answer,
+        };
+        let effects = live.guest.take_effects();
+        if let (Err(failure), None) = (&answer, &reply) {
+            tracing::warn!(actor = %self.cell.name(), %failure, "a message that expects no reply failed");
+        }
+        {
+            let mut status = self.cell.status();
+            status.handled += 1;
+            status.turns_since_record = status.turns_since_record.map(|turns| turns + 1);
+        }
+        // The save comes before the reply, and the reply before the sends.
+        let mut plan = turn::plan(effects);
+        live.ledger.handled(&message, answer.as_deref(), now, &self.cell.limits);
+        live.unsaved.turn(self.keeping.durability, Instant::now());
+        match signals.uncut(self.keep(live, &mut plan, true, "handle")).await {
+            Err(why) => return self.cut_in(message, (reply, receipt), why, not_again.is_some()),
+            Ok(Err(crash)) => return self.crashed(message, (reply, receipt), crash, not_again),
+            Ok(Ok(())) => {}
+        }
+        confirm(receipt.as_ref());
+        if let Some(reply) = reply {
+            // A caller that is gone does not miss its answer.
+            drop(reply.send(turn::reply(answer)));
+        }
+        let stop = plan.stop;
+        self.send_all(plan);
+        if stop {
+            return Next::Stop;
+        }
+        if live.unsaved.enough(self.keeping.durability) { self.save_between_turns(live).await } else { Next::Go }
+    }
+
+    /// The turn in hand may not go on, which is not its message's fault. `kept`: whether that is in the record still.
+    fn cut_in(
+        &self,
+        message: Message,
+        (reply, receipt): (Option<ReplyTo>, Option<Receipt>),
+        why: Cut,
+        kept: bool,
+    ) -> Next {
+        answer_crashed(reply, self.cell.name().as_str(), &why.to_string());
+        match receipt {
+            Some(receipt) => self.put_back(message, receipt),
+            None if kept => {}
+            None => self.parts.post.dead_letter(self.cell.name(), &message, &why.to_string(), None),
+        }
+        Next::End(self.cut_short(why))
+    }
+
+    /// A durable sender's message that was in hand waits for the next instance, before those that came after it; or is lost
+    /// together with them, and sent again.
+    fn put_back(&self, message: Message, receipt: Receipt) {
+        self.cell.mailbox.put_back(Envelope { receipt: Some(receipt), ..Envelope::new(message, None) });
+    }
+
+    fn crashed(
+        &self,
+        message: Message,
+        (reply, receipt): (Option<ReplyTo>, Option<Receipt>),
+        crash: Crash,
+        not_again: Option<NotAgain>,
+    ) -> Next {
+        answer_crashed(reply, self.cell.name().as_str(), &crash.to_string());
+        // Where it was the store's fault, what a durable sender has sent, or the record has still, is handled again.
+        let at_fault = !matches!(crash.kind, CrashKind::Store | CrashKind::Fenced);
+        match receipt {
+            Some(receipt) if !at_fault => self.put_back(message, receipt),
+            None if !at_fault && not_again.is_some() => {}
+            receipt => {
+                self.cell.status().not_again.extend(not_again);
+                self.parts.post.dead_letter(self.cell.name(), &message, "it crashed its actor", Some(&crash));
+                // Nobody will ever handle it.
+                confirm(receipt.as_ref());
+            }
+        }
+        Next::End(Exit::Crashed(crash))
+    }
+}
+
+/// Tells a durable sender that its message need not be sent again.
+fn confirm(receipt: Option<&Receipt>) {
+    if let Some(receipt) = receipt {
+        receipt.confirm();
+    }
+}
+
+fn answer_crashed(reply: Option<ReplyTo>, actor: &str, reason: &str) {
+    if let Some(reply) = reply {
+        drop(reply.send(Err(CallError::Crashed { actor: actor.to_owned(), reason: reason.to_owned() })));
+    }
+}
