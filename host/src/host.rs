@@ -1,5 +1,6 @@
 //! The front door: builds the rooms below in order, and takes them down in reverse.
 
+mod keeping;
 mod ties;
 
 use std::collections::HashMap;
@@ -19,7 +20,7 @@ use crate::model::{
 use crate::registry::Registry;
 use crate::router::{Calls, Router};
 use crate::sandbox::{Sandbox, SandboxOptions};
-use crate::store::{Head, MemoryStore, OpenError, Opened, SledOptions, SledStore, SnapshotStore};
+use crate::store::{Backend, Head, MemoryStore, OpenError, Opened, SnapshotStore, StoreOptions};
 use crate::supervisor::{Supervisor, Surroundings};
 
 pub use crate::actor::control::StateInfo;
@@ -80,7 +81,8 @@ pub struct HostBuilder {
     data_dir: Option<PathBuf>,
     code_cache: Option<PathBuf>,
     store: Option<Arc<dyn SnapshotStore>>,
-    recover: bool,
+    backend: Backend,
+    options: StoreOptions,
     plugins: Vec<Listed>,
     children: Vec<ChildSpec>,
     templates: Vec<Template>,
@@ -110,8 +112,8 @@ enum PluginSource {
 }
 
 impl HostBuilder {
-    /// Where state and compiled code are kept: the sled store, and the folder `code`. Without it, state is kept in memory
-    /// and is gone with the process. The folder is made if need be, for its owner alone.
+    /// Where state and compiled code are kept: the store, and the folder `code`. Without it, state is kept in memory and is
+    /// gone with the process. The folder is made if need be, for its owner alone.
     #[must_use]
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
@@ -136,7 +138,23 @@ impl HostBuilder {
     /// and what can be read is taken over.
     #[must_use]
     pub fn recover(mut self, yes: bool) -> Self {
-        self.recover = yes;
+        self.options.recover = yes;
+        self
+    }
+
+    /// What keeps the state in the data directory; [`Backend::Sled`] unless told. A directory that holds the store of
+    /// another one is refused.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// Records kept for each actor, the current one included: 2 to 1,000; [`DEFAULT_HISTORY`](crate::store::DEFAULT_HISTORY)
+    /// unless told. Those that are more after the number was lowered go with the actor's next commit.
+    #[must_use]
+    pub fn history(mut self, records: usize) -> Self {
+        self.options.history_records = records;
         self
     }
 
@@ -262,13 +280,15 @@ impl HostBuilder {
         if let Some(store) = &self.store {
             return Ok(store.clone());
         }
-        let Some(dir) = self.data_dir.clone() else { return Ok(Arc::new(MemoryStore::new())) };
-        let options = SledOptions { recover: self.recover, ..SledOptions::default() };
-        let opened = tokio::task::spawn_blocking(move || SledStore::open(&dir, &options)).await;
+        let (backend, options) = (self.backend, self.options);
+        let Some(dir) = self.data_dir.clone() else {
+            return Ok(Arc::new(MemoryStore::new().with_history(options.history_records)));
+        };
+        let opened = tokio::task::spawn_blocking(move || backend.open(&dir, &options)).await;
         let opened = opened.map_err(|e| HostError::new(ErrorCode::Store, "opening the store panicked").source(e))?;
         let (store, report) = opened.map_err(|error| store_error(&error))?;
         tell_opened(&report);
-        Ok(Arc::new(store))
+        Ok(store)
     }
 
     async fn build_with(self, store: Arc<dyn SnapshotStore>) -> Result<Host, HostError> {
@@ -334,7 +354,8 @@ impl Host {
             data_dir: None,
             code_cache: None,
             store: None,
-            recover: false,
+            backend: Backend::default(),
+            options: StoreOptions::default(),
             plugins: Vec::new(),
             children: Vec::new(),
             templates: Vec::new(),
@@ -668,6 +689,7 @@ async fn resume(host: Weak<Inner>) {
         after = Some(last.clone());
         for (name, head) in page {
             let Ok(head) = head else { continue };
+            prune(&*store, &name, &head).await;
             if !is_to_be_resumed(&head) {
                 let next = head.current().and_then(|record| record.next_timer_ms);
                 let Some(host) = host.upgrade().filter(|host| host.registry.whereis(&name).is_none()) else { continue };
@@ -699,6 +721,17 @@ async fn wake(host: Weak<Inner>) {
                 tokio::spawn(resume_one(host.supervisor.clone(), above, spec));
             }
         }
+    }
+}
+
+/// Drops what an actor has of its history beyond what the store is told to keep now. Each commit does so for its own actor;
+/// this is for those that sleep.
+async fn prune(store: &dyn SnapshotStore, name: &ActorName, head: &Head) {
+    let keep = store.capabilities().history;
+    if head.records.len() > keep
+        && let Err(error) = store.prune(name, keep).await
+    {
+        tracing::warn!(actor = %name, %error, "its old records stay until its next commit");
     }
 }
 
@@ -737,6 +770,7 @@ fn store_error(error: &OpenError) -> HostError {
     let code = match error {
         OpenError::InUse { .. } => ErrorCode::InUse,
         OpenError::Damaged { .. } => ErrorCode::StoreDamaged,
+        OpenError::OtherBackend { .. } | OpenError::Several { .. } => ErrorCode::Config,
         OpenError::Io { .. } => ErrorCode::Store,
     };
     HostError::new(code, error.to_string())

@@ -1,6 +1,9 @@
 //! What the suites share: where the guests and the command are, a data directory of one's own, and guests written in a
 //! few lines of WAT.
 
+mod dice;
+mod power_loss;
+mod shim;
 mod store_double;
 mod wat_guest;
 
@@ -8,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 use baton_host::{ActorName, ActorSpec, Host, HostBuilder, PluginName};
 
+pub use dice::{Dice, number_from};
+pub use power_loss::Disk;
+pub use shim::{Call, Entry, Shim, read_journal};
 pub use store_double::{Op, StoreDouble};
 pub use wat_guest::WatGuest;
 

@@ -281,6 +281,10 @@ impl SnapshotStore for StoreDouble {
         self.inner.prune(actor, keep)
     }
 
+    fn pardon<'a>(&'a self, actor: &'a ActorName, expect: Revision) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        self.inner.pardon(actor, expect)
+    }
+
     fn discard<'a>(
         &'a self,
         actor: &'a ActorName,

@@ -126,6 +126,9 @@ fn holds_state(after: &[Token]) -> bool {
     words.any(|word| word == "mut" || SHARED_STATE.iter().any(|state| word.starts_with(state)))
 }
 
+/// What keeps state on the disk: each in a room of its own.
+const ENGINES: [&str; 2] = ["redb", "sled"];
+
 struct File<'a> {
     /// The first folder or the file's own name.
     room: &'a str,
@@ -133,7 +136,8 @@ struct File<'a> {
     depth: usize,
     is_root: bool,
     is_test: bool,
-    is_sled: bool,
+    /// The store's engine that this file may name.
+    engine: Option<&'static str>,
 }
 
 impl<'a> File<'a> {
@@ -145,7 +149,10 @@ impl<'a> File<'a> {
             depth: parts.len(),
             is_root: matches!(whole, "lib" | "main"),
             is_test: parts.last() == Some(&"tests"),
-            is_sled: whole == "store/sled" || whole.starts_with("store/sled/"),
+            engine: ENGINES.into_iter().find(|engine| {
+                let below = whole.strip_prefix("store/").and_then(|path| path.strip_prefix(engine));
+                below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }),
         }
     }
 
@@ -176,8 +183,9 @@ impl<'a> File<'a> {
         if (crate_name == "wasmtime" || crate_name.starts_with("wasmtime_")) && self.room != "sandbox" {
             return Some(format!("`{crate_name}`: only sandbox/ imports the engine"));
         }
-        if crate_name == "sled" && parts.len() > 1 && !self.is_sled {
-            return Some("`sled`: only store/sled imports it".into());
+        let engine = ENGINES.into_iter().find(|engine| *engine == crate_name && parts.len() > 1);
+        if engine.is_some() && engine != self.engine {
+            return Some(format!("`{crate_name}`: only store/{crate_name} imports it"));
         }
         if self.room == "model" && (crate_name == "tokio" || parts.starts_with(&["std", "fs"])) {
             return Some(format!("`{}`: the model is plain data", parts.join("::")));
@@ -401,6 +409,8 @@ fn what_is_to_be_absent_is_found() {
         ("actor/run.rs", "use wasmtime::Engine;", "only sandbox/"),
         ("host.rs", "use wasmtime_wasi::{WasiCtx};", "only sandbox/"),
         ("store/memory.rs", "let db = sled::open(x);", "only store/sled"),
+        ("store/sled/open.rs", "use redb::Database;", "only store/redb"),
+        ("store/redbx.rs", "use redb::Database;", "only store/redb"),
         ("model/name.rs", "use tokio::sync::mpsc;", "plain data"),
         ("model/name.rs", "use std::{fmt, fs::File};", "plain data"),
         ("host.rs", "println!(\"x\");", "only cli/ and main.rs print"),
@@ -436,6 +446,7 @@ fn what_is_allowed_is_left_alone() {
         ("catalog.rs", "mod tests { use super::*; use super::super::catalog::X; }"),
         ("sandbox/engine.rs", "use wasmtime::Engine; use super::guest::Guest;"),
         ("store/sled/disk.rs", "use sled::Db; use super::super::Head;"),
+        ("store/redb.rs", "use redb::Database; use super::Head;"),
         ("store/mod.rs", "pub mod sled; pub use self::sled::SledStore;"),
         (
             "actor/mod.rs",

@@ -6,11 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use baton_host::MessageId;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::guest;
-use crate::process_handoff::{HostProcess, Moments, read_response, rounds};
+use crate::harness::{Dice, guest};
+use crate::process_handoff::{HostProcess, read_response, rounds};
 
 const ACCOUNTS: usize = 5;
 /// Those who ask for transfers, side by side.
@@ -78,7 +79,7 @@ struct Flows {
 /// Who asks for transfers, one after the other, and for each of them until it has an answer.
 struct Teller {
     number: usize,
-    rng: Moments,
+    rng: Dice,
     asked: u64,
     /// What has no answer yet.
     pending: Option<Asked>,
@@ -91,8 +92,8 @@ struct Teller {
 }
 
 impl Teller {
-    fn new(number: usize, seeds: &mut Moments) -> Self {
-        let rng = Moments::seeded(seeds.below(usize::MAX) as u64);
+    fn new(number: usize, seeds: &mut Dice) -> Self {
+        let rng = Dice::with_seed(seeds.below(usize::MAX) as u64);
         let flows = [Flows::default(); ACCOUNTS];
         Self { number, rng, asked: 0, pending: None, last: None, flows, retried: 0, repeated: 0 }
     }
@@ -176,8 +177,12 @@ fn open(dir: &Path, orders: usize) {
 
 fn statements(dir: &Path) -> Vec<Value> {
     let mut connection = Connection::new(dir).unwrap();
-    let ask =
-        |account| Asked { id: Moments::now().to_string(), account, body: json!("balance").to_string(), pays: None };
+    let ask = |account| Asked {
+        id: MessageId::random().to_string(),
+        account,
+        body: json!("balance").to_string(),
+        pays: None,
+    };
     (0..ACCOUNTS).map(|n| serde_json::from_str(&connection.ask(&ask(n)).unwrap().1).unwrap()).collect()
 }
 
@@ -231,7 +236,7 @@ fn work(dir: &Path, tellers: &mut [Teller], most: usize, end: impl FnOnce()) {
 #[test]
 fn a_bank_whose_host_is_killed_at_any_moment_applies_each_transfer_once() {
     let (dir, rounds) = (place(), rounds(ROUNDS));
-    let mut rng = Moments::new();
+    let mut rng = Dice::new();
     let mut tellers: Vec<Teller> = (0..TELLERS).map(|n| Teller::new(n, &mut rng)).collect();
     let orders = rounds * ORDERS;
     let host = HostProcess::spawn(dir.path()).ready();

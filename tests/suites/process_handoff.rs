@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{baton_bin, guest};
+use crate::harness::{Dice, baton_bin, guest, number_from};
 
 const ACTORS: usize = 8;
 /// Rounds of a run; `BATON_ROUNDS` says how many for a longer one.
@@ -132,12 +132,12 @@ fn place() -> tempfile::TempDir {
 
 /// Rounds of a run: `few`, or as many as `BATON_ROUNDS` says.
 pub(crate) fn rounds(few: usize) -> usize {
-    std::env::var("BATON_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(few)
+    number_from("BATON_ROUNDS", few)
 }
 
 /// Adds one to random actors until the host does not answer any more, and counts what was acknowledged. After `acks`
 /// acknowledgements, `end` is told.
-fn work(dir: &Path, counts: &mut [u64], rng: &mut Moments, acks: usize, end: impl FnOnce()) -> usize {
+fn work(dir: &Path, counts: &mut [u64], rng: &mut Dice, acks: usize, end: impl FnOnce()) -> usize {
     let mut connection = Connection::new(dir);
     let (mut acked, mut lost, mut end) = (0, 0, Some(end));
     loop {
@@ -162,36 +162,6 @@ fn work(dir: &Path, counts: &mut [u64], rng: &mut Moments, acks: usize, end: imp
     }
 }
 
-/// Random moments; the seed is told where a test fails, and `BATON_SEED` plays it again.
-pub(crate) struct Moments(u64);
-
-impl Moments {
-    pub(crate) fn new() -> Self {
-        let told = std::env::var("BATON_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = told.unwrap_or_else(Self::now);
-        println!("BATON_SEED={seed}");
-        Self(seed)
-    }
-
-    pub(crate) fn seeded(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Another number each time.
-    pub(crate) fn now() -> u64 {
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64
-    }
-
-    /// SplitMix64, which is random enough for moments.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) as usize % bound
-    }
-}
-
 fn assert_counts(dir: &Path, allowed: impl Fn(usize, u64) -> bool) -> Vec<u64> {
     let mut connection = Connection::new(dir);
     let read = |actor| match connection.call(actor, "\"get\"") {
@@ -208,7 +178,7 @@ fn assert_counts(dir: &Path, allowed: impl Fn(usize, u64) -> bool) -> Vec<u64> {
 #[test]
 fn a_host_that_is_told_to_stop_at_any_moment_has_lost_nothing() {
     let dir = place();
-    let mut rng = Moments::new();
+    let mut rng = Dice::new();
     let mut counts = vec![0; ACTORS];
     for round in 0..rounds(ROUNDS) {
         let host = HostProcess::spawn(dir.path()).ready();
@@ -224,7 +194,7 @@ fn a_host_that_is_told_to_stop_at_any_moment_has_lost_nothing() {
 #[test]
 fn a_host_that_is_killed_at_any_moment_comes_back_with_its_last_records() {
     let dir = place();
-    let mut rng = Moments::new();
+    let mut rng = Dice::new();
     let mut committed = vec![0; ACTORS];
     for round in 0..rounds(ROUNDS) {
         let host = HostProcess::spawn(dir.path());

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{actor, guest, host, name, until};
 
 /// What 3.0.0 is told of the shop; the others know no coupons.
-const SHOP: &str = r#"{"coupons": {"SPRING": {"percent": 10}}}"#;
+pub(crate) const SHOP: &str = r#"{"coupons": {"SPRING": {"percent": 10}}}"#;
 
 /// A host on `dir` with that release of `cart`, and the one cart.
 struct Shop(Host);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use baton_host::model::{ActorName, Body, Digest, Message, MessageId, PluginName, Request, StopReason, Version};
 use baton_host::store::{
-    Cause, Head, Image, Lease, MemoryStore, NewRecord, Origination, RecordRef, Refused, Revision, SledOptions,
-    SledStore, SnapshotStore, StoreError, StoredTimer, Traffic,
+    Cause, Head, Image, Lease, MemoryStore, NewRecord, Origination, RecordRef, RedbOptions, RedbStore, Refused,
+    Revision, SledOptions, SledStore, SnapshotStore, StoreError, StoredTimer, Traffic, stats,
 };
 
 /// Small, so that a record that is too large is quickly made.
@@ -31,6 +31,13 @@ fn sled() -> Made {
     Made { store: Arc::new(store), _dir: Some(dir) }
 }
 
+fn redb() -> Made {
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = RedbOptions { largest_record_bytes: LARGEST_RECORD_BYTES, ..RedbOptions::default() };
+    let (store, _) = RedbStore::open(dir.path(), &options).expect("opens");
+    Made { store: Arc::new(store), _dir: Some(dir) }
+}
+
 macro_rules! conformance {
     ($($case:ident)*) => {
         mod in_memory {
@@ -44,6 +51,13 @@ macro_rules! conformance {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
                 let made = super::sled();
+                super::$case(made.store.clone()).await;
+            })*
+        }
+        mod on_redb {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let made = super::redb();
                 super::$case(made.store.clone()).await;
             })*
         }
@@ -68,8 +82,10 @@ conformance! {
     a_record_that_no_head_names_is_not_loaded
     the_quarantine_keeps_a_copy_once
     refusals_are_remembered_with_their_record
+    a_pardon_forgets_refusals_and_nothing_else
     what_one_store_holds_another_takes_as_it_is
     pruning_keeps_what_counts_and_the_lease
+    what_is_held_is_counted
     after_a_close_nothing_is_answered
     owners_have_a_bounded_name
 }
@@ -462,6 +478,31 @@ async fn refusals_are_remembered_with_their_record(store: Store) {
     assert_eq!(lease.head.refusals, [refused], "for the next instance as well");
 }
 
+async fn a_pardon_forgets_refusals_and_nothing_else(store: Store) {
+    let actor = name("a");
+    let mut lease = claim(&*store, &actor, "host-a").await;
+    store.commit(&mut lease, record(vec![1])).await.expect("commits");
+    let refused = Refused {
+        record: lease.head.records[0].digest,
+        component: Digest::of(b"component"),
+        version: "1.0.0".to_owned(),
+        why: "no".to_owned(),
+        time_ms: 5,
+    };
+    store.refuse(&mut lease, refused).await.expect("is noted");
+    let before = stored(&store, &actor).await;
+    let stale = Revision(lease.revision.0.wrapping_add(1));
+    assert!(matches!(store.pardon(&actor, stale).await, Err(StoreError::Conflict(_))), "a head that was never seen");
+    assert!(matches!(store.pardon(&name("nobody"), stale).await, Err(StoreError::Conflict(_))));
+    assert_eq!(stored(&store, &actor).await, before);
+
+    let revision = store.pardon(&actor, lease.revision).await.expect("pardons");
+    let (after, found) = store.head(&actor).await.expect("answers").expect("a head");
+    assert_eq!(found, revision);
+    assert_eq!(after, Head { refusals: vec![], nonce: after.nonce, ..before });
+    refuses_all(&store, &lease).await;
+}
+
 async fn what_one_store_holds_another_takes_as_it_is(store: Store) {
     let actor = name("a");
     let other = MemoryStore::with_largest_record(LARGEST_RECORD_BYTES);
@@ -512,6 +553,25 @@ async fn pruning_keeps_what_counts_and_the_lease(store: Store) {
     assert_eq!(data(&store, &actor).await, vec![3; 9_000]);
     store.commit(&mut lease, record(vec![4])).await.expect("its owner goes on");
     assert!(matches!(store.prune(&name("nobody"), 1).await, Err(StoreError::Conflict(_))));
+}
+
+async fn what_is_held_is_counted(store: Store) {
+    let empty = stats(&*store).await.expect("answers");
+    assert_eq!((empty.actors, empty.records, empty.held_bytes(), empty.quarantined), (0, 0, 0, 0));
+    let mut lease = claim(&*store, &name("a"), "host-a").await;
+    for n in 1..=5u8 {
+        store.commit(&mut lease, record(vec![n; 9_000])).await.expect("commits");
+    }
+    store.quarantine(&name("a"), &lease.head.records[1], "bad").await.expect("is kept");
+    claim(&*store, &name("b"), "host-a").await;
+
+    let found = stats(&*store).await.expect("answers");
+    let bytes: Vec<u64> = lease.head.records.iter().map(|record| record.bytes).collect();
+    assert_eq!((found.actors, found.records, found.quarantined), (2, 3, 1));
+    assert_eq!((found.history_bytes, found.quarantine_bytes), (bytes[1] + bytes[2], bytes[1]));
+    assert!(found.live_bytes > bytes[0] && found.live_bytes < bytes[0] + 1_000, "a record and two heads: {found:?}");
+    assert_eq!(found.dead_bytes.is_some(), found.disk_bytes.is_some());
+    assert!(found.disk_bytes.is_none_or(|disk| disk >= found.held_bytes()), "{found:?}");
 }
 
 async fn after_a_close_nothing_is_answered(store: Store) {

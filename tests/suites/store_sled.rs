@@ -1,23 +1,12 @@
-//! The store on disk: other processes, kills, and damage from outside.
+//! The store on disk: other processes, and damage from outside. What backends have in common here is in `under_fire`.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 
 use baton_host::store::{OpenError, Opened, RecordError, SledOptions, SledStore, SnapshotStore, StoreError};
 
 use crate::store_conformance::{claim, name, record};
-
-/// Tells the child where its store is.
-const CHILD_DIR: &str = "BATON_TEST_STORE_DIR";
-/// How often it is killed, if not 30 times.
-const KILL_ROUNDS: &str = "BATON_TEST_KILL_ROUNDS";
-/// Actors that the child writes at once.
-const CHILD_ACTORS: u64 = 6;
+use crate::under_fire::{SLED, Writer};
 
 fn open(dir: &Path) -> Result<(SledStore, Opened), OpenError> {
     SledStore::open(dir, &SledOptions::default())
@@ -27,127 +16,17 @@ fn recover(dir: &Path) -> Result<(SledStore, Opened), OpenError> {
     SledStore::open(dir, &SledOptions { recover: true, ..SledOptions::default() })
 }
 
-/// What the child writes as an actor's `sequence`th record: of many sizes, and never the same twice.
-fn payload(actor: u64, sequence: u64) -> Vec<u8> {
-    let length = usize::try_from((actor * 7 + sequence) * 1_237 % 30_000).expect("small");
-    (0..length).map(|i| u8::try_from((i as u64 * 31 + actor + sequence) % 251).expect("small")).collect()
-}
-
-fn child_actor(n: u64) -> baton_host::model::ActorName {
-    name(&format!("child/{n}"))
-}
-
-/// Not a test of its own: the process that the others start and kill. It commits without end and prints what was
-/// acknowledged.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "other tests run it in a process of its own"]
-async fn child() {
-    let Some(dir) = std::env::var_os(CHILD_DIR) else { return };
-    let (store, _) = open(Path::new(&dir)).expect("opens");
-    let store = Arc::new(store);
-    say("open");
-    let tasks: Vec<_> = (0..CHILD_ACTORS).map(|n| tokio::spawn(commit_for_ever(store.clone(), n))).collect();
-    for task in tasks {
-        task.await.expect("runs until it is killed");
-    }
-}
-
-async fn commit_for_ever(store: Arc<SledStore>, n: u64) {
-    let mut lease = claim(&*store, &child_actor(n), "child").await;
-    loop {
-        let next = lease.head.sequence + 1;
-        store.commit(&mut lease, record(payload(n, next))).await.expect("commits");
-        say(&format!("acknowledged {n} {next} {}", lease.head.epoch));
-    }
-}
-
-fn say(line: &str) {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).expect("the parent listens");
-}
-
-fn start_child(dir: &Path) -> Child {
-    let this = std::env::current_exe().expect("a test has a file");
-    let module = module_path!();
-    let path = module.split_once("::").map_or("child".to_owned(), |(_, module)| format!("{module}::child"));
-    let mut command = Command::new(this);
-    command.args([&path, "--exact", "--ignored", "--nocapture", "--test-threads=1"]).env(CHILD_DIR, dir);
-    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts")
-}
-
-/// Ends the child when a test fails as well.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_at_any_moment_loses_nothing_acknowledged() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let mut acknowledged: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut epochs: BTreeMap<u64, u64> = BTreeMap::new();
-    let rounds: u64 = std::env::var(KILL_ROUNDS).ok().and_then(|n| n.parse().ok()).unwrap_or(30);
-    let mut new = 0;
-    for round in 0..rounds {
-        let mut child = Killed(start_child(dir.path()));
-        let lines = BufReader::new(child.0.stdout.take().expect("piped")).lines();
-        // Killed while it goes on: after a number of acknowledgements drawn for each round.
-        let mut left = 1 + RandomState::new().hash_one(round) % 40;
-        for line in lines {
-            let line = line.expect("text");
-            let words: Vec<u64> = line.split(' ').skip(1).map_while(|word| word.parse().ok()).collect();
-            if let (true, [actor, sequence, epoch]) = (line.starts_with("acknowledged "), words.as_slice()) {
-                let before = acknowledged.insert(*actor, *sequence).unwrap_or(0);
-                assert!(*sequence > before, "sequence {sequence} after {before}");
-                assert!(*epoch >= epochs.insert(*actor, *epoch).unwrap_or(0));
-                new += 1;
-                left = left.saturating_sub(1);
-                if left == 0 {
-                    child.0.kill().expect("is killed");
-                }
-            }
-        }
-        child.0.wait().expect("ends");
-        let (store, opened) = open(dir.path()).unwrap_or_else(|error| panic!("round {round}: {error}"));
-        assert!(opened.notes.is_empty() && opened.recovered.is_none(), "{opened:?}");
-        for (actor, sequence) in &acknowledged {
-            let (head, _) = store.head(&child_actor(*actor)).await.expect("answers").expect("it was acknowledged");
-            assert!(head.sequence >= *sequence, "round {round}: {} found, {sequence} acknowledged", head.sequence);
-            assert!(head.epoch >= epochs[actor]);
-            for reference in &head.records {
-                let loaded = store.load(&child_actor(*actor), reference).await.expect("every record can be read");
-                assert!(loaded.data == payload(*actor, reference.sequence), "round {round}: {actor} {reference:?}");
-            }
-        }
-        // What was not acknowledged may be there all the same: it counts from now on.
-        for actor in 0..CHILD_ACTORS {
-            if let Some((head, _)) = store.head(&child_actor(actor)).await.expect("answers") {
-                acknowledged.insert(actor, head.sequence);
-                epochs.insert(actor, head.epoch);
-            }
-        }
-        store.close().await.expect("closes");
-    }
-    assert!(new >= rounds, "only {new} commits were acknowledged in {rounds} rounds");
-}
-
 #[tokio::test]
 async fn a_directory_in_use_names_the_process() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut child = Killed(start_child(dir.path()));
-    // Kept open: a child whose words nobody hears any more would end.
-    let mut lines = BufReader::new(child.0.stdout.take().expect("piped")).lines();
-    assert!(lines.any(|line| line.expect("text").ends_with("open")), "the child opened its store");
+    let mut child = Writer::new(&SLED, dir.path()).start();
+    assert!(child.lines().any(|line| line.ends_with("open")), "the child opened its store");
     for options in [SledOptions::default(), SledOptions { recover: true, ..SledOptions::default() }] {
         let error = SledStore::open(dir.path(), &options).map(drop).expect_err("in use");
-        assert!(matches!(&error, OpenError::InUse { pid: Some(pid), .. } if *pid == child.0.id()), "{error}");
-        assert!(error.to_string().contains(&format!("by process {}", child.0.id())), "{error}");
+        assert!(matches!(&error, OpenError::InUse { pid: Some(pid), .. } if *pid == child.id()), "{error}");
+        assert!(error.to_string().contains(&format!("by process {}", child.id())), "{error}");
     }
-    drop((child, lines));
+    drop(child);
 
     let (store, _) = open(dir.path()).expect("a lock ends with its process");
     let error = open(dir.path()).map(drop).expect_err("in use by this process");

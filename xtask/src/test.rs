@@ -53,9 +53,10 @@ fn run_steps(project: &Project, source: Source, words: &[String], steps: &mut St
     build_guests(project, source, steps)?;
 
     steps.begin("the host, its command and the tests");
-    // Tests and binaries in one build: apart, cargo would choose other features for the dependencies they share and
-    // compile the engine twice.
-    stream(project.cargo().args(["build", "--workspace", "--bins", "--tests", "--locked"]), &project.interrupt)?;
+    // Tests, binaries and the library that tests preload in one build: apart, cargo would choose other features for the
+    // dependencies they share and compile the engine twice.
+    let build = ["build", "--workspace", "--lib", "--bins", "--tests", "--locked"];
+    stream(project.cargo().args(build), &project.interrupt)?;
     steps.done("built");
 
     if words.is_empty() {

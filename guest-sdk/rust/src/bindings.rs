@@ -1040,7 +1040,8 @@ pub mod baton {
             }
             #[allow(unused_unsafe, clippy::all)]
             /// Asks for one `message.down` when that actor ends, or at once where nobody has the name. Counts as one message that
-            /// this turn sends (limit `turn_sends`). Monitors are the instance's: its successor sets its own.
+            /// this turn sends (limit `turn_sends`). Monitors are the instance's: its successor sets its own,
+            /// unless the host commits this actor's turns (`durability = "turn"`): then they are kept with its state.
             #[allow(async_fn_in_trait)]
             pub fn monitor(actor: &str) -> ::core::result::Result<(), SendError> {
                 unsafe {

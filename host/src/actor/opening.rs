@@ -8,6 +8,9 @@ use super::run::Instance;
 use crate::model::{Handoff, Hold, HoldCause, Message};
 use crate::store::{Lease, Record, RecordRef, StoreError, Traffic};
 
+/// Copies of damaged records that are kept for one actor; the oldest make room.
+const QUARANTINE_COPIES: usize = 16;
+
 /// A claimed actor with what its predecessor left.
 pub(super) struct Opened {
     pub(super) lease: Lease,
@@ -130,7 +133,7 @@ impl Instance {
             Err(error) => {
                 return match handoff::failure(&error) {
                     LoadFailure::Damaged(cause) => {
-                        if let Err(error) = store.quarantine(actor, reference, &cause.to_string()).await {
+                        if let Err(error) = self.quarantine(reference, &cause.to_string()).await {
                             tracing::error!(%actor, %error, "the damaged record could not be copied to the quarantine");
                         }
                         Judged::Unfit(cause, None)
@@ -150,6 +153,19 @@ impl Instance {
             Checked::Fits(handoff) => Judged::Fits(Box::new(record), handoff),
             Checked::Unfit(cause) => Judged::Unfit(cause, Some(Box::new(record))),
         }
+    }
+
+    /// Keeps a copy of a damaged record, and no more copies than may be kept.
+    async fn quarantine(&self, reference: &RecordRef, why: &str) -> Result<(), StoreError> {
+        let (store, actor) = (&self.parts.store, self.cell.name());
+        store.quarantine(actor, reference, why).await?;
+        let mut copies = store.quarantined(actor).await?;
+        copies.sort_by_key(|copy| copy.record.sequence);
+        let more = copies.len().saturating_sub(QUARANTINE_COPIES);
+        for old in copies.iter().filter(|copy| copy.record != *reference).take(more) {
+            store.discard(actor, Some(&old.record)).await?;
+        }
+        Ok(())
     }
 
     /// Whether this component has refused this record before: it is not tried again.

@@ -8,6 +8,10 @@
 //! | `POST /v1/actors/{name}/call?timeout_ms=` | the reply; the body is the message |
 //! | `POST /v1/actors/{name}/cast` | 202 and the message's id |
 //! | `GET /v1/store?after=&limit=`, `GET /v1/store/{name}` | what is stored |
+//! | `GET /v1/store/{name}/diff?a=&b=`, `GET /v1/store/{name}/quarantine`, `…/quarantine/{sequence}` | two records side by side; what is in quarantine, and its bytes |
+//! | `POST /v1/store/{name}/rollback`, `…/fork`, `…/prune`, `…/forget`, `…/retry`, `…/discard` | changes what is stored; a dry run without `yes=true` |
+//! | `GET /v1/store-export`, `PUT /v1/store/{name}/image` | an export; one actor of an export taken over |
+//! | `GET /v1/store-stats`, `GET /v1/store-verify`, `GET /v1/store-quarantine` | how much is stored; what is wrong with it; what is in quarantine |
 //! | `GET /v1/dead-letters` | messages that nobody handled |
 //! | `GET /v1/tree`, `GET /v1/children?supervisor=`, `GET /v1/children/count?supervisor=` | who supervises whom |
 //! | `POST /v1/children`, `DELETE /v1/children/{name}` | adds and starts a child; removes one that does not run |
@@ -21,6 +25,7 @@
 mod problem;
 mod routes;
 mod socket;
+mod store;
 mod supervision;
 pub mod view;
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{CallError, ErrorCode, HostError, NameError, SendError};
 use crate::store::StoreError;
+use crate::store::tools::ToolError;
 
 /// Seconds after which a client that was turned away may try again.
 const RETRY_AFTER_S: &str = "1";
@@ -44,6 +45,15 @@ impl Problem {
 
     pub(super) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+    }
+
+    /// What the store or the host itself says.
+    fn of_other_room(error: ToolError) -> Self {
+        match error {
+            ToolError::Store(error) => error.into(),
+            ToolError::Host(error) => error.into(),
+            other => Self::new(StatusCode::INTERNAL_SERVER_ERROR, other.code(), "It was not done", other.to_string()),
+        }
     }
 
     fn with(mut self, member: &str, value: Value) -> Self {
@@ -146,6 +156,26 @@ fn of_host(code: ErrorCode) -> (StatusCode, &'static str) {
         ErrorCode::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "The host is going down"),
         ErrorCode::Store => (StatusCode::SERVICE_UNAVAILABLE, "The store did not answer as it should"),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "The host could not do it"),
+    }
+}
+
+impl From<ToolError> for Problem {
+    fn from(error: ToolError) -> Self {
+        let (status, title) = match &error {
+            ToolError::NotStored(_) => (StatusCode::NOT_FOUND, "Nothing is stored for this actor"),
+            ToolError::NoRecord { .. } => (StatusCode::NOT_FOUND, "There is no such record"),
+            ToolError::Exists { .. } => (StatusCode::CONFLICT, "There is a state already"),
+            ToolError::Running { .. } => (StatusCode::CONFLICT, "The actor runs"),
+            ToolError::Moved { .. } => (StatusCode::CONFLICT, "It was changed meanwhile"),
+            ToolError::Unfit(_) => (StatusCode::UNPROCESSABLE_ENTITY, "It makes no sense here"),
+            ToolError::File(_) => (StatusCode::UNPROCESSABLE_ENTITY, "The export cannot be used"),
+            _ => return Self::of_other_room(error),
+        };
+        let problem = Self::new(status, error.code(), title, error.to_string());
+        match error.cure() {
+            Some(cure) => problem.with("hint", json!(cure)),
+            None => problem,
+        }
     }
 }
 

@@ -19,8 +19,9 @@ use tokio::time::timeout;
 
 use super::BODY_TIMEOUT;
 use super::problem::Problem;
+use super::store::{self, Transfers};
 use super::supervision;
-use super::view::{self, DeadMessage, StoredActor, StoredPage};
+use super::view::DeadMessage;
 use crate::host::{ActorInfo, CallOptions, Host, PluginInfo};
 use crate::model::{ActorName, Body, MessageId, NameError, Phase, SendError};
 
@@ -33,14 +34,12 @@ const LONGEST_CALL: Duration = Duration::from_secs(60 * 60);
 /// How much of a body that is refused is still read, in bytes, and for how long.
 const DISCARD_BYTES: usize = 64 << 20;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
-/// Heads in one answer: unless told, and at most.
-const PAGE: usize = 100;
-const LARGEST_PAGE: usize = 1_000;
 
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) host: Host,
     pub(super) request_bytes: usize,
+    pub(super) transfers: Transfers,
     since: Instant,
 }
 
@@ -49,7 +48,7 @@ pub(super) type Name = Result<Path<String>, PathRejection>;
 pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 
 pub(super) fn router(host: Host, request_bytes: usize) -> Router {
-    let context = Arc::new(Context { host, request_bytes, since: Instant::now() });
+    let context = Arc::new(Context { host, request_bytes, transfers: Transfers::default(), since: Instant::now() });
     Router::new()
         .route("/v1/health", get(health))
         .route("/v1/plugins", get(plugins))
@@ -57,9 +56,8 @@ pub(super) fn router(host: Host, request_bytes: usize) -> Router {
         .route("/v1/actors/{name}", get(actor))
         .route("/v1/actors/{name}/call", post(call))
         .route("/v1/actors/{name}/cast", post(cast))
-        .route("/v1/store", get(store))
-        .route("/v1/store/{name}", get(stored))
         .route("/v1/dead-letters", get(dead_letters))
+        .merge(store::routes())
         .merge(supervision::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
@@ -180,33 +178,6 @@ async fn cast(
     let body = read_message(&context, name.as_str(), body).await?;
     let id = context.host.cast(&name, body, id)?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response())
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PageQuery {
-    after: Option<String>,
-    limit: Option<usize>,
-}
-
-async fn store(State(context): Shared, query: Asked<PageQuery>) -> Result<Json<StoredPage>, Problem> {
-    let query = read_query(query)?;
-    let limit = query.limit.unwrap_or(PAGE);
-    if !(1..=LARGEST_PAGE).contains(&limit) {
-        return Err(Problem::bad_request(format!("limit = {limit} is not from 1 to {LARGEST_PAGE}")));
-    }
-    let after = query.after.as_deref().map(ActorName::new).transpose()?;
-    Ok(Json(view::list(context.host.store().as_ref(), after.as_ref(), limit).await?))
-}
-
-async fn stored(State(context): Shared, name: Name) -> Result<Json<StoredActor>, Problem> {
-    let name = read_name(name)?;
-    let found = view::show(context.host.store().as_ref(), &name).await?;
-    let missing = || {
-        let detail = format!("nothing is stored for `{name}`");
-        Problem::new(StatusCode::NOT_FOUND, "not-stored", "Nothing is stored for this actor", detail)
-    };
-    Ok(Json(found.ok_or_else(missing)?))
 }
 
 async fn dead_letters(State(context): Shared) -> Json<Value> {

@@ -4,7 +4,10 @@ use serde::Serialize;
 
 use crate::host::DeadLetter;
 use crate::model::{ActorName, Message};
-use crate::store::{Head, Origination, Quarantined, Record, RecordRef, SnapshotStore, StoreError, StoredTimer};
+use crate::store::{
+    Capabilities, Head, Origination, Outgoing, Quarantined, Record, RecordRef, SnapshotStore, Stats, StoreError,
+    StoredTimer,
+};
 
 /// One line of a listing of the store.
 #[derive(Debug, Clone, Serialize)]
@@ -72,6 +75,24 @@ pub struct Facts {
     pub inbox: Vec<Waiting>,
     /// Timers that wait in it.
     pub timers: Vec<StoredTimer>,
+    /// What it has sent and nobody has confirmed yet.
+    pub outbox: Vec<Sending>,
+    /// The actors that it watches.
+    pub monitors: Vec<ActorName>,
+    /// Replies that it keeps for those who ask again.
+    pub replies: usize,
+}
+
+/// A message that is on its way to another actor.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sending {
+    /// For whom.
+    pub to: ActorName,
+    /// Its id.
+    pub id: String,
+    /// Its content.
+    #[serde(flatten)]
+    pub body: Shown,
 }
 
 /// A message that waits in a record.
@@ -192,6 +213,12 @@ impl From<&Message> for Waiting {
     }
 }
 
+impl From<&Outgoing> for Sending {
+    fn from(out: &Outgoing) -> Self {
+        Self { to: out.to.clone(), id: out.id.to_string(), body: Shown::of(&out.body) }
+    }
+}
+
 impl From<&Record> for Facts {
     fn from(record: &Record) -> Self {
         let header = &record.header;
@@ -204,6 +231,9 @@ impl From<&Record> for Facts {
             state_bytes: record.data.len(),
             inbox: header.inbox.iter().map(Waiting::from).collect(),
             timers: header.timers.clone(),
+            outbox: header.traffic.outbox.iter().map(Sending::from).collect(),
+            monitors: header.traffic.monitors.clone(),
+            replies: header.traffic.answered.len(),
         }
     }
 }
@@ -244,6 +274,71 @@ pub async fn show(store: &dyn SnapshotStore, actor: &ActorName) -> Result<Option
     }
     let quarantine = store.quarantined(actor).await?.into_iter().map(QuarantinedRecord::from).collect();
     Ok(Some(StoredActor { actor: actor.clone(), head, history, quarantine }))
+}
+
+/// What an actor has in quarantine.
+#[derive(Debug, Clone, Serialize)]
+pub struct QuarantinedActor {
+    /// Whose.
+    pub actor: ActorName,
+    /// The copies.
+    pub copies: Vec<QuarantinedRecord>,
+}
+
+/// A part of a listing of the quarantine, in the order of names.
+#[derive(Debug, Clone, Serialize)]
+pub struct QuarantinePage {
+    /// Those that have something there.
+    pub actors: Vec<QuarantinedActor>,
+    /// What to give as `after` for those that follow; none: these were the last.
+    pub next: Option<ActorName>,
+}
+
+/// What is in quarantine for `actor`.
+///
+/// # Errors
+/// If it cannot be read.
+pub async fn quarantined(store: &dyn SnapshotStore, actor: &ActorName) -> Result<QuarantinedActor, StoreError> {
+    let copies = store.quarantined(actor).await?.into_iter().map(QuarantinedRecord::from).collect();
+    Ok(QuarantinedActor { actor: actor.clone(), copies })
+}
+
+/// What is in quarantine, for the `limit` actors after `after`.
+///
+/// # Errors
+/// If it cannot be read.
+pub async fn quarantine(
+    store: &dyn SnapshotStore,
+    after: Option<&ActorName>,
+    limit: usize,
+) -> Result<QuarantinePage, StoreError> {
+    let StoredPage { actors: page, next } = list(store, after, limit).await?;
+    let mut actors = Vec::new();
+    for StoredHead { actor, .. } in page {
+        let found = quarantined(store, &actor).await?;
+        if !found.copies.is_empty() {
+            actors.push(found);
+        }
+    }
+    Ok(QuarantinePage { actors, next })
+}
+
+/// How much a store holds, and what it can do.
+#[derive(Debug, Clone, Serialize)]
+pub struct StoreStats {
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// How much it holds.
+    #[serde(flatten)]
+    pub stats: Stats,
+}
+
+/// Counts what is stored.
+///
+/// # Errors
+/// If it cannot be read.
+pub async fn stats(store: &dyn SnapshotStore) -> Result<StoreStats, StoreError> {
+    Ok(StoreStats { capabilities: store.capabilities(), stats: crate::store::stats(store).await? })
 }
 
 #[cfg(test)]

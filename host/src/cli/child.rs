@@ -11,13 +11,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::body::JSON;
-use super::client::{Ask, Client, Lost, path_of};
+use super::client::{Ask, Client, Lost, PATIENCE, path_of};
 use super::output::{Failure, harmless, print_json, print_line};
 use super::tree::{Child, read};
 use super::{Listing, Place};
-
-/// How long a stop or a start is waited for: as long as the child's own bounds let it take, and they may be long.
-const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Debug, Args)]
 pub(super) struct Named {

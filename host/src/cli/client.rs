@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tokio::net::UnixStream;
+use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
@@ -196,7 +197,7 @@ impl Client {
 
     /// The failure for a problem that the host told; for an unknown actor with the name that was perhaps meant.
     pub(super) async fn refused(&mut self, problem: &Problem, actor: Option<&str>) -> Failure {
-        let failure = Failure::new(format!("{} [{}]", problem.detail, problem.code));
+        let failure = Failure::new(format!("{} [{}]", problem.detail, problem.code)).refusal();
         let hint = match (problem.code.as_str(), actor) {
             ("unknown-actor", Some(actor)) => Some(self.meant("actors", actor, "`baton ps` lists the actors").await),
             ("not-stored", _) => Some("`baton store ls` lists what is stored".to_owned()),
@@ -255,6 +256,80 @@ impl Client {
         }
         serde_json::from_slice(&answer.body)
             .map_err(|error| Failure::new(format!("the host's answer cannot be read: {error}")))
+    }
+}
+
+/// How long the host may take for what stops and starts actors: as long as their own bounds let it, and these may be long.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60 * 60);
+
+impl Client {
+    /// Asks for something to be done, and waits for it.
+    pub(super) async fn act<T: for<'de> Deserialize<'de>>(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<T, Failure> {
+        let ask = Ask { method, body, timeout: PATIENCE, ..Ask::get(path) };
+        let answer = match self.ask(&ask).await {
+            Ok(answer) => answer,
+            Err(Lost::Unknown(why)) => return Err(Failure::new(format!("{why}; whether it was done is not known"))),
+            Err(lost) => return Err(self.lost(lost)),
+        };
+        if let Some(problem) = answer.problem() {
+            return Err(self.refused(&problem, None).await);
+        }
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| Failure::new(format!("the host's answer cannot be read: {error}")))
+    }
+
+    /// The bytes that the host answers a GET with.
+    pub(super) async fn bytes(&mut self, path: &str) -> Result<Bytes, Failure> {
+        let answer = self.ask(&Ask::get(path)).await.map_err(|lost| self.lost(lost))?;
+        match answer.problem() {
+            Some(problem) => Err(self.refused(&problem, None).await),
+            None => Ok(answer.body),
+        }
+    }
+
+    /// Hands the bytes of an answer of any length on as they come, over a connection of its own. Ends early where nobody
+    /// takes them.
+    pub(super) async fn download(&mut self, path: &str, pieces: mpsc::Sender<Bytes>) -> Result<(), Failure> {
+        let ask = Ask::get(path);
+        let lost = |client: &Self, lost| client.lost(lost);
+        let asking = async {
+            let mut sender = self.connection().await?;
+            let request = request(&ask)?;
+            let answer = sender.send_request(request).await;
+            answer.map_err(|error| Lost::Unknown(format!("the connection broke: {error}")))
+        };
+        let late = || Lost::Unknown(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()));
+        let response = timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| Err(late()));
+        let response = response.map_err(|error| lost(self, error))?;
+        let (head, mut body) = response.into_parts();
+        if !head.status.is_success() {
+            let body = Limited::new(body, ANSWER_BYTES).collect().await;
+            let body = body.map_err(|error| Failure::new(format!("the answer was cut short: {error}")))?.to_bytes();
+            let problem = Answer { status: head.status, body }.problem();
+            return match problem {
+                Some(problem) => Err(self.refused(&problem, None).await),
+                None => Ok(()),
+            };
+        }
+        loop {
+            match timeout(ANSWER_TIMEOUT, body.frame()).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(Ok(frame))) => {
+                    if let Ok(piece) = frame.into_data()
+                        && pieces.send(piece).await.is_err()
+                    {
+                        return Ok(());
+                    }
+                }
+                Ok(Some(Err(error))) => return Err(Failure::new(format!("the answer was cut short: {error}"))),
+                Err(_) => return Err(self.lost(late())),
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod ps;
 mod run;
 mod signals;
 mod store;
+mod store_migrate;
 mod tree;
 mod wait;
 

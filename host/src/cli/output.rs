@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use baton_host::config::Problem;
@@ -16,6 +19,8 @@ pub(super) struct Failure {
     code: u8,
     /// Told already, or nobody listens.
     quiet: bool,
+    /// The host was asked and said no.
+    refusal: bool,
     message: String,
     hint: Option<String>,
 }
@@ -27,7 +32,7 @@ impl Failure {
     pub(super) const UNREACHABLE: u8 = 4;
 
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { code: Self::FAILED, quiet: false, message: message.into(), hint: None }
+        Self { code: Self::FAILED, quiet: false, refusal: false, message: message.into(), hint: None }
     }
 
     pub(super) fn usage(message: impl Into<String>) -> Self {
@@ -44,13 +49,32 @@ impl Failure {
 
     /// One whose cause stands on the screen already.
     pub(super) fn told(code: u8) -> Self {
-        Self { code, quiet: true, message: String::new(), hint: None }
+        Self { code, quiet: true, refusal: false, message: String::new(), hint: None }
     }
 
     /// Problems of a configuration, one on each line.
     pub(super) fn config(problems: &[Problem]) -> Self {
         problems.iter().for_each(|problem| tell_error(&problem.to_string(), None));
         Self::told(Self::USAGE)
+    }
+
+    /// Whether its cause stands on the screen already, or nobody listens.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Marks what the host has refused, as against a host that did not answer.
+    pub(super) fn refusal(self) -> Self {
+        Self { refusal: true, ..self }
+    }
+
+    pub(super) fn is_refusal(&self) -> bool {
+        self.refusal
+    }
+
+    /// What it says, and what to do about it.
+    pub(super) fn words(self) -> (String, Option<String>) {
+        (self.message, self.hint)
     }
 
     pub(super) fn tell(self) -> ExitCode {
@@ -136,6 +160,13 @@ pub(super) fn print_body(body: &[u8]) -> io::Result<()> {
         Err(_) => out.write_all(body)?,
     }
     out.flush()
+}
+
+/// Writes a file that was not there before, for its owner alone.
+pub(super) fn private_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let made = fs::File::options().write(true).create_new(true).mode(0o600).open(path);
+    let written = made.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.map_err(|error| Failure::new(format!("{} cannot be written: {error}", path.display())))
 }
 
 /// A value as indented JSON.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use baton_host::admin::socket_path;
 use baton_host::config;
+use baton_host::store::{DEFAULT_HISTORY, MOST_HISTORY};
 
 use super::Place;
 use super::client::Client;
@@ -36,6 +37,16 @@ impl Place {
         match config {
             Some(path) => config::data_dir(path).map_err(|problems| Failure::config(&problems)),
             None => Ok(config::DATA_DIR.into()),
+        }
+    }
+
+    /// How many records of each actor a host of this configuration keeps. Where the file does not say what a host would do,
+    /// as many as there may be: nothing is dropped by mistake.
+    pub(super) fn history(&self) -> usize {
+        let config = self.config.as_deref().or_else(|| Some(Path::new(CONFIG)).filter(|path| path.exists()));
+        match config.map(config::load) {
+            Some(Ok(config)) => config.history.unwrap_or(DEFAULT_HISTORY),
+            Some(Err(_)) | None => MOST_HISTORY,
         }
     }
 

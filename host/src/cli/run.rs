@@ -113,7 +113,10 @@ async fn serve(config: Config, recover: bool, mut asked: signals::Asked) -> Resu
 }
 
 async fn build(config: &Config, recover: bool) -> Result<Host, HostError> {
-    let mut builder = Host::builder().data_dir(&config.data_dir).recover(recover);
+    let mut builder = Host::builder().data_dir(&config.data_dir).backend(config.backend).recover(recover);
+    if let Some(records) = config.history {
+        builder = builder.history(records);
+    }
     if let Some(instances) = config.instances {
         builder = builder.instances(instances);
     }

@@ -21,6 +21,7 @@ use crate::model::{
     ActorName, ActorSpec, ChildSpec, CutShort, Grants, Limits, PluginName, SUPERVISOR_DEPTH, Shutdown, StateRules,
     SupervisorSpec, Template,
 };
+use crate::store::Backend;
 
 pub use problem::{Problem, closest};
 
@@ -36,6 +37,10 @@ pub const DATA_DIR: &str = "data";
 pub struct Config {
     /// Where state and compiled code are kept.
     pub data_dir: PathBuf,
+    /// What keeps the state there.
+    pub backend: Backend,
+    /// Records kept for each actor, the current one included; none: the host's default.
+    pub history: Option<usize>,
     /// How long all actors together may take to stop; none: as long as it takes.
     pub shutdown_timeout: Option<Duration>,
     /// How many instances may live at once; none: the host's default.

@@ -9,9 +9,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::child::Reader;
 use super::problem::{Problems, closest, shown};
-use super::section::Section;
+use super::section::{Elsewhere, Section};
 use super::{Config, DATA_DIR, Files, Problem, limits, plugin, tree};
 use crate::model::Limits;
+use crate::store::{Backend, LEAST_HISTORY, MOST_HISTORY};
 
 /// A day, the longest time that makes sense.
 pub(super) const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -19,6 +20,7 @@ pub(super) const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 pub(super) const TOP_KEYS: &[&str] = &["data_dir", "shutdown_timeout_ms", "instances", "log"];
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 const INSTANCES: RangeInclusive<u64> = 1..=1_000_000;
+const HISTORY: RangeInclusive<u64> = LEAST_HISTORY as u64..=MOST_HISTORY as u64;
 const LOG: &str = "info";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -65,13 +67,24 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
     let instances = top.integer("instances", &INSTANCES, problems).and_then(|n| u32::try_from(n).ok());
     let log = top.string("log", "a filter such as \"info\"", problems);
     let log = top.read("log", log, log_filter, problems).unwrap_or_else(|| LOG.to_owned());
+    let (backend, history) = read_store(&mut top, problems);
     let limits = limits::read(&mut top, "[limits]", Limits::default(), problems);
     let (plugins, known) = plugin::read(&mut top, &limits, base_dir, files, problems);
     let mut reader = Reader { base_dir, files, limits: &limits, plugins: &known, problems: &mut *problems };
     let (children, templates) = (reader.children(&mut top), reader.templates(&mut top));
     let (children, templates) = tree::grow(children, templates, problems);
     top.finish(&[], problems);
-    Config { data_dir, shutdown_timeout, instances, log, plugins, children, templates }
+    Config { data_dir, backend, history, shutdown_timeout, instances, log, plugins, children, templates }
+}
+
+/// What keeps the state, and how many records of each actor; none: the host's default.
+fn read_store(top: &mut Section<'_>, problems: &mut Problems) -> (Backend, Option<usize>) {
+    let Some(mut own) = top.table("store", "[store]", problems) else { return (Backend::default(), None) };
+    let words = Backend::ALL.map(|backend| (backend.name(), backend));
+    let backend = own.word_or_integer("backend", &words, None, problems).unwrap_or_default();
+    let history = own.integer("history", &HISTORY, problems).and_then(|n| usize::try_from(n).ok());
+    own.finish(&[Elsewhere { place: "at the top of the file", keys: TOP_KEYS }], problems);
+    (backend, history)
 }
 
 /// Checks a log filter.

@@ -65,6 +65,7 @@ fn an_empty_file_gives_the_defaults() {
     assert_eq!(config.shutdown_timeout, Some(Duration::from_secs(30)));
     assert_eq!((config.instances, config.log.as_str()), (None, "info"));
     assert!(config.plugins.is_empty() && config.children.is_empty() && config.templates.is_empty());
+    assert_eq!((config.backend, config.history), (Backend::Sled, None));
     assert_eq!(config.largest_message_bytes(), Limits::default().message_bytes);
 }
 
@@ -76,6 +77,10 @@ data_dir = "/var/lib/baton"
 shutdown_timeout_ms = "infinity"
 instances = 50_000
 log = "warn,baton_host::actor=debug"
+
+[store]
+backend = "redb"
+history = 1_000
 
 [[plugin]]
 path = "counter.wasm"
@@ -107,6 +112,7 @@ limits = { message_bytes = 0x500000 }
     assert_eq!(config.data_dir, Path::new("/var/lib/baton"));
     assert_eq!((config.shutdown_timeout, config.instances), (None, Some(50_000)));
     assert_eq!(config.log, "warn,baton_host::actor=debug");
+    assert_eq!((config.backend, config.history), (Backend::Redb, Some(1_000)));
     let path = "/etc/baton/counter.wasm".into();
     assert_eq!(
         config.plugins,
@@ -187,6 +193,15 @@ fn the_built_in_limits_keep_to_their_own_ranges() {
 const BAD: &[(&str, &[&str])] = &[
     ("data_dri = \"x\"", &["baton.toml:1: unknown key `data_dri` in the file; did you mean `data_dir`?"]),
     ("zzz = 1", &["baton.toml:1: unknown key `zzz` in the file"]),
+    (
+        "[store]\nbackend = \"reddb\"\nhistory = 1\nhistori = 3\nlog = \"info\"",
+        &[
+            "baton.toml:2: `backend` in [store] is \"reddb\"; expected \"sled\" or \"redb\"; did you mean `redb`?",
+            "baton.toml:3: `history` in [store] is 1; expected an integer from 2 to 1000",
+            "baton.toml:4: unknown key `histori` in [store]; did you mean `history`?",
+            "baton.toml:5: unknown key `log` in [store]; did you mean `log`, which belongs at the top of the file?",
+        ],
+    ),
     (
         "[[actor]]\nname = \"x\"\nplugin = \"counter\"\nmailbox_mesages = 5\n[[plugin]]\npath = \"counter.wasm\"",
         &[

@@ -64,6 +64,8 @@ pub(super) enum Step {
     Put { expect: Option<Revision>, head: Box<Head> },
     /// See [`super::SnapshotStore::prune`].
     Prune { keep: usize },
+    /// See [`super::SnapshotStore::pardon`].
+    Pardon { expect: Revision },
 }
 
 /// What a write makes of a head.
@@ -127,6 +129,13 @@ pub(super) fn apply(stored: Option<&Head>, step: &Step, nonce: u64, history: usi
             forget_refusals_of(&mut head, &dropped);
             Ok(Change { head, dropped })
         }
+        Step::Pardon { expect } => match stored {
+            Some(head) if revision(head) == *expect => {
+                let head = Head { nonce, refusals: Vec::new(), ..head.clone() };
+                Ok(Change { head, dropped: Vec::new() })
+            }
+            _ => Err(StoreError::Conflict("the head was written since it was looked at".to_owned())),
+        },
     }
 }
 

@@ -224,6 +224,13 @@ impl SnapshotStore for MemoryStore {
         Box::pin(async move { self.write(actor, &Step::Prune { keep }, Vec::new()).map(drop) })
     }
 
+    fn pardon<'a>(&'a self, actor: &'a ActorName, expect: Revision) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let head = self.write(actor, &Step::Pardon { expect }, Vec::new())?;
+            Ok(head::revision(&head))
+        })
+    }
+
     fn discard<'a>(
         &'a self,
         actor: &'a ActorName,

@@ -3,12 +3,22 @@
 //! Safety rests on one compare-and-swapped [`Head`] per actor, which holds who owns the actor, under which epoch, and
 //! which record counts. Whoever does not hold the current epoch cannot commit.
 
+mod backend;
+mod disk;
+mod embedded;
 mod head;
+mod lock;
+mod losses;
 mod memory;
+mod migrate;
 mod quarantine;
 pub mod record;
+mod redb;
 mod sled;
+mod stats;
+pub mod tools;
 mod traffic;
+mod witness;
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,10 +28,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{ActorName, Digest, StopReason};
 
+pub use self::backend::{Backend, StoreOptions};
+pub use self::redb::{RedbOptions, RedbStore};
 pub use self::sled::{OpenError, Opened, Recovered, SledOptions, SledStore};
 pub use head::{DEFAULT_HISTORY, LEAST_HISTORY, MOST_HISTORY};
 pub use memory::MemoryStore;
+pub use migrate::{MigrateError, Migrated, Migration, migrate};
 pub use record::{Cause, Origination, Record, RecordError, StoredTimer};
+pub use stats::{Stats, stats};
 pub use traffic::{Answered, Outgoing, Received, Traffic};
 
 /// Where state is kept. Chosen at run time, so every method gives a boxed future.
@@ -121,6 +135,13 @@ pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `Conflict` where it has no head; `Unknown` if the answer was lost.
     fn prune<'a>(&'a self, actor: &'a ActorName, keep: usize) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Forgets which components have refused the records of `actor`: they are tried with each other again. `expect` is the
+    /// revision that the caller has seen; whoever owns the actor can write no more until it has claimed it again.
+    ///
+    /// # Errors
+    /// `Conflict` if the head has changed since, or there is none; `Unknown` if the answer was lost.
+    fn pardon<'a>(&'a self, actor: &'a ActorName, expect: Revision) -> BoxFuture<'a, Result<Revision, StoreError>>;
 
     /// Takes out of quarantine, for good, what lies there for `actor`: all of it, or the copy of one record. Says how many
     /// copies that were.
@@ -280,6 +301,14 @@ pub struct RecordRef {
     pub outbox_messages: Option<u64>,
     /// When the first of its timers is due, in milliseconds since the Unix epoch.
     pub next_timer_ms: Option<u64>,
+}
+
+impl RecordRef {
+    /// Messages in it that are still to be handled or confirmed; none: whoever wrote it did not say.
+    #[must_use]
+    pub fn messages(&self) -> Option<u64> {
+        Some(self.inbox_messages? + self.outbox_messages?)
+    }
 }
 
 /// The right to commit for one actor, from a claim on. Each commit moves its revision on.

@@ -1,10 +1,13 @@
 //! The embedded store: sled 0.34.7 in the data directory, under rules that make its promises hold on a disk that loses
 //! power.
 //!
-//! 1. After open, every file and directory is synced: sled does not.
+//! 1. Before sled opens the directory and after, every file and directory is synced: sled does not. What sled had not
+//!    finished is deleted before, and a new store comes to its place as a whole: half of either would not open.
 //! 2. Records lie in chunks, so that sled makes no blob files, which it never syncs.
 //! 3. Chunks, barrier, heads, barrier, witness, answer. A barrier is sled's flush and our own syncs; many writes share it.
-//! 4. sled's asynchronous flush is never used. One thread has sled to itself, and its panic is not the host's.
+//! 4. sled's asynchronous flush is never used, nor its own flusher. One thread has sled to itself, and its panic is not
+//!    the host's: after it, or after an error of the disk, the store is opened again and verified; from new files, where a
+//!    sync has failed.
 //! 5. A damaged record can fall back to its parent, and is kept in quarantine.
 //! 6. A directory that will not open, or holds less than its witness says, is not used. Recovery moves it aside.
 //! 7. One process at a time.
@@ -12,13 +15,13 @@
 //! In the data directory: `store/` is sled's, `store.witness` says how much it must hold, `store.lock` names the process
 //! that uses it. An older copy of the whole data directory is consistent with itself, and nothing in here can tell.
 
-mod disk;
+mod files;
 mod group;
-mod lock;
+mod nudge;
 mod open;
 mod recover;
+mod reopen;
 mod tables;
-mod witness;
 mod worker;
 
 #[cfg(test)]
@@ -26,27 +29,11 @@ mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc as std_mpsc;
-use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-
-use super::head::{self, Held, Step};
-use super::{
-    Capabilities, Durable, Head, Image, Lease, Listed, NewRecord, Quarantined, RecordRef, Refused, Revision,
-    SnapshotStore, StoreError,
-};
-use crate::model::{ActorName, StopReason};
+use super::embedded::{ANSWER_TIMEOUT_MS, Bounds, Front, Fronted, LARGEST_RECORD_BYTES};
+use super::{Backend, head};
+use super::{disk, lock, witness};
 use disk::Disk;
-use group::Write;
-use worker::{Ended, Job, Reply};
-
-/// Requests that may wait for the thread; who comes later waits to be let in.
-const QUEUE_JOBS: usize = 1_024;
-/// KiB of records that may wait for the thread.
-const QUEUE_KIB: usize = 256 << 10;
 
 /// How a [`SledStore`] is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +57,9 @@ impl Default for SledOptions {
     fn default() -> Self {
         Self {
             recover: false,
-            largest_record_bytes: 64 << 20,
+            largest_record_bytes: LARGEST_RECORD_BYTES,
             cache_bytes: 64 << 20,
-            answer_timeout_ms: 60_000,
+            answer_timeout_ms: ANSWER_TIMEOUT_MS,
             history_records: head::DEFAULT_HISTORY,
         }
     }
@@ -128,6 +115,24 @@ pub enum OpenError {
         /// What is wrong.
         what: String,
     },
+    /// The directory holds a store, of another backend than the one that was asked for.
+    #[error("the data directory {} holds a {found} store, and {asked} was asked for: say so in the configuration, or copy it with `baton store migrate {found}:{} {asked}:DIR` into another directory", path.display(), path.display())]
+    OtherBackend {
+        /// The data directory.
+        path: PathBuf,
+        /// Whose store it holds.
+        found: Backend,
+        /// What was asked for.
+        asked: Backend,
+    },
+    /// The directory holds more than one store, and which of them counts cannot be told.
+    #[error("the data directory {} holds a {} store and a {} store: move the one that does not count elsewhere", path.display(), found[0], found[1])]
+    Several {
+        /// The data directory.
+        path: PathBuf,
+        /// Whose stores.
+        found: [Backend; 2],
+    },
     /// A file or directory could not be used.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
@@ -141,7 +146,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { what, path: path.to_owned(), source }
     }
 }
@@ -150,277 +155,42 @@ fn by(pid: Option<u32>) -> String {
     pid.map_or_else(|| " by another process".to_owned(), |pid| format!(" by process {pid}"))
 }
 
-/// A [`SnapshotStore`] on the local disk. What it has acknowledged survives the loss of power.
+/// A [`super::SnapshotStore`] on the local disk. What it has acknowledged survives the loss of power.
 ///
-/// After an error of the disk or of sled it stays failed, and answers `Unavailable`, until it is opened anew: nothing is
-/// assumed of a disk whose sync has failed. The directory is free once [`SnapshotStore::close`] has answered, of a failed
-/// store as well; dropped without it, the store ends in the background.
+/// After an error of the disk or of sled nothing is assumed: everything is answered `Unavailable` while the store is
+/// opened again and verified, as often as it takes. If it then holds less than was acknowledged, it stays closed and says
+/// so. The directory is free once [`super::SnapshotStore::close`] has answered, of a failed store as well; dropped without
+/// it, the store ends in the background.
 #[derive(Debug)]
 pub struct SledStore {
-    jobs: mpsc::Sender<Job>,
-    queue: Arc<Semaphore>,
-    ended: Ended,
-    largest_record: usize,
-    history: usize,
-    answer_timeout: Duration,
+    front: Front,
 }
 
 impl SledStore {
     /// Opens the store in the data directory `dir`, or makes one. Blocks: the larger the store, the longer.
     ///
     /// # Errors
-    /// `InUse` where another process has it; `Damaged` where it will not open or holds less than it should; `Io` where
-    /// the directory cannot be used.
+    /// `InUse` where another process has it; `Damaged` where it will not open or holds less than it should; `OtherBackend`
+    /// and `Several` where the directory holds a store that is not sled's; `Io` where the directory cannot be used.
     pub fn open(dir: &Path, options: &SledOptions) -> Result<(Self, Opened), OpenError> {
+        Backend::Sled.alone_in(dir)?;
         Self::open_on(dir, options, Disk::default())
     }
 
     fn open_on(dir: &Path, options: &SledOptions, disk: Disk) -> Result<(Self, Opened), OpenError> {
-        let largest_record = options.largest_record_bytes.min(QUEUE_KIB << 9);
-        let ended = Ended::default();
-        let (jobs, receiver) = mpsc::channel(QUEUE_JOBS);
-        let (opened_in, opened_out) = std_mpsc::sync_channel(1);
-        let thread = {
-            let (dir, options, ended) = (dir.to_owned(), options.clone(), ended.clone());
-            move || match open::open(&dir, &options, &disk) {
-                Ok((worker, opened)) => {
-                    // Where nobody waits for the answer any more, `jobs` is gone as well, and `run` ends at once.
-                    let _ = opened_in.send(Ok(opened));
-                    worker::run(worker, receiver, &ended);
-                }
-                Err(error) => drop(opened_in.send(Err(error))),
-            }
+        let bounds = Bounds {
+            largest_record_bytes: options.largest_record_bytes,
+            history_records: options.history_records,
+            answer_timeout_ms: options.answer_timeout_ms,
         };
-        let started = std::thread::Builder::new().name("baton-store".to_owned()).spawn(thread);
-        started.map_err(|source| OpenError::io("start a thread for", dir, source))?;
-        let gone = || OpenError::Damaged { path: dir.to_owned(), what: "its thread ended without a word".to_owned() };
-        let opened = opened_out.recv().map_err(|_| gone())??;
-        let store = Self {
-            jobs,
-            queue: Arc::new(Semaphore::new(QUEUE_KIB)),
-            ended,
-            largest_record,
-            history: options.history_records.clamp(head::LEAST_HISTORY, head::MOST_HISTORY),
-            answer_timeout: Duration::from_millis(options.answer_timeout_ms),
-        };
-        Ok((store, opened))
-    }
-
-    /// Asks the thread and waits for its answer.
-    async fn ask<T>(
-        &self,
-        bytes: usize,
-        lost: fn(String) -> StoreError,
-        job: impl FnOnce(Reply<T>, Option<OwnedSemaphorePermit>) -> Job,
-    ) -> Result<T, StoreError> {
-        let ended = |otherwise: StoreError| self.ended.error().unwrap_or(otherwise);
-        if let Some(error) = self.ended.error() {
-            return Err(error);
-        }
-        let (reply, answer) = oneshot::channel();
-        let sent = async {
-            // The store never closes the semaphore, and no record is larger than all of it.
-            let kib = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
-            let permit = self.queue.clone().acquire_many_owned(kib).await.ok();
-            self.jobs.send(job(reply, permit)).await
-        };
-        let seconds = self.answer_timeout.as_secs_f32();
-        match tokio::time::timeout(self.answer_timeout, sent).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(ended(StoreError::Unavailable("it has ended".to_owned()))),
-            Err(_) => return Err(StoreError::Unavailable(format!("no room in its queue for {seconds} s"))),
-        }
-        match tokio::time::timeout(self.answer_timeout, answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(lost("it failed before it answered".to_owned())),
-            Err(_) => Err(lost(format!("no answer for {seconds} s"))),
-        }
-    }
-
-    async fn write(
-        &self,
-        actor: &ActorName,
-        step: Step,
-        records: Vec<(RecordRef, Vec<u8>)>,
-    ) -> Result<Head, StoreError> {
-        let nonce = head::draw_nonce()?;
-        let actor = actor.clone();
-        // What is put at once may be more than waits at most: then it waits alone.
-        let bytes = records.iter().map(|(_, bytes)| bytes.len()).sum::<usize>().min(QUEUE_KIB << 10);
-        let job = |reply, permit| Job::Write(Write { actor, step, nonce, records, reply, _permit: permit });
-        self.ask(bytes, StoreError::Unknown, job).await
-    }
-
-    async fn renew(
-        &self,
-        lease: &mut Lease,
-        step: Step,
-        record: Option<(RecordRef, Vec<u8>)>,
-    ) -> Result<Revision, StoreError> {
-        lease.head = self.write(&lease.actor, step, record.into_iter().collect()).await?;
-        lease.revision = head::revision(&lease.head);
-        Ok(lease.revision)
-    }
-
-    async fn look<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
-        self.ask(0, StoreError::Unavailable, |reply, _| job(reply)).await
+        let (place, options) = (dir.to_owned(), options.clone());
+        let (front, opened) = Front::start("sled", dir, bounds, move || open::open(&place, &options, &disk))?;
+        Ok((Self { front }, opened))
     }
 }
 
-impl SnapshotStore for SledStore {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            backend: "sled",
-            shared: false,
-            durable: Durable::PowerLoss,
-            largest_record: self.largest_record,
-            history: self.history,
-        }
-    }
-
-    fn head<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Option<(Head, Revision)>, StoreError>> {
-        Box::pin(async move {
-            let head = self.look(|reply| Job::Head { actor: actor.clone(), reply }).await?;
-            Ok(head.map(|head| {
-                let revision = head::revision(&head);
-                (head, revision)
-            }))
-        })
-    }
-
-    fn claim<'a>(
-        &'a self,
-        actor: &'a ActorName,
-        expect: Option<Revision>,
-        owner: &'a str,
-    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
-        Box::pin(async move {
-            let head = self.write(actor, Step::Claim { expect, owner: owner.to_owned() }, Vec::new()).await?;
-            let revision = head::revision(&head);
-            Ok(Lease { actor: actor.clone(), owner: owner.to_owned(), head, revision })
-        })
-    }
-
-    fn commit<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
-        Box::pin(async move {
-            let (record, bytes) = head::seal(lease, record, self.largest_record)?;
-            let step = Step::Commit { held: Held::from(&*lease), record: record.clone() };
-            self.renew(lease, step, Some((record, bytes))).await
-        })
-    }
-
-    fn take_up<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            let step = Step::TakeUp { held: Held::from(&*lease) };
-            self.renew(lease, step, None).await.map(drop)
-        })
-    }
-
-    fn release<'a>(
-        &'a self,
-        lease: &'a mut Lease,
-        record: Option<NewRecord>,
-        stopped: StopReason,
-    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
-        Box::pin(async move {
-            let sealed = record.map(|record| head::seal(lease, record, self.largest_record)).transpose()?;
-            let record = sealed.as_ref().map(|(record, _)| record.clone());
-            let step = Step::Release { held: Held::from(&*lease), record, stopped };
-            self.renew(lease, step, sealed).await
-        })
-    }
-
-    fn forget<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            let step = Step::Forget { held: Held::from(&*lease) };
-            self.renew(lease, step, None).await.map(drop)
-        })
-    }
-
-    fn refuse<'a>(&'a self, lease: &'a mut Lease, refused: Refused) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            let step = Step::Refuse { held: Held::from(&*lease), refused };
-            self.renew(lease, step, None).await.map(drop)
-        })
-    }
-
-    fn read<'a>(
-        &'a self,
-        actor: &'a ActorName,
-        reference: &'a RecordRef,
-    ) -> BoxFuture<'a, Result<Vec<u8>, StoreError>> {
-        Box::pin(async move {
-            let (actor, record) = (actor.clone(), reference.clone());
-            self.look(|reply| Job::Load { actor, record, reply }).await
-        })
-    }
-
-    fn put<'a>(
-        &'a self,
-        actor: &'a ActorName,
-        expect: Option<Revision>,
-        image: Image,
-    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
-        Box::pin(async move {
-            let (step, records, copies) = head::unpack(expect, image, self.largest_record)?;
-            let head = self.write(actor, step, records).await?;
-            let name = actor.clone();
-            self.look(|reply| Job::ReplaceQuarantine { actor: name, copies, reply }).await?;
-            Ok(head::revision(&head))
-        })
-    }
-
-    fn prune<'a>(&'a self, actor: &'a ActorName, keep: usize) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move { self.write(actor, Step::Prune { keep }, Vec::new()).await.map(drop) })
-    }
-
-    fn discard<'a>(
-        &'a self,
-        actor: &'a ActorName,
-        record: Option<&'a RecordRef>,
-    ) -> BoxFuture<'a, Result<usize, StoreError>> {
-        Box::pin(async move {
-            let (actor, record) = (actor.clone(), record.cloned());
-            self.look(|reply| Job::Discard { actor, record, reply }).await
-        })
-    }
-
-    fn disk_bytes(&self) -> BoxFuture<'_, Result<Option<u64>, StoreError>> {
-        Box::pin(async move { self.look(|reply| Job::DiskBytes { reply }).await })
-    }
-
-    fn quarantine<'a>(
-        &'a self,
-        actor: &'a ActorName,
-        reference: &'a RecordRef,
-        why: &'a str,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            let (actor, record, why) = (actor.clone(), reference.clone(), why.to_owned());
-            self.look(|reply| Job::Quarantine { actor, record, why, reply }).await
-        })
-    }
-
-    fn quarantined<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Vec<Quarantined>, StoreError>> {
-        Box::pin(async move { self.look(|reply| Job::Quarantined { actor: actor.clone(), reply }).await })
-    }
-
-    fn list<'a>(
-        &'a self,
-        after: Option<&'a ActorName>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
-        Box::pin(async move { self.look(|reply| Job::List { after: after.cloned(), limit, reply }).await })
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            let closed = self.look(|reply| Job::Close { reply }).await;
-            if closed.is_err() {
-                // It has failed before: then this is the wait until the directory is free.
-                let _ = tokio::time::timeout(self.answer_timeout, self.jobs.closed()).await;
-            }
-            closed
-        })
+impl Fronted for SledStore {
+    fn front(&self) -> &Front {
+        &self.front
     }
 }

@@ -9,6 +9,7 @@ mod handling;
 mod limits;
 mod mailboxes;
 mod names;
+mod policies;
 mod records;
 mod saving;
 mod starting;

@@ -2,26 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
-
+use super::super::embedded::Write;
 use super::super::head::{self, Change, Step};
-use super::super::{Head, RecordRef, StoreError};
+use super::super::{Head, StoreError};
 use super::disk::Disk;
 use super::tables::{Fault, Marks, Tables, record_key};
 use super::witness::{Totals, Witness};
 use crate::model::ActorName;
-
-/// One write that waits to be made.
-pub(super) struct Write {
-    pub(super) actor: ActorName,
-    pub(super) step: Step,
-    pub(super) nonce: u64,
-    /// The records that the step brings, with their bytes.
-    pub(super) records: Vec<(RecordRef, Vec<u8>)>,
-    pub(super) reply: oneshot::Sender<Result<Head, StoreError>>,
-    /// Counts its bytes as long as they are in memory.
-    pub(super) _permit: Option<OwnedSemaphorePermit>,
-}
 
 /// Why a batch failed.
 #[derive(Debug)]
@@ -39,6 +26,8 @@ pub(super) struct Done {
     pub(super) dropped: Vec<Vec<u8>>,
     /// Actors whose quarantine goes with all the rest.
     pub(super) erased: Vec<ActorName>,
+    /// Indexes of the writes that bring a quarantine of their own.
+    pub(super) replaced: Vec<usize>,
 }
 
 /// What a batch is going to do.
@@ -54,6 +43,8 @@ struct Plan {
     dropped: Vec<Vec<u8>>,
     /// Actors that are forgotten.
     erased: Vec<ActorName>,
+    /// Indexes of the writes that bring a quarantine of their own.
+    replaced: Vec<usize>,
 }
 
 struct Staged {
@@ -72,14 +63,14 @@ pub(super) fn commit(
     witness: &mut Witness,
     disk: &Disk,
     history: usize,
-    writes: &[Write],
+    writes: &[Box<Write>],
 ) -> Result<Done, Failed> {
     let before = |fault| Failed { fault, heads_may_be_written: false };
     let after = |fault| Failed { fault, heads_may_be_written: true };
 
     let plan = plan(tables, history, writes).map_err(before)?;
     if plan.heads.is_empty() {
-        return Ok(Done { answers: plan.answers, dropped: plan.dropped, erased: plan.erased });
+        return Ok(Done { answers: plan.answers, dropped: plan.dropped, erased: plan.erased, replaced: plan.replaced });
     }
     let records = plan.records.iter().flat_map(|index| {
         let write = &writes[*index];
@@ -106,11 +97,11 @@ pub(super) fn commit(
     tables.write_heads(&heads, &new_totals, &marks).map_err(after)?;
     *totals = new_totals;
     witness.tell(totals, disk).map_err(|error| after(Fault::disk("write", witness.path())(error)))?;
-    Ok(Done { answers: plan.answers, dropped: plan.dropped, erased: plan.erased })
+    Ok(Done { answers: plan.answers, dropped: plan.dropped, erased: plan.erased, replaced: plan.replaced })
 }
 
 /// Decides every write in order, each on what the ones before it leave.
-fn plan(tables: &Tables, history: usize, writes: &[Write]) -> Result<Plan, Fault> {
+fn plan(tables: &Tables, history: usize, writes: &[Box<Write>]) -> Result<Plan, Fault> {
     let mut plan = Plan::default();
     for (index, write) in writes.iter().enumerate() {
         let (stored, replaces) = match plan.heads.get(&write.actor) {
@@ -129,6 +120,9 @@ fn plan(tables: &Tables, history: usize, writes: &[Write]) -> Result<Plan, Fault
                 plan.dropped.extend(dropped.iter().map(|record| record_key(&write.actor, record)));
                 if !write.records.is_empty() {
                     plan.records.push(index);
+                }
+                if write.copies.is_some() {
+                    plan.replaced.push(index);
                 }
                 if matches!(write.step, Step::Forget { .. }) {
                     plan.erased.push(write.actor.clone());

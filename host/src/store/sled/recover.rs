@@ -11,43 +11,19 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::super::embedded::words;
+use super::super::losses::Losses;
 use super::super::{Head, head, now_ms};
 use super::disk::Disk;
+use super::files::has_content;
 use super::open::{Places, Refusal, Sound, draw_id, guarded, open_sound};
-use super::tables::{Fault, Marks, Tables, has_content, record_key};
+use super::tables::{Fault, Marks, Tables, record_key};
 use super::witness::{Testimony, Totals};
-use super::worker::words;
 use super::{OpenError, Recovered, SledOptions};
 use crate::model::ActorName;
 
-/// Lines that a report of losses has at most.
-const LOST_LINES: usize = 1_000;
 /// Heads that are written in one step.
 const HEADS: usize = 256;
-
-/// What could not be saved.
-#[derive(Default)]
-struct Losses {
-    lines: Vec<String>,
-    more: usize,
-}
-
-impl Losses {
-    fn add(&mut self, line: String) {
-        if self.lines.len() + 1 < LOST_LINES {
-            self.lines.push(line);
-        } else {
-            self.more += 1;
-        }
-    }
-
-    fn lines(mut self) -> Vec<String> {
-        if self.more > 0 {
-            self.lines.push(format!("and {} more", self.more));
-        }
-        self.lines
-    }
-}
 
 /// Builds a new store from what is good in the old one, swaps the two, and opens the new one.
 pub(super) fn recover(
@@ -66,6 +42,9 @@ pub(super) fn recover(
     // What an earlier recovery did not finish.
     if places.recovering.exists() {
         aside.push(move_aside(&places.recovering, places, &format!("store.unfinished-{stamp}"))?);
+    }
+    if places.copy.exists() {
+        aside.push(move_aside(&places.copy, places, &format!("store.copy-{stamp}"))?);
     }
     let there = has_content(&places.store).map_err(io("read", &places.store))?;
     let (totals, losses) = guarded(places, || build(places, there, testimony, options, disk))?;
@@ -113,21 +92,8 @@ fn build(
             Err(panic) => losses.add(format!("everything: sled panicked on opening it: {}", words(&*panic))),
         }
     }
+    losses.compare(testimony, held.as_ref(), totals.heads);
     if let Testimony::AtLeast(witness) = testimony {
-        match held {
-            Some(held) if held.id != witness.id => {
-                losses.add("whatever the store that its witness knows had more".to_owned())
-            }
-            held => {
-                let missing = witness.writes.saturating_sub(held.map_or(0, |held| held.writes));
-                if missing > 0 {
-                    losses.add(format!("the last {missing} of {} writes", witness.writes));
-                }
-            }
-        }
-        if totals.heads < witness.heads {
-            losses.add(format!("{} of {} actors", witness.heads - totals.heads, witness.heads));
-        }
         totals.writes = totals.writes.max(witness.writes);
     }
     totals.writes = totals.writes.max(held.map_or(0, |held| held.writes));
@@ -223,7 +189,7 @@ fn write(new: &Tables, totals: &Totals, heads: &mut Heads) -> Result<(), Fault> 
 }
 
 /// Swaps two directories in one step; in two where the file system cannot.
-fn exchange(new: &Path, old: &Path) -> io::Result<()> {
+pub(super) fn exchange(new: &Path, old: &Path) -> io::Result<()> {
     match renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
         Err(Errno::INVAL | Errno::NOSYS) => {
             let between = old.with_extension("swapping");

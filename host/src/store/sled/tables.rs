@@ -13,16 +13,20 @@
 //! where `record` is `name · 0 · sequence · 8 bytes of its digest`. No name has a control character, so no key of one
 //! actor begins like another's, and records of one sequence (an attempt that crashed, and the next) never mix.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use ::sled::{Batch, Db, IVec, Tree};
 
+use super::super::embedded::words;
 use super::super::{Quarantined, RecordRef, head, now_ms, quarantine};
-use super::disk::Disk;
+use super::disk::{Disk, bytes_at};
+use super::files::{self, LOCK_ATTEMPTS, LOCK_PAUSE_MS};
+use super::nudge::Nudge;
 use super::witness::Totals;
 use crate::model::ActorName;
 
@@ -39,12 +43,6 @@ const PENDING: u8 = 1;
 const ERASED: u8 = 2;
 /// No name begins with less.
 const FIRST_NAME: [u8; 1] = [b' '];
-/// How often sled's own lock is tried: after a close it is held until sled's threads, and any process that was being
-/// started meanwhile, have let go of the file. Ours says that nobody else has it.
-const LOCK_ATTEMPTS: u32 = 50;
-/// Milliseconds between two attempts.
-const LOCK_PAUSE_MS: u64 = 100;
-
 /// Why sled or the disk beneath it did not do what it was told. Nothing is assumed of the store afterwards.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
@@ -62,6 +60,7 @@ impl Fault {
 
 /// An open sled directory.
 pub(super) struct Tables {
+    nudge: Nudge,
     /// Kept for its `Drop`, which closes everything; and to flush.
     db: Db,
     heads: Tree,
@@ -113,8 +112,11 @@ fn erased_key(actor: &ActorName) -> Vec<u8> {
 impl Tables {
     /// Opens the directory at `path`, or makes it, and syncs all that is in it: sled itself does not.
     pub(super) fn open(path: &Path, cache_bytes: u64, disk: &Disk) -> Result<Self, Fault> {
+        files::prepare(path, disk)?;
         let sled = |error| Fault::Sled { path: path.to_owned(), error };
-        let config = ::sled::Config::new().path(path).cache_capacity(cache_bytes);
+        // Its own flusher would sync now and then, past us, keep to itself that a sync has failed, and go on writing: what
+        // came after the gap would be on the disk, and sled does not open such a log.
+        let config = ::sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
         let mut attempt = 1;
         let db = loop {
             match config.open() {
@@ -130,7 +132,9 @@ impl Tables {
         let (quarantine, found) = (tree("quarantine")?, tree("found")?);
         let data_path = path.join("db");
         let data = File::open(&data_path).map_err(Fault::disk("open", &data_path))?;
-        let tables = Self { db, heads, chunks, quarantine, found, data, path: path.to_owned(), disk: disk.clone() };
+        let nudge = Nudge::of(&db);
+        let tables =
+            Self { nudge, db, heads, chunks, quarantine, found, data, path: path.to_owned(), disk: disk.clone() };
         tables.barrier()?;
         disk.sync_tree(path).map_err(Fault::disk("sync", path))?;
         let parent = path.parent().unwrap_or(Path::new("."));
@@ -138,14 +142,25 @@ impl Tables {
         Ok(tables)
     }
 
+    /// Lets go of sled, which syncs once more as it is dropped, and panics where that fails. Gives the data file as it was
+    /// opened: the kernel tells it of every page that could not be written since.
+    pub(super) fn close(self) -> (File, Result<(), String>) {
+        let Self { nudge, db, heads, chunks, quarantine, found, data, .. } = self;
+        let dropped = catch_unwind(AssertUnwindSafe(move || drop((nudge, heads, chunks, quarantine, found, db))));
+        (data, dropped.map_err(|panic| words(&*panic)))
+    }
+
     /// Everything written so far is on the disk when this is `Ok`: sled's flush hands its buffers to the kernel, and the
     /// syncs are ours.
     pub(super) fn barrier(&self) -> Result<(), Fault> {
-        self.db.flush().map_err(|error| self.sled(error))?;
-        self.disk
-            .sync_file(&self.data, &self.path.join("db"))
-            .map_err(Fault::disk("sync the data file in", &self.path))?;
+        self.nudge.look_after(|| self.db.flush()).map_err(|error| self.sled(error))?;
+        self.sync_data()?;
         self.disk.sync_dir(&self.path).map_err(Fault::disk("sync", &self.path))
+    }
+
+    pub(super) fn sync_data(&self) -> Result<(), Fault> {
+        let synced = self.disk.sync_file(&self.data, &self.path.join("db"));
+        synced.map_err(Fault::disk("sync the data file in", &self.path))
     }
 
     fn sled(&self, error: ::sled::Error) -> Fault {
@@ -284,15 +299,18 @@ impl Tables {
             Some(record) => record_key(actor, record),
             None => [actor.as_str().as_bytes(), &[0]].concat(),
         };
-        let mut copies = 0;
+        let (mut copies, mut removed) = (0, false);
         for (tree, counts) in [(&self.quarantine, true), (&self.found, false)] {
             for key in tree.scan_prefix(&prefix).keys() {
                 let key = key.map_err(|error| self.sled(error))?;
                 let was = tree.remove(key).map_err(|error| self.sled(error))?;
                 copies += usize::from(counts && was.is_some());
+                removed = true;
             }
         }
-        self.barrier()?;
+        if removed {
+            self.barrier()?;
+        }
         Ok(copies)
     }
 
@@ -305,9 +323,9 @@ impl Tables {
         Ok(())
     }
 
-    /// Bytes of all files in the directory.
+    /// Bytes of all files in the directory. What sled says of that leaves its snapshots out.
     pub(super) fn disk_bytes(&self) -> Result<u64, Fault> {
-        self.db.size_on_disk().map_err(|error| self.sled(error))
+        bytes_at(&self.path).map_err(Fault::disk("look at", &self.path))
     }
 
     /// Whether a head names the record. A head that cannot be read might.
@@ -375,6 +393,11 @@ impl Tables {
         Ok(all)
     }
 
+    /// Whether a copy of the record is kept because it was damaged.
+    pub(super) fn is_quarantined(&self, actor: &ActorName, record: &RecordRef) -> Result<bool, Fault> {
+        self.quarantine.contains_key(record_key(actor, record)).map_err(|error| self.sled(error))
+    }
+
     /// Copies what is in quarantine from another directory, as it is.
     pub(super) fn copy_quarantine(&self, from: &Self) -> Result<(), Fault> {
         let mut unsynced = 0;
@@ -401,13 +424,4 @@ fn bounded(why: &str) -> String {
 fn is_locked(error: &::sled::Error) -> bool {
     // sled has no error of its own for this.
     matches!(error, ::sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
-}
-
-/// Whether `path` has anything in it that sled could open.
-pub(super) fn has_content(path: &Path) -> io::Result<bool> {
-    match fs::read_dir(path) {
-        Ok(mut entries) => entries.next().transpose().map(|first| first.is_some()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
 }

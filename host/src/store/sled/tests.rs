@@ -1,13 +1,19 @@
 //! What can only be seen from within: failing syncs, panics, crashes between two steps.
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use super::super::{Cause, DEFAULT_HISTORY, Origination, RecordError, Traffic};
+mod reopen;
+
+use super::super::head::Step;
+use super::super::{
+    Cause, DEFAULT_HISTORY, Head, Lease, NewRecord, Origination, RecordError, SnapshotStore, StoreError, Traffic,
+};
 use super::tables::{Marks, Tables, record_key};
 use super::*;
-use crate::model::{Digest, PluginName, Version};
+use crate::model::{ActorName, Digest, PluginName, Version};
 
 fn name(text: &str) -> ActorName {
     ActorName::new(text).expect("valid")
@@ -74,7 +80,7 @@ async fn a_sync_that_fails_fails_the_store_and_loses_nothing_acknowledged() {
         assert!(matches!(error, StoreError::Unknown(_) | StoreError::Unavailable(_)), "{error}");
         for _ in 0..2 {
             let after = store.head(&actor).await.expect_err("it has failed").to_string();
-            assert!(after.contains("must be opened again") && after.contains("storage"), "{after}");
+            assert!(after.contains("opened again") && after.contains("storage"), "{after}");
         }
         let reference = lease.head.current().cloned();
         store.close().await.expect_err("it has failed");
@@ -148,29 +154,6 @@ async fn after_opening_everything_has_been_synced_once() {
 }
 
 #[tokio::test]
-async fn a_panic_of_sleds_is_a_failed_store_and_not_a_dead_host() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let (store, _) = open(dir.path(), Disk::default());
-    let mut lease = claim(&store, &name("a")).await;
-    store.commit(&mut lease, record(vec![1])).await.expect("commits");
-    store.jobs.send(Job::Panic).await.expect("is sent");
-    store.jobs.closed().await;
-    for error in [
-        store.head(&name("a")).await.expect_err("failed"),
-        store.commit(&mut lease, record(vec![2])).await.expect_err("failed"),
-        store.close().await.expect_err("failed"),
-    ] {
-        assert!(
-            matches!(&error, StoreError::Unavailable(why) if why.contains("a panic that was asked for")),
-            "{error}"
-        );
-    }
-    let (store, opened) = open(dir.path(), Disk::default());
-    assert_eq!(opened.actors, 1);
-    assert_eq!(claim(&store, &name("a")).await.head.sequence, 1);
-}
-
-#[tokio::test]
 async fn what_a_crash_leaves_between_two_steps_is_cleaned_up() {
     let dir = tempfile::tempdir().expect("a directory");
     let (store, _) = open(dir.path(), Disk::default());
@@ -219,7 +202,7 @@ async fn records_that_drop_out_of_the_history_leave_nothing_behind() {
 async fn commits_that_wait_together_share_their_barriers() {
     let dir = tempfile::tempdir().expect("a directory");
     let syncs = Arc::new(AtomicUsize::new(0));
-    let gate: Arc<Mutex<Option<std_mpsc::Receiver<()>>>> = Arc::default();
+    let gate: Arc<Mutex<Option<std::sync::mpsc::Receiver<()>>>> = Arc::default();
     let disk = Disk::with_faults({
         let (syncs, gate) = (syncs.clone(), gate.clone());
         move |_| {
@@ -241,7 +224,7 @@ async fn commits_that_wait_together_share_their_barriers() {
     let for_one = syncs.load(Ordering::SeqCst) - before;
 
     // One commit holds the thread in its first sync until all the others wait.
-    let (held, wait) = std_mpsc::channel();
+    let (held, wait) = std::sync::mpsc::channel();
     *gate.lock().expect("the gate") = Some(wait);
     let before = syncs.load(Ordering::SeqCst);
     let mut tasks = Vec::new();
@@ -252,7 +235,7 @@ async fn commits_that_wait_together_share_their_barriers() {
             tokio::task::yield_now().await;
         }
     }
-    while store.jobs.max_capacity() - store.jobs.capacity() < 63 {
+    while store.front.waiting() < 63 {
         tokio::task::yield_now().await;
     }
     drop(held);

@@ -134,6 +134,7 @@ pub(super) struct Witness {
     file: File,
     path: PathBuf,
     slot: u64,
+    said: Totals,
 }
 
 impl Witness {
@@ -160,7 +161,7 @@ impl Witness {
         disk.sync_file(&file, &new)?;
         fs::rename(&new, path)?;
         disk.sync_dir(path.parent().unwrap_or(Path::new(".")))?;
-        Ok(Self { file, path: path.to_owned(), slot: 0 })
+        Ok(Self { file, path: path.to_owned(), slot: 0, said: *totals })
     }
 
     /// Says `totals` from now on, durably. Where this fails, the file still says what it said before.
@@ -168,7 +169,13 @@ impl Witness {
         self.file.write_all_at(&totals.encode(), self.slot * SLOT_BYTES)?;
         disk.sync_file(&self.file, &self.path)?;
         self.slot = 1 - self.slot;
+        self.said = *totals;
         Ok(())
+    }
+
+    /// What it says, durably: everything that was acknowledged.
+    pub(super) fn said(&self) -> &Totals {
+        &self.said
     }
 
     /// Where the file lies.
