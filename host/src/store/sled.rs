@@ -17,6 +17,7 @@
 
 mod files;
 mod group;
+mod nudge;
 mod open;
 mod recover;
 mod reopen;

@@ -120,11 +120,20 @@ async fn write_for(store: Store, n: u64, mut dice: Dice, writes: Option<u64>, ac
     let actor = child_actor(n);
     let mut lease = None;
     let mut left = writes.unwrap_or(u64::MAX);
+    let mut trouble = String::new();
     while left > 0 {
         let Some(held) = &mut lease else {
             match store.head(&actor).await {
                 Ok(head) => lease = store.claim(&actor, head.map(|(_, revision)| revision), "child").await.ok(),
-                Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+                Err(error) => {
+                    let error = error.to_string();
+                    if error != trouble {
+                        say(&format!("failed {n}: {error}"));
+                        assert!(!error.contains("stays closed"), "waiting will not help");
+                        trouble = error;
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
             }
             continue;
         };

@@ -226,6 +226,7 @@ fn finish(mut jobs: mpsc::Receiver<Job>, condition: &Condition, closing: Closing
     }
 }
 
+#[allow(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 enum Received {
     Job(Job),
     /// Nobody can ask any more.

@@ -26,6 +26,7 @@ use super::super::embedded::words;
 use super::super::{Quarantined, RecordRef, head, now_ms, quarantine};
 use super::disk::{Disk, bytes_at};
 use super::files::{self, LOCK_ATTEMPTS, LOCK_PAUSE_MS};
+use super::nudge::Nudge;
 use super::witness::Totals;
 use crate::model::ActorName;
 
@@ -59,6 +60,7 @@ impl Fault {
 
 /// An open sled directory.
 pub(super) struct Tables {
+    nudge: Nudge,
     /// Kept for its `Drop`, which closes everything; and to flush.
     db: Db,
     heads: Tree,
@@ -130,7 +132,9 @@ impl Tables {
         let (quarantine, found) = (tree("quarantine")?, tree("found")?);
         let data_path = path.join("db");
         let data = File::open(&data_path).map_err(Fault::disk("open", &data_path))?;
-        let tables = Self { db, heads, chunks, quarantine, found, data, path: path.to_owned(), disk: disk.clone() };
+        let nudge = Nudge::of(&db);
+        let tables =
+            Self { nudge, db, heads, chunks, quarantine, found, data, path: path.to_owned(), disk: disk.clone() };
         tables.barrier()?;
         disk.sync_tree(path).map_err(Fault::disk("sync", path))?;
         let parent = path.parent().unwrap_or(Path::new("."));
@@ -141,15 +145,15 @@ impl Tables {
     /// Lets go of sled, which syncs once more as it is dropped, and panics where that fails. Gives the data file as it was
     /// opened: the kernel tells it of every page that could not be written since.
     pub(super) fn close(self) -> (File, Result<(), String>) {
-        let Self { db, heads, chunks, quarantine, found, data, .. } = self;
-        let dropped = catch_unwind(AssertUnwindSafe(move || drop((heads, chunks, quarantine, found, db))));
+        let Self { nudge, db, heads, chunks, quarantine, found, data, .. } = self;
+        let dropped = catch_unwind(AssertUnwindSafe(move || drop((nudge, heads, chunks, quarantine, found, db))));
         (data, dropped.map_err(|panic| words(&*panic)))
     }
 
     /// Everything written so far is on the disk when this is `Ok`: sled's flush hands its buffers to the kernel, and the
     /// syncs are ours.
     pub(super) fn barrier(&self) -> Result<(), Fault> {
-        self.db.flush().map_err(|error| self.sled(error))?;
+        self.nudge.look_after(|| self.db.flush()).map_err(|error| self.sled(error))?;
         self.sync_data()?;
         self.disk.sync_dir(&self.path).map_err(Fault::disk("sync", &self.path))
     }

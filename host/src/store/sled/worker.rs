@@ -72,6 +72,7 @@ impl Worker {
         if writes.is_empty() { Ok(()) } else { self.write(writes) }
     }
 
+    #[allow(clippy::vec_box, reason = "they come in boxes, and are as large as they are rare to be moved")]
     fn write(&mut self, writes: Vec<Box<Write>>) -> Result<(), Fault> {
         let Ground { disk, .. } = &self.ground;
         let history = self.ground.history();
