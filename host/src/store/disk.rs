@@ -9,11 +9,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// What happens before something is done with a path; an error stands for its own.
 type Before = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
 
+/// What happens before something is done to a file.
+type BeforeWrite = Arc<dyn Fn(&Path, Change<'_>) -> io::Result<()> + Send + Sync>;
+
+/// What is done to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(test), allow(dead_code, reason = "only tests look into it"))]
+pub(super) enum Change<'a> {
+    /// These bytes are written at this place.
+    Write(u64, &'a [u8]),
+    /// It gets this length.
+    Length(u64),
+}
+
 /// The disk as the store sees it. Tests make its syncs and writes fail.
 #[derive(Clone, Default)]
 pub(super) struct Disk {
     before_sync: Option<Before>,
-    before_write: Option<Before>,
+    before_write: Option<BeforeWrite>,
     /// Whether a sync has failed: the kernel may then show as written what is not, to whoever reads and to the next sync.
     failed: Arc<AtomicBool>,
 }
@@ -27,13 +40,21 @@ impl Disk {
 
     /// A disk that asks `before` each write whether it shall fail, where writes are asked for.
     #[cfg(test)]
-    pub(super) fn with_write_faults(before: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub(super) fn with_write_faults(
+        before: impl Fn(&Path, Change<'_>) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         Self { before_write: Some(Arc::new(before)), ..Self::default() }
     }
 
-    /// To be asked before a write.
-    pub(super) fn may_write(&self, path: &Path) -> io::Result<()> {
-        self.before_write.as_ref().map_or(Ok(()), |before| before(path))
+    /// The same disk, which asks `before` each sync as well.
+    #[cfg(test)]
+    pub(super) fn and_syncs(self, before: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self { before_sync: Some(Arc::new(before)), ..self }
+    }
+
+    /// To be asked before a change.
+    pub(super) fn may_change(&self, path: &Path, change: Change<'_>) -> io::Result<()> {
+        self.before_write.as_ref().map_or(Ok(()), |before| before(path, change))
     }
 
     /// Waits until the file and its length are on the disk.

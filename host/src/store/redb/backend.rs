@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use ::redb::backends::FileBackend;
 use ::redb::{BackendError, StorageBackend};
 
-use super::super::disk::Disk;
+use super::super::disk::{Change, Disk};
 
 /// A file of redb's.
 pub(super) struct Backend {
@@ -53,6 +53,7 @@ impl StorageBackend for Backend {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        self.disk.may_change(&self.path, Change::Length(len))?;
         self.file.set_len(len)
     }
 
@@ -61,7 +62,7 @@ impl StorageBackend for Backend {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.disk.may_write(&self.path)?;
+        self.disk.may_change(&self.path, Change::Write(offset, data))?;
         self.file.write(offset, data)
     }
 

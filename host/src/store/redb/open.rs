@@ -1,8 +1,9 @@
 //! Opening: the lock, the witness, redb, and whether they agree.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::ops::Range;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,15 @@ use super::super::{LEAST_HISTORY, MOST_HISTORY, OpenError, Opened};
 use super::tables::{Fault, Reader, Tables};
 use super::worker::Worker;
 use super::{RedbOptions, recover, reopen};
+
+/// Most bytes of a file that redb is only about to make.
+const UNMADE_BYTES: u64 = 128 << 10;
+/// Bytes of redb's header.
+const HEADER_BYTES: usize = 320;
+/// Where the bytes lie by which redb knows its files.
+const MAGIC: Range<usize> = 0..9;
+/// Where the numbers of the two last commits lie; 0: there was none.
+const COMMITS: [Range<usize>; 2] = [168..176, 296..304];
 
 /// The files of a store in its data directory.
 #[derive(Debug, Clone)]
@@ -104,6 +114,9 @@ pub(super) fn sound(ground: &Ground, testimony: &Testimony) -> Result<Sound, Ref
     if !has_content(&places.store).map_err(Fault::disk("look at", &places.store))? {
         // Before redb makes an empty one.
         judge(testimony, None, (0, [0; 32])).map_err(Refusal::Damaged)?;
+    }
+    if *testimony == Testimony::Missing && is_unmade(&places.store).map_err(Fault::disk("read", &places.store))? {
+        File::create(&places.store).map_err(Fault::disk("empty", &places.store))?;
     }
     let tables = Tables::open(&places.store, options.cache_bytes, disk)?;
     let (created, (totals, held)) = match tables.is_new()? {
@@ -201,6 +214,21 @@ pub(super) fn has_content(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the file at `path` is one that redb was about to make when the power went: it gets its first bytes last, and
+/// its first commit after them.
+fn is_unmade(path: &Path) -> io::Result<bool> {
+    let Ok(file) = File::open(path) else { return Ok(false) };
+    let length = file.metadata()?.len();
+    if !(1..=UNMADE_BYTES).contains(&length) {
+        return Ok(false);
+    }
+    let mut header = [0; HEADER_BYTES];
+    let there = header.len().min(usize::try_from(length).unwrap_or(header.len()));
+    file.read_exact_at(&mut header[..there], 0)?;
+    let empty = |range: Range<usize>| header[range].iter().all(|byte| *byte == 0);
+    Ok(empty(MAGIC) && COMMITS.into_iter().all(empty))
 }
 
 /// Makes the data directory, for its owner alone, with those above it; leaves one that is there as it is.

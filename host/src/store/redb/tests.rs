@@ -1,5 +1,7 @@
 //! What can only be seen from within: failing syncs and writes, panics, what is on the disk before which answer.
 
+mod power_loss;
+
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -192,7 +194,7 @@ async fn a_host_that_ends_before_that_leaves_word_for_the_next() {
 async fn a_disk_that_was_full_is_used_again_where_it_is() {
     let dir = tempfile::tempdir().expect("a directory");
     let (switch, fault) = switched(28);
-    let (store, _) = open(dir.path(), Disk::with_write_faults(fault));
+    let (store, _) = open(dir.path(), Disk::with_write_faults(move |path, _| fault(path)));
     let mut lease = claim(&store, &name("a")).await;
     store.commit(&mut lease, record(vec![1; 9_000])).await.expect("commits");
     let before = file(dir.path());
@@ -227,7 +229,7 @@ async fn a_panic_of_redbs_is_a_failed_store_that_is_opened_again() {
 async fn a_store_that_came_back_with_less_stays_closed() {
     let dir = tempfile::tempdir().expect("a directory");
     let (switch, fault) = switched(28);
-    let (store, _) = open(dir.path(), Disk::with_write_faults(fault));
+    let (store, _) = open(dir.path(), Disk::with_write_faults(move |path, _| fault(path)));
     let mut lease = claim(&store, &name("a")).await;
     let path = dir.path().join("store.redb");
     let older = std::fs::read(&path).expect("reads");

@@ -202,7 +202,7 @@ impl Worker {
     }
 }
 
-/// Makes one change, and says whether there was one.
+/// Makes one change, and says whether there was one. Whoever asked for it has an answer waiting then, after a fault as well.
 fn apply(
     writer: &mut Writer<'_>,
     counts: (&mut Totals, &mut u64),
@@ -211,18 +211,37 @@ fn apply(
     answers: &mut Vec<Pending>,
 ) -> Result<bool, Fault> {
     match job {
-        Job::Write(write) => apply_write(writer, counts, history, *write, answers),
+        Job::Write(write) => {
+            let made = apply_write(writer, counts, history, &write);
+            wait(answers, write.reply, made)
+        }
         Job::Quarantine { actor, record, why, reply } => {
-            let kept = writer.quarantine(&actor, &record, &why)?;
-            answers.push(pending(reply, Ok(())));
-            Ok(kept)
+            let kept = writer.quarantine(&actor, &record, &why);
+            wait(answers, reply, kept.map(|kept| (Ok(()), kept)))
         }
         Job::Discard { actor, record, reply } => {
-            let copies = writer.discard(&actor, record.as_ref())?;
-            answers.push(pending(reply, Ok(copies)));
-            Ok(copies > 0)
+            let copies = writer.discard(&actor, record.as_ref());
+            wait(answers, reply, copies.map(|copies| (Ok(copies), copies > 0)))
         }
         _ => Ok(false),
+    }
+}
+
+/// Keeps an answer until what it says is durable.
+fn wait<T: 'static>(
+    answers: &mut Vec<Pending>,
+    reply: Reply<T>,
+    made: Result<(Result<T, StoreError>, bool), Fault>,
+) -> Result<bool, Fault> {
+    match made {
+        Ok((answer, changed)) => {
+            answers.push(pending(reply, answer));
+            Ok(changed)
+        }
+        Err(fault) => {
+            answers.push(pending(reply, Err(StoreError::Unavailable(fault.to_string()))));
+            Err(fault)
+        }
     }
 }
 
@@ -230,51 +249,46 @@ fn apply_write(
     writer: &mut Writer<'_>,
     (totals, held): (&mut Totals, &mut u64),
     history: usize,
-    write: Write,
-    answers: &mut Vec<Pending>,
-) -> Result<bool, Fault> {
-    let Write { actor, step, nonce, records, copies, reply, .. } = write;
-    let bytes = writer.head(&actor)?;
+    write: &Write,
+) -> Result<(Result<Head, StoreError>, bool), Fault> {
+    let Write { actor, step, nonce, records, copies, .. } = write;
+    let bytes = writer.head(actor)?;
     let stored = bytes.as_deref().map(head::decode).transpose().map_err(StoreError::Corrupt);
     let outcome = stored.and_then(|stored| {
-        let change = head::apply(stored.as_ref(), &step, nonce, history)?;
+        let change = head::apply(stored.as_ref(), step, *nonce, history)?;
         Ok((stored, change))
     });
     let (before, Change { head, dropped }) = match outcome {
         Ok(outcome) => outcome,
-        Err(error) => {
-            answers.push(pending(reply, Err(error)));
-            return Ok(false);
-        }
+        Err(error) => return Ok((Err(error), false)),
     };
-    let changed = before.as_ref() != Some(&head);
-    if changed {
-        // What is put may have more history than is kept.
-        for (record, bytes) in records.iter().filter(|(record, _)| head.records.contains(record)) {
-            writer.put_record(&actor, record, bytes)?;
-        }
-        for record in &dropped {
-            writer.remove_record(&actor, record)?;
-        }
-        if copies.is_some() || matches!(step, Step::Forget { .. }) {
-            writer.discard(&actor, None)?;
-        }
-        for copy in copies.iter().flatten() {
-            writer.put_copy(&actor, copy)?;
-        }
-        let (name, new) = (actor.as_str().as_bytes(), head::encode(&head));
-        match &bytes {
-            Some(replaced) => totals.toggle(name, replaced),
-            None => totals.heads += 1,
-        }
-        totals.toggle(name, &new);
-        totals.writes += 1;
-        let old = before.map_or(0, |before| size(&before, bytes.as_deref().unwrap_or_default()));
-        *held = held.saturating_sub(old) + size(&head, &new);
-        writer.put_head(&actor, &new)?;
+    if before.as_ref() == Some(&head) {
+        return Ok((Ok(head), false));
     }
-    answers.push(pending(reply, Ok(head)));
-    Ok(changed)
+    // What is put may have more history than is kept.
+    for (record, bytes) in records.iter().filter(|(record, _)| head.records.contains(record)) {
+        writer.put_record(actor, record, bytes)?;
+    }
+    for record in &dropped {
+        writer.remove_record(actor, record)?;
+    }
+    if copies.is_some() || matches!(step, Step::Forget { .. }) {
+        writer.discard(actor, None)?;
+    }
+    for copy in copies.iter().flatten() {
+        writer.put_copy(actor, copy)?;
+    }
+    let (name, new) = (actor.as_str().as_bytes(), head::encode(&head));
+    match &bytes {
+        Some(replaced) => totals.toggle(name, replaced),
+        None => totals.heads += 1,
+    }
+    totals.toggle(name, &new);
+    totals.writes += 1;
+    let old = before.map_or(0, |before| size(&before, bytes.as_deref().unwrap_or_default()));
+    *held = held.saturating_sub(old) + size(&head, &new);
+    writer.put_head(actor, &new)?;
+    Ok((Ok(head), true))
 }
 
 /// Bytes of a head and of the records that it names.

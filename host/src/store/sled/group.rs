@@ -73,8 +73,10 @@ pub(super) fn commit(
         return Ok(Done { answers: plan.answers, dropped: plan.dropped, erased: plan.erased, replaced: plan.replaced });
     }
     let records = plan.records.iter().flat_map(|index| {
-        let write = &writes[*index];
-        write.records.iter().map(|(record, bytes)| (record_key(&write.actor, record), bytes.as_slice()))
+        let (write, kept) = (&writes[*index], plan.answers[*index].as_ref().ok());
+        // What is put may have more history than is kept.
+        let named = write.records.iter().filter(move |(record, _)| kept.is_some_and(|h| h.records.contains(record)));
+        named.map(|(record, bytes)| (record_key(&write.actor, record), bytes.as_slice()))
     });
     if !plan.records.is_empty() {
         tables.write_records(records.clone()).map_err(before)?;

@@ -9,7 +9,8 @@ mod reopen;
 
 use super::super::head::Step;
 use super::super::{
-    Cause, DEFAULT_HISTORY, Head, Lease, NewRecord, Origination, RecordError, SnapshotStore, StoreError, Traffic,
+    Cause, DEFAULT_HISTORY, Head, Image, Lease, MemoryStore, NewRecord, Origination, RecordError, SnapshotStore,
+    StoreError, Traffic,
 };
 use super::tables::{Marks, Tables, record_key};
 use super::*;
@@ -282,6 +283,27 @@ async fn a_chunk_that_was_changed_or_is_gone_is_told_and_kept() {
     assert_eq!(kept.len(), 1, "once is enough");
     assert_eq!((kept[0].why.as_str(), kept[0].found.len() as u64), ("first", reference.bytes));
     assert!(head::verify(&name("a"), &reference, &kept[0].found).is_err(), "as it was found");
+}
+
+#[tokio::test]
+async fn what_is_put_and_not_kept_takes_no_room() {
+    let from = MemoryStore::new().with_history(4);
+    let mut lease = from.claim(&name("a"), None, "host").await.expect("claims");
+    let mut records = Vec::new();
+    for n in 0..4 {
+        from.commit(&mut lease, record(vec![n; 9_000])).await.expect("commits");
+    }
+    for reference in &lease.head.records {
+        records.push(from.read(&name("a"), reference).await.expect("reads"));
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = SledOptions { history_records: 2, ..SledOptions::default() };
+    let (store, _) = SledStore::open_on(dir.path(), &options, Disk::default()).expect("opens");
+    let image = Image { head: lease.head, records, quarantine: vec![] };
+    store.put(&name("a"), None, image).await.expect("puts");
+    store.close().await.expect("closes");
+    let db = ::sled::open(dir.path().join("store")).expect("opens");
+    assert_eq!(db.open_tree("chunks").expect("opens").len(), 2 * 3, "three chunks of each of two records");
 }
 
 #[tokio::test]
