@@ -1,6 +1,7 @@
 //! The front door: builds the rooms below in order, and takes them down in reverse.
 
 mod keeping;
+mod swapping;
 mod ties;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use crate::router::{Calls, Router};
 use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::store::{Backend, Head, MemoryStore, OpenError, Opened, SnapshotStore, StoreOptions};
 use crate::supervisor::{Supervisor, Surroundings};
+use crate::swap::{Ground, Swaps};
 
 pub use crate::actor::control::StateInfo;
 pub use crate::actor::{ActorInfo, PastExit};
@@ -64,6 +66,7 @@ struct Inner {
     router: Arc<Router>,
     supervisor: Supervisor,
     store: Arc<dyn SnapshotStore>,
+    swaps: Swaps,
     /// What the shutdown comes to, once one has begun.
     shutdown: Mutex<Option<watch::Receiver<Option<ShutdownReport>>>>,
 }
@@ -71,6 +74,7 @@ struct Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.router.close();
+        self.swaps.close();
         self.supervisor.abandon();
     }
 }
@@ -292,11 +296,13 @@ impl HostBuilder {
     }
 
     async fn build_with(self, store: Arc<dyn SnapshotStore>) -> Result<Host, HostError> {
-        let code_cache = self.code_cache.or_else(|| self.data_dir.map(|dir| dir.join("code")));
+        let below = |folder: &str| self.data_dir.as_ref().map(|dir| dir.join(folder));
+        let components = below("plugins");
+        let code_cache = self.code_cache.clone().or_else(|| below("code"));
         let options = SandboxOptions { instances: self.instances, code_cache };
         let made = tokio::task::spawn_blocking(move || Sandbox::new(&options)).await;
         let sandbox = made.map_err(|e| HostError::new(ErrorCode::Engine, "the engine panicked").source(e))??;
-        let catalog = Arc::new(Catalog::default());
+        let catalog = Arc::new(Catalog::new(components)?);
         let (mut grants, mut rules) = (self.grants, self.rules);
         for plugin in self.plugins {
             let program = match plugin.source {
@@ -307,9 +313,10 @@ impl HostBuilder {
             plugin.grants.and_then(|granted| grants.insert(name.clone(), granted));
             plugin.rules.and_then(|kept| rules.insert(name.clone(), kept));
         }
-        let listed = self.children.iter().flat_map(ChildSpec::actors).map(|actor| &actor.plugin);
-        for plugin in listed.chain(self.templates.iter().map(Template::plugin)) {
-            catalog.current(plugin)?;
+        catalog.restore(&sandbox).await?;
+        let listed = self.children.iter().flat_map(ChildSpec::actors);
+        for spec in listed.chain(self.templates.iter().map(Template::spec)) {
+            catalog.choose(spec)?;
         }
         let registry = Arc::new(Registry::default());
         let router = Arc::new(Router::new(registry.clone(), self.templates, grants));
@@ -326,7 +333,16 @@ impl HostBuilder {
         });
         router.supervised_by(supervisor.clone());
         let shutdown = Mutex::new(None);
-        let host = Host(Arc::new(Inner { catalog, registry, router, supervisor, store, shutdown }));
+        let ground = Ground {
+            catalog: catalog.clone(),
+            registry: registry.clone(),
+            router: router.clone(),
+            supervisor: supervisor.clone(),
+            store: store.clone(),
+            sandbox,
+        };
+        let swaps = Swaps::new(ground);
+        let host = Host(Arc::new(Inner { catalog, registry, router, supervisor, store, swaps, shutdown }));
         for cut in self.children.iter().flat_map(|child| child.cut_short(None, "")) {
             tracing::warn!("{cut}: the tighter one wins");
         }
@@ -378,7 +394,9 @@ impl Host {
     #[must_use]
     pub fn plugins(&self) -> Vec<PluginInfo> {
         let cells = self.0.registry.all();
-        self.0.catalog.infos(|name| cells.iter().filter(|cell| cell.spec.plugin == *name).count())
+        let named = |name: &PluginName| cells.iter().filter(|cell| cell.spec.plugin == *name).count();
+        let running = |digest| cells.iter().filter(|cell| cell.status().component == Some(digest)).count();
+        self.0.catalog.infos(named, running)
     }
 
     /// The actors that run, are parked, or stay down, in the order of their names.
@@ -398,7 +416,10 @@ impl Host {
     pub fn description(&self, actor: &ActorName) -> Option<Description> {
         let running = self.0.registry.whereis(actor).map(|cell| cell.spec.plugin.clone());
         let plugin = running.or_else(|| self.0.router.template_for(actor).map(|(_, spec)| spec.plugin))?;
-        Some(self.0.catalog.current(&plugin).ok()?.description().clone())
+        let component = self.0.registry.whereis(actor).and_then(|cell| cell.status().component);
+        let runs = component.and_then(|digest| self.0.catalog.program(&plugin, digest));
+        let program = runs.or_else(|| self.0.catalog.current(&plugin).ok())?;
+        Some(program.description().clone())
     }
 
     /// The media type of an actor's message bodies.
@@ -643,6 +664,7 @@ impl Host {
     /// the same report.
     pub async fn shutdown(&self, budget: Option<Duration>) -> ShutdownReport {
         self.close_to_outside();
+        self.0.swaps.close();
         let mut report = {
             let mut begun = self.0.shutdown.lock().unwrap_or_else(PoisonError::into_inner);
             begun.get_or_insert_with(|| self.begin_shutdown(budget)).clone()

@@ -31,6 +31,7 @@ mod router;
 mod sandbox;
 pub mod store;
 mod supervisor;
+pub mod swap;
 
 pub use host::{
     ActorInfo, CallOptions, DEFAULT_CALL_TIMEOUT, DEFAULT_INSTANCES, DeadLetter, Host, HostBuilder, Inspection, Link,

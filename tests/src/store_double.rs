@@ -21,6 +21,7 @@ pub enum Op {
     Head,
     Claim,
     Commit,
+    Switch,
     TakeUp,
     Release,
     Forget,
@@ -203,6 +204,19 @@ impl SnapshotStore for StoreDouble {
                 return self.answer(Op::Commit, done);
             }
             self.inner.commit(lease, record).await
+        })
+    }
+
+    fn switch<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            self.pass(Op::Switch, &lease.actor).await?;
+            if self.answer(Op::Switch, ()).is_err() {
+                // The caller's lease is left as it was: it does not know.
+                let mut unheard = lease.clone();
+                let done = self.inner.switch(&mut unheard, record).await?;
+                return self.answer(Op::Switch, done);
+            }
+            self.inner.switch(lease, record).await
         })
     }
 

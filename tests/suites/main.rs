@@ -29,5 +29,6 @@ mod store_sled;
 mod store_tools;
 mod supervision;
 mod supervision_command;
+mod swap;
 mod turn;
 mod under_fire;

@@ -235,6 +235,7 @@ mod tests {
             records: vec![],
             line: 1,
             refusals: vec![],
+            way_back: None,
         };
         let keeping = Keeping { max_age: Some(Duration::from_millis(500)), ..Keeping::default() };
         let at = |now| check(&record(1, &[]), &head, None, &plugin(), &keeping, now);

@@ -14,7 +14,7 @@ const SENDERS: usize = 10_000;
 const NUMBER_BITS: u32 = 40;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Ledger {
     /// What this actor's messages are numbered with: its head's line, and one more than the last number.
     next: Sent,

@@ -14,7 +14,7 @@ use super::{Envelope, Gate, NotAgain};
 use crate::model::{
     CallError, Crash, CrashKind, Durability, Exit, Failure, Hold, HoldCause, MessageId, Phase, Refusal, StopReason,
 };
-use crate::sandbox::{Effect, Guest, GuestEnv, TurnBase};
+use crate::sandbox::{Effect, Guest, GuestEnv, Place, Program, TurnBase};
 use crate::store::{Lease, Refused, now_ms};
 
 /// Refusals that are remembered where the store cannot be told of them.
@@ -44,6 +44,7 @@ impl Instance {
             actor: self.cell.name().clone(),
             limits: self.cell.limits.clone(),
             outside: self.parts.outside.clone(),
+            place: Place::Actor,
         };
         let (program, base) = (self.parts.program.clone(), TurnBase::outside());
         let args = self.cell.spec.args.clone();
@@ -69,7 +70,7 @@ impl Instance {
         let mut backoff = Backoff::new();
         let mut crashes = 0;
         loop {
-            let opened = self.open_at_last().await?;
+            let opened = self.open_at_last(&mut ready).await?;
             let Ready { mut guest, trap_exit } = match ready.take() {
                 Some(ready) => ready,
                 None => match self.start().await {
@@ -123,7 +124,7 @@ impl Instance {
     }
 
     /// Opens the state, as often as it takes: a store out of reach is never "nothing saved".
-    async fn open_at_last(&mut self) -> Result<Opened, Exit> {
+    async fn open_at_last(&mut self, ready: &mut Option<Ready>) -> Result<Opened, Exit> {
         let mut backoff = Backoff::new();
         loop {
             // A read or a claim that is given up half way is settled by the next claim.
@@ -139,6 +140,11 @@ impl Instance {
             };
             match opening {
                 Opening::Done(opened) => return Ok(*opened),
+                Opening::Other(program) => {
+                    // The instance that is there is of the wrong version, and has done nothing yet.
+                    *ready = None;
+                    self.run_from_now_on(program);
+                }
                 Opening::Hold(hold, lease) => return Err(self.hold(*hold, lease.map(|lease| *lease)).await),
                 Opening::Stop(hold, lease) => return Err(self.stay_down(*hold, *lease).await),
                 Opening::Lost(why) => return Err(Exit::Crashed(fenced("continue", why))),
@@ -150,6 +156,15 @@ impl Instance {
                 }
             }
         }
+    }
+
+    /// The version of the actor's instance is another one.
+    pub(super) fn run_from_now_on(&mut self, program: Program) {
+        let mut status = self.cell.status();
+        status.version = Some(program.description().version.clone());
+        status.component = Some(program.digest());
+        drop(status);
+        self.parts.program = program;
     }
 
     fn live(&self, guest: Guest, trap_exit: bool, opened: Opened, effects: Vec<Effect>) -> Live {
@@ -177,6 +192,7 @@ impl Instance {
             }
         }
         self.cell.traps_exits(trap_exit);
+        self.parts.catalog.settled(&self.cell.spec.plugin, self.cell.name(), self.parts.program.digest());
         let record_timers = timers.clone();
         let unsaved = Unsaved::default();
         Live { mark, guest, trap_exit, lease, timers, record_timers, loose, turns: 0, effects, ledger, unsaved }
@@ -215,6 +231,7 @@ impl Instance {
     /// Ends an actor whose state cannot be used, where it is to stay down then. What came meanwhile is kept with the state.
     async fn stay_down(&mut self, hold: Hold, lease: Lease) -> Exit {
         tracing::error!(actor = %self.cell.name(), cause = %hold, "the actor stays down: its state is kept and not replaced");
+        self.fault(hold.to_string());
         {
             let mut status = self.cell.status();
             status.bad_states += 1;
@@ -228,6 +245,7 @@ impl Instance {
     /// Parks the actor with a state that cannot be used, until it is told to stop.
     async fn hold(&mut self, hold: Hold, lease: Option<Lease>) -> Exit {
         tracing::error!(actor = %self.cell.name(), cause = %hold, "the actor is held: its state is kept and not replaced");
+        self.fault(hold.to_string());
         {
             let mut status = self.cell.status();
             status.phase = Phase::Held;

@@ -17,6 +17,7 @@ mod run;
 mod saving;
 mod signals;
 mod stopping;
+pub(crate) mod switching;
 pub(crate) mod turn;
 mod writes;
 
@@ -27,8 +28,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::model::{
-    ActorName, ActorSpec, Crash, Exit, ExitReason, Hold, Limits, Message, Phase, PluginName, SendError, StopReason,
-    Version,
+    ActorName, ActorSpec, Crash, Digest, Exit, ExitReason, Hold, Limits, Message, Phase, PluginName, SendError,
+    StopReason, Version,
 };
 use crate::sandbox::Out;
 use crate::store::{Refused, now_ms};
@@ -121,6 +122,8 @@ pub struct PastExit {
 pub(crate) struct Status {
     pub(crate) phase: Phase,
     pub(crate) version: Option<Version>,
+    /// Digest of the component that its instance runs; none while it has no instance.
+    pub(crate) component: Option<Digest>,
     pub(crate) generation: u64,
     pub(crate) sequence: Option<u64>,
     pub(crate) schema: Option<u32>,
@@ -168,6 +171,7 @@ impl Cell {
         let status = Status {
             phase: Phase::Starting,
             version: None,
+            component: None,
             generation: 0,
             sequence: None,
             schema: None,

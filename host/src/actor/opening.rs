@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::handoff::{self, Checked, LoadFailure, Verdict};
-use super::run::Instance;
+use super::run::{Instance, Parts};
 use crate::model::{Handoff, Hold, HoldCause, Message};
+use crate::sandbox::Program;
 use crate::store::{Lease, Record, RecordRef, StoreError, Traffic};
 
 /// Copies of damaged records that are kept for one actor; the oldest make room.
@@ -28,6 +29,8 @@ pub(super) struct Opened {
 /// What opening an actor's state came to.
 pub(super) enum Opening {
     Done(Box<Opened>),
+    /// The actor is to run another version: the one that its record names.
+    Other(Program),
     TryAgain(String),
     Hold(Box<Hold>, Option<Box<Lease>>),
     /// The actor is to stay down.
@@ -68,7 +71,20 @@ impl Instance {
             status.next_timer_ms = lease.head.current().and_then(|record| record.next_timer_ms);
             status.outbox_left = lease.head.leaves_messages();
         }
-        self.choose(lease).await
+        match self.named_by(&lease).await {
+            Some(program) => Opening::Other(program),
+            None => self.choose(lease).await,
+        }
+    }
+
+    /// The version that the record names, where that is to count and is not the one at hand.
+    async fn named_by(&self, lease: &Lease) -> Option<Program> {
+        let Parts { catalog, program, store, .. } = &self.parts;
+        let newest = lease.head.current().filter(|_| catalog.runs_as_saved(&self.cell.spec))?;
+        // One that cannot be read names nothing; what becomes of it is decided where it is taken over.
+        let wrote = store.load(&lease.actor, newest).await.ok()?.header.state?;
+        let named = wrote.digest != program.digest() && wrote.plugin == self.cell.spec.plugin;
+        catalog.program(&wrote.plugin, wrote.digest).filter(|_| named)
     }
 
     /// Goes through the records, newest first, until one fits or the policy says what else to do.
@@ -92,11 +108,13 @@ impl Instance {
                 Judged::TryAgain(why) => return Opening::TryAgain(why),
                 Judged::Lost(why) => return Opening::Lost(why),
             };
+            let given_up = self.was_given_up(record.as_deref());
             passed.extend(record.map(|record| *record));
             if first.is_some() {
                 continue;
             }
-            match handoff::verdict(&self.keeping, &cause) {
+            let verdict = handoff::verdict(&self.keeping, &cause);
+            match if given_up { Verdict::Previous } else { verdict } {
                 Verdict::Previous => first = Some((cause, reference.clone())),
                 Verdict::Hold => return Opening::Hold(hold_on(cause, Some(reference)), Some(Box::new(lease))),
                 Verdict::Stop => return Opening::Stop(hold_on(cause, Some(reference)), Box::new(lease)),
@@ -112,6 +130,12 @@ impl Instance {
             Some((cause, reference)) => Opening::Hold(hold_on(cause, Some(&reference)), Some(Box::new(lease))),
             None => self.opened(lease, None, Vec::new()),
         }
+    }
+
+    /// Whether what a record's version did may be lost: it was taken back, and whoever did that was ready to lose it.
+    fn was_given_up(&self, record: Option<&Record>) -> bool {
+        let wrote = record.and_then(|record| record.header.state.as_ref());
+        wrote.is_some_and(|wrote| self.parts.catalog.given_up(&self.cell.spec.plugin) == Some(wrote.digest))
     }
 
     /// For an actor that begins anew: the newest record before `reference` that can be read, where that one cannot, for the

@@ -18,6 +18,7 @@ use super::signals::{Cut, Interrupt, Signals};
 use super::turn::{self, Plan};
 use super::writes::{Write, write};
 use super::{Budget, Cell, Envelope, Post, Signal};
+use crate::catalog::{Catalog, Fault};
 use crate::model::{
     Crash, CrashKind, Durability, Exit, ExitReason, Keeping, NotSaved, Phase, Saved, Shutdown, StateRules, StopReason,
 };
@@ -28,6 +29,7 @@ use crate::store::{Lease, SnapshotStore, StoreError, now_ms};
 #[derive(Debug, Clone)]
 pub(crate) struct Parts {
     pub(crate) program: Program,
+    pub(crate) catalog: Arc<Catalog>,
     pub(crate) store: Arc<dyn SnapshotStore>,
     /// This host, as the owner of heads.
     pub(crate) owner: String,
@@ -52,6 +54,7 @@ impl Drop for Instance {
     /// However it ended: nobody hears any more.
     fn drop(&mut self) {
         self.cell.lane.leave();
+        self.cell.status().component = None;
     }
 }
 
@@ -115,10 +118,30 @@ impl Instance {
 
     /// Runs to the end. `started` hears how `init` went.
     pub(crate) async fn run(mut self, started: oneshot::Sender<Result<(), StartFailure>>) -> Exit {
+        let exit = self.live_on(started).await;
+        match &exit {
+            // Where the store or the host is at fault, the version is not.
+            Exit::Crashed(crash) if !matches!(crash.kind, CrashKind::Store | CrashKind::Fenced) => {
+                self.fault(crash.to_string());
+            }
+            Exit::Refused(failure) => self.fault(format!("`init` failed: {failure}")),
+            _ => {}
+        }
+        exit
+    }
+
+    /// Notes that this version has failed its actor.
+    pub(super) fn fault(&self, what: String) {
+        let fault = Fault { actor: self.cell.name().clone(), what };
+        self.parts.catalog.fault(&self.cell.spec.plugin, self.parts.program.digest(), fault);
+    }
+
+    async fn live_on(&mut self, started: oneshot::Sender<Result<(), StartFailure>>) -> Exit {
         {
             let mut status = self.cell.status();
             status.phase = Phase::Starting;
             status.version = Some(self.parts.program.description().version.clone());
+            status.component = Some(self.parts.program.digest());
             status.held = None;
             status.inbox_left = false;
         }

@@ -1,16 +1,17 @@
 //! Saving while the instance goes on: when it is due, and the checkpoint itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::ledger::Ledger;
 use super::run::{Instance, Live, apply_timers};
 use super::turn::Plan;
 use super::writes::{Write, write};
 use super::{Budget, Cell};
-use crate::model::{Crash, CrashKind, Durability, Message, Phase, State};
-use crate::sandbox::TurnBase;
+use crate::model::{Crash, CrashKind, Durability, Message, Phase, Sent, State};
+use crate::sandbox::{Program, TurnBase};
 use crate::store::{Cause, Lease, NewRecord, Origination, StoreError, StoredTimer, now_ms};
 
 /// How long a checkpoint that a turn waits for is tried while the store is out of reach, in milliseconds.
@@ -148,17 +149,22 @@ impl Instance {
             None => {}
         }
         let record = self.record(live, state, cause, self.cell.mailbox.restored());
-        let named: BTreeSet<_> = record.traffic.outbox.iter().map(|out| out.sent).collect();
+        let named = named(&record);
         let what = Write::Checkpoint(Box::new(record));
         let patience = Budget::within(Some(Duration::from_millis(patience_ms)));
         write(&*self.parts.store, &mut live.lease, &what, patience).await.map_err(Failed::Store)?;
+        self.committed(live, &named);
+        Ok(())
+    }
+
+    /// Notes that all of it stands in the record that counts. `named`: what of its outbox does.
+    pub(super) fn committed(&self, live: &mut Live, named: &BTreeSet<Sent>) {
         live.ledger.trim(|sent| !named.contains(sent));
-        self.cell.outbox.forget(&named);
+        self.cell.outbox.forget(named);
         self.recorded(&live.lease);
         self.cell.status().turns_since_record = Some(0);
         (live.mark, live.loose, live.record_timers) = (false, true, live.timers.clone());
         live.unsaved = Unsaved::default();
-        Ok(())
     }
 
     /// Notes in the cell that the head names another record now.
@@ -177,8 +183,13 @@ impl Instance {
 
     /// Whether a state may be saved: its size, and its schema as the plugin described it.
     pub(super) fn acceptable(&self, state: &State) -> Result<(), String> {
+        self.acceptable_of(&self.parts.program, state)
+    }
+
+    /// The same for a state of another version.
+    pub(super) fn acceptable_of(&self, program: &Program, state: &State) -> Result<(), String> {
         let limit = self.cell.limits.snapshot_bytes;
-        let plugin = self.parts.program.description();
+        let plugin = program.description();
         if state.data.len() > limit {
             return Err(format!("its state has {} bytes: limit snapshot_bytes = {limit}", state.data.len()));
         }
@@ -191,24 +202,49 @@ impl Instance {
 
     /// A record of `state` as this instance would write it now.
     pub(super) fn record(&self, live: &Live, state: Option<State>, cause: Cause, inbox: Vec<Message>) -> NewRecord {
+        let by = Writer { program: &self.parts.program, generation: live.lease.head.generation };
+        self.record_by(by, (&live.timers, &live.ledger), state, cause, inbox)
+    }
+
+    /// The same for what another instance leaves.
+    pub(super) fn record_by(
+        &self,
+        by: Writer<'_>,
+        (timers, ledger): (&BTreeMap<String, u64>, &Ledger),
+        state: Option<State>,
+        cause: Cause,
+        inbox: Vec<Message>,
+    ) -> NewRecord {
         let now = now_ms();
-        let plugin = self.parts.program.description();
+        let plugin = by.program.description();
         let timer = |(name, due): (&String, &u64)| StoredTimer { name: name.clone(), due_ms: *due };
         let state = state.map(|state| {
             let wrote = Origination {
                 plugin: plugin.name.clone(),
                 version: plugin.version.clone(),
-                digest: self.parts.program.digest(),
+                digest: by.program.digest(),
                 schema: state.schema,
-                generation: live.lease.head.generation,
+                generation: by.generation,
                 time_ms: now,
             };
             (wrote, state.data)
         });
-        let timers = live.timers.iter().map(timer).collect();
-        let traffic = live.ledger.traffic(|sent| self.cell.outbox.arrived(sent));
+        let timers = timers.iter().map(timer).collect();
+        let traffic = ledger.traffic(|sent| self.cell.outbox.arrived(sent));
         NewRecord { state, cause, node: self.parts.node.clone(), time_ms: now, inbox, timers, traffic }
     }
+}
+
+/// Who encoded a state.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Writer<'a> {
+    pub(super) program: &'a Program,
+    pub(super) generation: u64,
+}
+
+/// What of an outbox a record names.
+pub(super) fn named(record: &NewRecord) -> BTreeSet<Sent> {
+    record.traffic.outbox.iter().map(|out| out.sent).collect()
 }
 
 /// A message of a durable sender's has arrived or got lost: what has arrived is settled soon, so that it is not sent again

@@ -34,6 +34,8 @@ pub(super) enum Write {
     TakeUp,
     /// A record, the instance going on.
     Checkpoint(Box<NewRecord>),
+    /// A record of the instance that takes over while this one waits.
+    Switch(Box<NewRecord>),
     /// The last record, if there is one, and the release.
     Release(Option<Box<NewRecord>>, StopReason),
     /// The release, and nothing kept.
@@ -45,6 +47,7 @@ impl Write {
         match self {
             Self::TakeUp => store.take_up(lease).await,
             Self::Checkpoint(record) => store.commit(lease, (**record).clone()).await.map(drop),
+            Self::Switch(record) => store.switch(lease, (**record).clone()).await.map(drop),
             Self::Release(record, reason) => {
                 let record = record.as_ref().map(|record| (**record).clone());
                 store.release(lease, record, reason.clone()).await.map(drop)
@@ -62,6 +65,7 @@ impl Write {
                 let same = now.current().is_some_and(|current| current.time_ms == record.time_ms);
                 same && now.sequence > before.sequence
             }
+            Self::Switch(_) => now.generation > before.generation,
             Self::Release(..) | Self::Forget => now.owner.is_none(),
         }
     }
@@ -142,6 +146,7 @@ mod tests {
             records: Vec::new(),
             line: 1,
             refusals: Vec::new(),
+            way_back: None,
         };
         let empty = NewRecord {
             state: None,
@@ -166,10 +171,12 @@ mod tests {
             next_timer_ms: None,
         }];
         let committed = Head { sequence: 8, records, ..before.clone() };
+        let switched = Head { generation: 6, ..committed.clone() };
         let released = Head { owner: None, ..before.clone() };
         let cases = [
             (Write::TakeUp, &marked),
             (Write::Checkpoint(Box::new(empty.clone())), &committed),
+            (Write::Switch(Box::new(empty.clone())), &switched),
             (Write::Release(None, StopReason::Normal), &released),
             (Write::Forget, &released),
         ];

@@ -178,6 +178,8 @@ pub enum ErrorCode {
     InUse,
     /// The engine refused.
     Engine,
+    /// A swap could not be made, or not begin.
+    Swap,
     /// The host is going down.
     ShuttingDown,
 }
@@ -205,6 +207,7 @@ impl fmt::Display for ErrorCode {
             Self::StoreDamaged => "store-damaged",
             Self::InUse => "in-use",
             Self::Engine => "engine",
+            Self::Swap => "swap",
             Self::ShuttingDown => "shutting-down",
         })
     }

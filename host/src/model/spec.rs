@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ActorName, Attributes, Body, GroupName, Limits, PluginName, StateRules};
+use super::{ActorName, Attributes, Body, GroupName, Limits, PluginName, StateRules, Version};
 
 /// When an ended actor is started again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +114,8 @@ pub struct ActorSpec {
     pub name: ActorName,
     /// Its plugin.
     pub plugin: PluginName,
+    /// The version of it that the actor is to stay with, whatever is swapped; none: the one that is current.
+    pub version: Option<Version>,
     /// What `init` is given.
     pub args: Body,
     /// When it is started again.
@@ -144,6 +146,7 @@ impl ActorSpec {
         Self {
             name,
             plugin,
+            version: None,
             args: Body::new(),
             restart: Restart::default(),
             shutdown: Shutdown::default(),

@@ -9,6 +9,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use super::cache::CodeCache;
 use super::guest::Data;
+use super::places::{Places, SPARE_INSTANCES};
 use super::{imports, supervision, wasi};
 use crate::model::{ErrorCode, HostError};
 
@@ -44,6 +45,7 @@ pub(crate) struct Sandbox {
     pub(super) engine: Engine,
     pub(super) linker: Arc<Linker<Data>>,
     pub(super) cache: Option<Arc<CodeCache>>,
+    pub(super) places: Places,
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -61,14 +63,14 @@ impl Sandbox {
                 .hint("lower `instances`, or raise the address space limit (`ulimit -v`)")
                 .source(format!("{error:#}"))
         };
-        let engine = Engine::new(&configuration(options.instances)).map_err(failed)?;
+        let engine = Engine::new(&configuration(options.instances.saturating_add(SPARE_INSTANCES))).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         imports::add_to(&mut linker).map_err(failed)?;
         supervision::add_to(&mut linker).map_err(failed)?;
         wasi::add_to(&mut linker).map_err(failed)?;
         start_ticker(&engine)?;
         let cache = options.code_cache.as_deref().and_then(|dir| CodeCache::open(dir, &engine)).map(Arc::new);
-        Ok(Self { engine, linker: Arc::new(linker), cache })
+        Ok(Self { engine, linker: Arc::new(linker), cache, places: Places::new(options.instances) })
     }
 }
 

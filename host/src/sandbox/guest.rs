@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Func, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 
@@ -189,6 +190,7 @@ pub(crate) struct Guest {
     store: Store<Data>,
     functions: Functions,
     limits: Arc<crate::model::Limits>,
+    place: OwnedSemaphorePermit,
 }
 
 impl std::fmt::Debug for Guest {
@@ -201,6 +203,7 @@ impl Guest {
     /// Makes an instance of `program`; its own start code runs within `within`.
     pub(super) async fn new(program: &Program, env: GuestEnv, within: Duration) -> Result<Self, Crash> {
         let limits = env.limits.clone();
+        let place = program.places().take(env.place, within).await?;
         let base = TurnBase::outside();
         let wasi = program.uses_wasi().then(|| Box::new(Wasi::new(&env.actor, limits.turn_log_lines)));
         let data = Data {
@@ -229,7 +232,17 @@ impl Guest {
         };
         let functions = Functions::new(&mut store, &instance, program.exports())
             .map_err(|error| trap::contract("start", &error))?;
-        Ok(Self { store, functions, limits })
+        Ok(Self { store, functions, limits, place })
+    }
+
+    /// Takes the place of `before` among the actors' instances, and leaves it its own.
+    pub(crate) fn take_place_of(&mut self, before: &mut Self) {
+        std::mem::swap(&mut self.place, &mut before.place);
+    }
+
+    /// From now on nobody takes its calls: it is no actor's any more.
+    pub(crate) fn detach(&mut self, nobody: Arc<dyn super::Outside>) {
+        self.store.data_mut().env.outside = nobody;
     }
 
     fn begin(&mut self, base: TurnBase, within: Option<Duration>) {

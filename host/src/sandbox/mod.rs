@@ -6,6 +6,8 @@ mod cache;
 mod engine;
 mod guest;
 mod imports;
+mod nobody;
+mod places;
 mod program;
 mod supervision;
 mod trap;
@@ -24,6 +26,8 @@ use crate::model::{
 
 pub(crate) use engine::{Sandbox, SandboxOptions};
 pub(crate) use guest::{Guest, TurnBase};
+pub(crate) use nobody::Nobody;
+pub(crate) use places::Place;
 pub use program::Inspection;
 pub(crate) use program::{PLUGIN_BYTES, Program};
 
@@ -33,6 +37,7 @@ pub(crate) struct GuestEnv {
     pub(crate) actor: ActorName,
     pub(crate) limits: Arc<Limits>,
     pub(crate) outside: Arc<dyn Outside>,
+    pub(crate) place: Place,
 }
 
 /// Takes the calls that act at once. Whoever starts an actor hands it one.

@@ -8,10 +8,11 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
 use super::guest::{Data, Exports, Guest, TurnBase};
-use super::{ChildChange, GuestEnv, NestedCall, Outside, Sandbox, Supervised, abi};
+use super::nobody::Nobody;
+use super::places::{Place, Places};
+use super::{GuestEnv, Sandbox, abi};
 use crate::model::{
-    ActorName, ActorSpec, Body, CallError, ChildInfo, Counts, Crash, CrashKind, Description, Digest, ErrorCode,
-    GroupName, HostError, Limits, Phase, PluginName, SendError, Version,
+    ActorName, Crash, CrashKind, Description, Digest, ErrorCode, HostError, Limits, PluginName, Version,
 };
 
 /// Largest plugin file, in bytes.
@@ -53,6 +54,7 @@ struct Inner {
     pre: InstancePre<Data>,
     exports: Exports,
     uses_wasi: bool,
+    places: Places,
     inspection: Inspection,
 }
 
@@ -70,6 +72,11 @@ impl Program {
 
     pub(crate) fn digest(&self) -> Digest {
         self.0.inspection.digest
+    }
+
+    /// Whether anyone but its holder holds it.
+    pub(crate) fn is_used(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     pub(crate) fn inspection(&self) -> &Inspection {
@@ -92,6 +99,10 @@ impl Program {
 
     pub(super) fn exports(&self) -> &Exports {
         &self.0.exports
+    }
+
+    pub(super) fn places(&self) -> &Places {
+        &self.0.places
     }
 
     pub(super) fn uses_wasi(&self) -> bool {
@@ -137,7 +148,7 @@ impl Sandbox {
         let uses_wasi = imports.iter().any(|name| name.starts_with("wasi:"));
         let inspection =
             Inspection { kind, digest, description: unknown(), imports, exports: exported, bytes: bytes.len() };
-        Ok(Inner { pre, exports, uses_wasi, inspection })
+        Ok(Inner { pre, exports, uses_wasi, places: self.places.clone(), inspection })
     }
 
     /// The compiled component, from the cache where it has it.
@@ -254,68 +265,19 @@ async fn describe(program: &Inner) -> Result<Description, Crash> {
     let env = GuestEnv {
         actor: ActorName::new("describe").expect("a valid name"),
         limits: Arc::new(limits),
-        outside: Arc::new(NoOne),
+        outside: Arc::new(Nobody),
+        place: Place::Spare,
     };
     // A program is cheap to clone once it is whole; until then its parts are.
     let whole = Program(Arc::new(Inner {
         pre: program.pre.clone(),
         exports: program.exports.clone(),
         uses_wasi: program.uses_wasi,
+        places: program.places.clone(),
         inspection: program.inspection.clone(),
     }));
     let mut guest = whole.instantiate(env).await?;
     guest.describe(TurnBase::outside()).await
-}
-
-/// Whom a plugin reaches while it describes itself.
-#[derive(Debug)]
-struct NoOne;
-
-impl Outside for NoOne {
-    fn call(&self, call: NestedCall) -> futures_util::future::BoxFuture<'static, Result<Body, CallError>> {
-        Box::pin(async move { Err(SendError::UnknownActor(call.to.to_string()).into()) })
-    }
-
-    fn may_supervise(&self, _: &ActorName, _: &ActorName) -> bool {
-        false
-    }
-
-    fn start_child(&self, _: &ActorName, _: Option<ActorName>, _: ActorSpec) -> Supervised<()> {
-        nothing_here()
-    }
-
-    fn change_child(&self, _: &ActorName, _: ActorName, _: ChildChange) -> Supervised<()> {
-        nothing_here()
-    }
-
-    fn which_children(&self, _: &ActorName, _: Option<ActorName>) -> Supervised<Vec<ChildInfo>> {
-        nothing_here()
-    }
-
-    fn count_children(&self, _: &ActorName, _: Option<ActorName>) -> Supervised<Counts> {
-        nothing_here()
-    }
-
-    fn whereis(&self, _: &ActorName) -> Option<Phase> {
-        None
-    }
-
-    fn members(&self, _: &GroupName) -> Vec<ActorName> {
-        Vec::new()
-    }
-
-    fn attribute(&self, _: &ActorName, _: &str) -> Option<String> {
-        None
-    }
-
-    fn having(&self, _: &str, _: &str) -> Vec<ActorName> {
-        Vec::new()
-    }
-}
-
-fn nothing_here<T>() -> Supervised<T> {
-    let denied = || HostError::new(ErrorCode::Denied, "a plugin that describes itself has nothing to supervise");
-    Box::pin(async move { Err(denied()) })
 }
 
 /// A description is a stranger's word: names, versions and sizes are checked before anything uses them.

@@ -225,6 +225,14 @@ impl<S: Fronted> SnapshotStore for S {
         })
     }
 
+    fn switch<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let (record, bytes) = head::seal_switch(lease, record, self.front().largest_record)?;
+            let step = Step::Switch { held: Held::from(&*lease), record: record.clone() };
+            self.front().renew(lease, step, Some((record, bytes))).await
+        })
+    }
+
     fn take_up<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let step = Step::TakeUp { held: Held::from(&*lease) };

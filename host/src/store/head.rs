@@ -52,6 +52,8 @@ pub(super) enum Step {
     Claim { expect: Option<Revision>, owner: String },
     /// See [`super::SnapshotStore::commit`].
     Commit { held: Held, record: RecordRef },
+    /// See [`super::SnapshotStore::switch`].
+    Switch { held: Held, record: RecordRef },
     /// See [`super::SnapshotStore::take_up`].
     TakeUp { held: Held },
     /// See [`super::SnapshotStore::release`].
@@ -103,6 +105,14 @@ pub(super) fn apply(stored: Option<&Head>, step: &Step, nonce: u64, history: usi
     match step {
         Step::Claim { expect, owner } => claim(stored, *expect, owner, nonce),
         Step::Commit { held, record } => Ok(push(check(stored, held)?, record, nonce, history)),
+        Step::Switch { held, record } => {
+            let head = check(stored, held)?;
+            let way_back = head.current().map(|before| before.sequence);
+            let mut change = push(&Head { way_back, ..head.clone() }, record, nonce, history);
+            change.head.generation += 1;
+            change.head.taken_up = Some(change.head.generation);
+            Ok(change)
+        }
         Step::TakeUp { held } => Ok(take_up(check(stored, held)?, nonce)),
         Step::Release { held, record, stopped } => {
             let head = check(stored, held)?;
@@ -116,7 +126,7 @@ pub(super) fn apply(stored: Option<&Head>, step: &Step, nonce: u64, history: usi
         }
         Step::Forget { held } => {
             let head = check(stored, held)?;
-            let mut erased = Head { nonce, owner: None, stopped: None, taken_up: None, ..head.clone() };
+            let mut erased = Head { nonce, owner: None, stopped: None, taken_up: None, way_back: None, ..head.clone() };
             (erased.records, erased.refusals) = (Vec::new(), Vec::new());
             Ok(Change { head: erased, dropped: head.records.clone() })
         }
@@ -125,7 +135,7 @@ pub(super) fn apply(stored: Option<&Head>, step: &Step, nonce: u64, history: usi
         Step::Prune { keep } => {
             let mut head = stored.ok_or_else(|| StoreError::Conflict("it has no head".to_owned()))?.clone();
             // The revision stays: whoever owns the actor goes on as if nothing had been.
-            let dropped = head.records.split_off(head.records.len().min((*keep).max(1)));
+            let dropped = beyond(&mut head.records, (*keep).max(1), head.way_back);
             forget_refusals_of(&mut head, &dropped);
             Ok(Change { head, dropped })
         }
@@ -155,6 +165,7 @@ fn claim(stored: Option<&Head>, expect: Option<Revision>, owner: &str, nonce: u6
             records: Vec::new(),
             line: nonce,
             refusals: Vec::new(),
+            way_back: None,
         },
         (Some(head), Some(expect)) if revision(head) == expect => head.clone(),
         (Some(head), _) => return Err(StoreError::Conflict(format!("the head was written since: {}", describe(head)))),
@@ -199,10 +210,18 @@ fn push(head: &Head, record: &RecordRef, nonce: u64, history: usize) -> Change {
     let mut records = Vec::with_capacity(history.min(head.records.len()) + 1);
     records.push(record.clone());
     records.extend_from_slice(&head.records);
-    let dropped = records.split_off(records.len().min(history));
+    let dropped = beyond(&mut records, history, head.way_back);
     let mut head = Head { sequence: head.sequence + 1, nonce, taken_up: None, records, ..head.clone() };
     forget_refusals_of(&mut head, &dropped);
     Change { head, dropped }
+}
+
+/// Takes what is more than `keep` records out of `records`, but for the one that is the way back.
+fn beyond(records: &mut Vec<RecordRef>, keep: usize, way_back: Option<u64>) -> Vec<RecordRef> {
+    let old = records.split_off(records.len().min(keep));
+    let (kept, dropped) = old.into_iter().partition(|record| Some(record.sequence) == way_back);
+    records.extend::<Vec<_>>(kept);
+    dropped
 }
 
 fn forget_refusals_of(head: &mut Head, dropped: &[RecordRef]) {
@@ -246,7 +265,7 @@ fn put(
         line: stored.map_or(image.line, |head| head.line),
         ..image.clone()
     };
-    head.records.truncate(history);
+    beyond(&mut head.records, history, head.way_back);
     let named = |record: &&RecordRef| !head.records.iter().any(|kept| same_bytes(kept, record));
     let dropped = stored.map(|old| old.records.iter().filter(named).cloned().collect()).unwrap_or_default();
     let kept: Vec<Digest> = head.records.iter().map(|record| record.digest).collect();
@@ -312,6 +331,16 @@ pub(super) fn seal(lease: &Lease, new: NewRecord, largest: usize) -> Result<(Rec
         next_timer_ms: header.timers.iter().map(|timer| timer.due_ms).min(),
     };
     Ok((reference, bytes))
+}
+
+/// The same for a record of the instance that takes over.
+///
+/// # Errors
+/// As [`seal`].
+pub(super) fn seal_switch(lease: &Lease, new: NewRecord, largest: usize) -> Result<(RecordRef, Vec<u8>), StoreError> {
+    let mut next = lease.clone();
+    next.head.generation += 1;
+    seal(&next, new, largest)
 }
 
 /// What is to be written for `image`: the step, its records with their references, and its quarantine.

@@ -152,6 +152,14 @@ impl SnapshotStore for MemoryStore {
         })
     }
 
+    fn switch<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let sealed = head::seal_switch(lease, record, self.largest_record)?;
+            let step = Step::Switch { held: Held::from(&*lease), record: sealed.0.clone() };
+            self.renew(lease, &step, Some(sealed))
+        })
+    }
+
     fn take_up<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let step = Step::TakeUp { held: Held::from(&*lease) };

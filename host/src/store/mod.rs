@@ -71,6 +71,14 @@ pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
     /// `Conflict` if the lease's epoch is not the head's any more; `TooLarge` above `capabilities().largest_record`.
     fn commit<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>>;
 
+    /// As `commit`, for an instance that takes over from the one that holds the lease, which goes on being the actor's: the
+    /// generation rises by one as well, and the record is marked as taken up by that generation. The record that counted
+    /// before is kept, however many follow it, until the next switch or until it is erased.
+    ///
+    /// # Errors
+    /// As `commit`.
+    fn switch<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>>;
+
     /// Marks the head's record, durably, as taken up by the lease's generation: from now on it is never again told as
     /// [`crate::model::Origin::Terminated`].
     ///
@@ -247,6 +255,9 @@ pub struct Head {
     pub line: u64,
     /// Which components have refused which of these records, newest first; at most 8.
     pub refusals: Vec<Refused>,
+    /// Sequence of the record from before the last switch to another version: it is kept beside the history, as the way
+    /// back. None: there was no switch, or it is erased.
+    pub way_back: Option<u64>,
 }
 
 /// That a component could not take a record over: it is not tried again with the same two.
@@ -269,6 +280,12 @@ impl Head {
     #[must_use]
     pub fn current(&self) -> Option<&RecordRef> {
         self.records.first()
+    }
+
+    /// The record from before the last switch to another version.
+    #[must_use]
+    pub fn before_the_switch(&self) -> Option<&RecordRef> {
+        self.records.iter().find(|record| Some(record.sequence) == self.way_back)
     }
 
     /// Whether that record has messages that were sent and that nobody has confirmed.

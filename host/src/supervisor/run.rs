@@ -207,7 +207,7 @@ impl Run {
     /// What the tree cannot know: whether there are such plugins.
     fn check(&self, ask: &Ask) -> Result<(), HostError> {
         let Ask::Start { spec, .. } = ask else { return Ok(()) };
-        spec.actors().try_for_each(|actor| self.around.catalog.current(&actor.plugin).map(drop))
+        spec.actors().try_for_each(|actor| self.around.catalog.choose(actor).map(drop))
     }
 
     /// Does what the tree has decided. True once everything has ended.
@@ -247,11 +247,11 @@ impl Run {
         }
     }
 
-    /// The next instance of an actor, with the plugin version that is current now.
+    /// The next instance of an actor, with the plugin version that it is to run now.
     fn spawn(&mut self, id: Id, run: u64) -> Result<(), HostError> {
         let Some(spec) = self.tree.actor(id) else { return Err(going_down()) };
         let around = &self.around;
-        let program = around.catalog.current(&spec.plugin)?;
+        let program = around.catalog.choose(spec)?;
         if !self.actors.contains_key(&id) {
             let cell = match self.brought.remove(&spec.name) {
                 Some((_, cell)) => cell,
@@ -264,6 +264,7 @@ impl Run {
         let Some(actor) = self.actors.get_mut(&id) else { return Err(going_down()) };
         let parts = Parts {
             program,
+            catalog: around.catalog.clone(),
             store: around.store.clone(),
             owner: around.owner.clone(),
             node: around.node.clone(),
@@ -316,6 +317,7 @@ impl Run {
         let Some(actor) = self.actors.get_mut(&id) else { return };
         actor.instance = None;
         let cell = actor.cell.clone();
+        self.around.catalog.sweep(&cell.spec.plugin);
         let asked = self.tree.is_stopping(id);
         // To others, who is told to stop ends with `shutdown`, as in OTP; `normal` is an end of one's own.
         let reason = match exit.reason() {

@@ -43,6 +43,7 @@ fn committed(head: &Head, nonce: u64) -> Change {
 fn leased(held: &Held) -> Vec<Step> {
     vec![
         Step::Commit { held: held.clone(), record: reference(9) },
+        Step::Switch { held: held.clone(), record: reference(9) },
         Step::TakeUp { held: held.clone() },
         Step::Release { held: held.clone(), record: None, stopped: StopReason::Normal },
         Step::Release { held: held.clone(), record: Some(reference(9)), stopped: StopReason::Normal },
@@ -80,6 +81,36 @@ fn only_the_current_lease_may_write() {
     for step in leased(&held(&written)) {
         assert!(apply(Some(&written), &step, 9, DEFAULT_HISTORY).is_ok(), "{step:?}");
     }
+}
+
+#[test]
+fn the_record_from_before_a_switch_is_kept_beside_the_history_until_the_next_one() {
+    let switched = |head: &Head, nonce| {
+        let step = Step::Switch { held: held(head), record: reference(head.sequence + 1) };
+        apply(Some(head), &step, nonce, LEAST_HISTORY).expect("switches")
+    };
+    let commit = |head: &Head, nonce| {
+        let step = Step::Commit { held: held(head), record: reference(head.sequence + 1) };
+        apply(Some(head), &step, nonce, LEAST_HISTORY).expect("commits")
+    };
+    let sequences = |head: &Head| head.records.iter().map(|record| record.sequence).collect::<Vec<_>>();
+    let before = commit(&claimed(None, "a", 1), 2).head;
+    let first = switched(&before, 3).head;
+    assert_eq!((first.generation, first.taken_up), (before.generation + 1, Some(before.generation + 1)));
+    assert_eq!((first.epoch, first.sequence, first.way_back), (before.epoch, 2, Some(1)));
+    let mut head = first;
+    for nonce in 4..9 {
+        head = commit(&head, nonce).head;
+    }
+    assert_eq!(sequences(&head), [7, 6, 1]);
+    assert_eq!(head.before_the_switch(), Some(&reference(1)));
+    let pruned = apply(Some(&head), &Step::Prune { keep: 1 }, 9, LEAST_HISTORY).expect("prunes");
+    assert_eq!((sequences(&pruned.head), pruned.dropped), (vec![7, 1], vec![reference(6)]));
+    let again = switched(&head, 10);
+    assert_eq!((sequences(&again.head), again.head.way_back), (vec![8, 7], Some(7)));
+    assert_eq!(again.dropped, [reference(6), reference(1)]);
+    let erased = apply(Some(&head), &Step::Forget { held: held(&head) }, 11, LEAST_HISTORY).expect("erases");
+    assert_eq!((erased.head.way_back, erased.dropped.len()), (None, 3));
 }
 
 #[test]
@@ -253,6 +284,7 @@ fn first_head() -> Head {
         ],
         line: 0,
         refusals: vec![],
+        way_back: None,
     }
 }
 
@@ -269,6 +301,7 @@ fn golden_head() -> Head {
         time_ms: 1_763_800_000_777,
     };
     head.refusals = vec![refused("corrupt: no")];
+    head.way_back = Some(1);
     head
 }
 
@@ -288,8 +321,8 @@ const GOLDEN_V2: &str = concat!(
     "02020202020202020202026682ccb0d5aa3301020107666c696768747305312e302e30000201030104000101010101010101",
     "010101010101010101010101010101010101010101010101016581ccb0d5aa330000010000018f9ab1d5aa33630102020202",
     "0202020202020202020202020202020202020202020202020202020209090909090909090909090909090909090909090909",
-    "0909090909090909090905312e302e310b636f72727570743a206e6f89d2b0d5aa3370c64dc02e97fd60fd2cd9f465820ebf",
-    "9141ce108bef66be7180d478126225f0",
+    "0909090909090909090905312e302e310b636f72727570743a206e6f89d2b0d5aa33010159bdf58c1f3570ec6fa56663d2b2",
+    "193ee50ea2e375937010980638df1608910d",
 );
 
 #[test]

@@ -59,6 +59,7 @@ impl From<Head> for crate::store::Head {
             // Version 1 had none: it sent nothing durably.
             line: 0,
             refusals: Vec::new(),
+            way_back: None,
         }
     }
 }

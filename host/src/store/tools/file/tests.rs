@@ -40,6 +40,7 @@ fn image() -> Image {
         records: records.clone(),
         line: 88,
         refusals: vec![],
+        way_back: None,
     };
     let copy = Quarantined { record: records[1].clone(), why: "cut".to_owned(), time_ms: 9, found: b"ol".to_vec() };
     Image { head, records: vec![b"newest".to_vec(), b"ol".to_vec()], quarantine: vec![copy] }
@@ -55,11 +56,11 @@ const GOLDEN_1: &str = concat!(
     "4241544f4e4558500100010400000000000000612fc3bc022600000000000000aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaa6e6577657374022200000000000000bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
     "bbbbbbbbbbbbbbbbbbbbbb6f6c0343000000000000003d000000000201bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
-    "bbbbbbbbbbbbbbbbbbbbbb0504010201017005312e302e30000101000100000363757409026f6c0497000000000000000103",
+    "bbbbbbbbbbbbbbbbbbbbbb0504010201017005312e302e30000101000100000363757409026f6c0498000000000000000103",
     "0402004d010101040202aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0604010201017005",
     "312e302e300001010001000001bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb0504010201",
-    "017005312e302e3000010100010000580014a8638c2febff0cadfe235dabf5943dd7d0b1a27a050da206a58b7923888be100",
-    "08000000000000000100000000000000663446d6d17976fb03a5d4598bc0e30e98b6e6b0ceb2c401c03e98011ec701ea",
+    "017005312e302e30000101000100005800004db9fdd2c2fdc5eb053b355f435493a23b8e98c423c9c222228b674d9bd01ed4",
+    "00080000000000000001000000000000006410e3a199fd413a21e5db868e9c3d07363adcec5471d7cafa221619426d6806",
 );
 
 #[test]

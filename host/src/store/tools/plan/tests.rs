@@ -34,6 +34,7 @@ fn head(sequences: &[u64]) -> Head {
         records: sequences.iter().map(|sequence| reference(*sequence)).collect(),
         line: 1,
         refusals: vec![],
+        way_back: None,
     }
 }
 

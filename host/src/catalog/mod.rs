@@ -1,0 +1,529 @@
+//! Plugin versions: which are loaded, and who runs which.
+
+mod kept;
+mod lineup;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::model::{ActorName, ActorSpec, Digest, ErrorCode, HostError, Part, PluginName, Version};
+use crate::sandbox::{PLUGIN_BYTES, Program, Sandbox};
+use kept::{Entry, Kept};
+use lineup::{Conflict, Lineup};
+
+/// Failures of one version that are kept in words; all are counted.
+const FAULTS: usize = 20;
+
+/// What is known of a loaded plugin version, for a person to look at.
+#[derive(Debug, Clone, Serialize)]
+pub struct PluginInfo {
+    /// The plugin's name.
+    pub name: PluginName,
+    /// This version.
+    pub version: Version,
+    /// Digest of its file.
+    pub digest: Digest,
+    /// Schema that it writes.
+    pub schema: u32,
+    /// Oldest schema that it reads.
+    pub reads_from: u32,
+    /// Newest schema that it reads.
+    pub reads_to: u32,
+    /// Media type of its message bodies.
+    pub messages: String,
+    /// The file or label that it was loaded from.
+    pub source: String,
+    /// Whether new instances run it, where nothing else is said.
+    pub current: bool,
+    /// Which of the plugin's actors are to run it, where a swap has left two versions side by side.
+    pub part: Option<Part>,
+    /// Actors that name the plugin, whichever version they run.
+    pub actors: usize,
+    /// Actors whose instance runs this version.
+    pub running: usize,
+}
+
+/// That an instance of some version crashed, or could not use its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Whose.
+    pub actor: ActorName,
+    /// What happened.
+    pub what: String,
+}
+
+/// A plugin's file, or one byte more than a plugin may have: then loading it says so.
+pub(crate) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    let file = File::open(file)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(PLUGIN_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[derive(Debug)]
+struct Loaded {
+    program: Program,
+    source: String,
+    /// Whether the configuration names it beside another version: it stays, whoever runs it.
+    stays: bool,
+    faults: Faults,
+}
+
+#[derive(Debug)]
+struct Faults {
+    count: watch::Sender<u64>,
+    last: Mutex<VecDeque<Fault>>,
+}
+
+/// All that is known of one plugin.
+#[derive(Debug)]
+struct Line {
+    versions: Vec<Loaded>,
+    lineup: Lineup,
+    /// What the configuration names.
+    configured: Digest,
+    /// Components that may be needed again, where there is no disk to keep them on.
+    bytes: HashMap<Digest, Arc<Vec<u8>>>,
+}
+
+impl Line {
+    fn loaded(&self, digest: Digest) -> Option<&Loaded> {
+        self.versions.iter().find(|loaded| loaded.program.digest() == digest)
+    }
+
+    fn of_version(&self, version: &Version) -> Option<&Loaded> {
+        self.versions.iter().rev().find(|loaded| loaded.program.description().version == *version)
+    }
+
+    fn add(&mut self, program: &Program, label: &str, stays: bool) {
+        let digest = program.digest();
+        self.versions.retain(|loaded| loaded.program.digest() != digest);
+        let faults = Faults { count: watch::Sender::new(0), last: Mutex::default() };
+        self.versions.push(Loaded { program: program.clone(), source: label.to_owned(), stays, faults });
+    }
+}
+
+/// The plugins of this host.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    lines: RwLock<BTreeMap<PluginName, Line>>,
+    kept: Option<Kept>,
+}
+
+impl Catalog {
+    /// `dir`: where components and the outcome of swaps are kept; none: nowhere.
+    ///
+    /// # Errors
+    /// If the folder cannot be made.
+    pub(crate) fn new(dir: Option<PathBuf>) -> Result<Self, HostError> {
+        let kept = dir.map(Kept::open).transpose()?;
+        Ok(Self { lines: RwLock::default(), kept })
+    }
+
+    fn lines(&self) -> RwLockReadGuard<'_, BTreeMap<PluginName, Line>> {
+        // Every change below is complete before anything can panic.
+        self.lines.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lines_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<PluginName, Line>> {
+        self.lines.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads, compiles and checks a plugin file, and makes it current: of several versions, the one that was loaded last is.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is no plugin, or if another file says that it is the same version.
+    pub(crate) async fn load_file(&self, sandbox: &Sandbox, path: &Path) -> Result<Program, HostError> {
+        let label = path.display().to_string();
+        let file = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || read(&file)).await.map_err(std::io::Error::other);
+        let bytes = read.and_then(|read| read).map_err(|error| {
+            HostError::new(ErrorCode::Plugin, format!("plugin {label}: the file cannot be read"))
+                .hint("check the path; relative ones start at the folder of the configuration file")
+                .source(error)
+        })?;
+        self.load(sandbox, &label, bytes).await
+    }
+
+    /// The same for bytes that are at hand.
+    ///
+    /// # Errors
+    /// As [`Catalog::load_file`].
+    pub(crate) async fn load(&self, sandbox: &Sandbox, label: &str, bytes: Vec<u8>) -> Result<Program, HostError> {
+        let program = sandbox.load(label, bytes.clone()).await?;
+        let (description, digest) = (program.description(), program.digest());
+        let mut lines = self.lines_mut();
+        let line = lines.get_mut(&description.name);
+        let same = line.as_ref().and_then(|line| line.of_version(&description.version));
+        if let Some(before) = same.filter(|before| before.program.digest() != digest) {
+            let (name, version) = (&description.name, &description.version);
+            let message = format!("plugin {label}: it says it is {name} {version}, and so does {}", before.source);
+            return Err(HostError::new(ErrorCode::Plugin, message).hint("give the newer one a version of its own"));
+        }
+        self.keep(digest, &bytes)?;
+        tracing::info!(plugin = %description.name, version = %description.version, digest = %digest.short(), from = label, "plugin loaded");
+        match line {
+            Some(line) => {
+                line.versions.iter_mut().for_each(|loaded| loaded.stays = true);
+                line.add(&program, label, false);
+                (line.lineup, line.configured) = (Lineup::new(digest), digest);
+            }
+            None => {
+                let (lineup, bytes) = (Lineup::new(digest), HashMap::new());
+                let mut line = Line { versions: Vec::new(), lineup, configured: digest, bytes };
+                line.add(&program, label, false);
+                lines.insert(description.name.clone(), line);
+            }
+        }
+        if self.kept.is_none()
+            && let Some(line) = lines.get_mut(&program.description().name)
+        {
+            line.bytes.insert(digest, Arc::new(bytes));
+        }
+        Ok(program)
+    }
+
+    fn keep(&self, digest: Digest, bytes: &[u8]) -> Result<(), HostError> {
+        self.kept.as_ref().map_or(Ok(()), |kept| kept.put(digest, bytes))
+    }
+
+    /// Takes up what swaps of earlier hosts have led to, where the configuration has not changed since.
+    ///
+    /// # Errors
+    /// If what was kept cannot be read or used.
+    pub(crate) async fn restore(&self, sandbox: &Sandbox) -> Result<(), HostError> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let plugins: Vec<(PluginName, Digest)> =
+            self.lines().iter().map(|(name, line)| (name.clone(), line.configured)).collect();
+        for (name, configured) in plugins {
+            let Some(Entry { configured: then, lineup, .. }) = kept.noted(&name)? else { continue };
+            if then != configured {
+                tracing::info!(plugin = %name, "the configuration names another component since the last swap: it counts");
+                kept.forget(&name)?;
+                continue;
+            }
+            let lineup = lineup.restored();
+            for digest in lineup.kept().into_iter().filter(|digest| lineup.needs(*digest)) {
+                self.recall(sandbox, &name, digest).await?;
+            }
+            if let Some(line) = self.lines_mut().get_mut(&name) {
+                line.lineup = lineup;
+                if let Some(mixed) = line.lineup.mixed() {
+                    let (from, to) = (mixed.from.short(), mixed.to.short());
+                    tracing::warn!(plugin = %name, from, to, "a swap was left half-way: each actor runs the version that its record names");
+                }
+            }
+        }
+        let needed = self.lines().values().flat_map(|line| line.needed()).collect();
+        kept.prune(&needed).map_err(|error| HostError::new(ErrorCode::Io, "old components stay").source(error))
+    }
+
+    /// A version that was loaded before: from memory, or else from what was kept of it.
+    ///
+    /// # Errors
+    /// If it was not kept, or cannot be loaded any more.
+    pub(crate) async fn recall(
+        &self,
+        sandbox: &Sandbox,
+        name: &PluginName,
+        digest: Digest,
+    ) -> Result<Program, HostError> {
+        if let Some(program) = self.program(name, digest) {
+            return Ok(program);
+        }
+        let at_hand = self.lines().get(name).and_then(|line| line.bytes.get(&digest).cloned());
+        let bytes = match (at_hand, &self.kept) {
+            (Some(bytes), _) => Some(bytes.to_vec()),
+            (None, Some(kept)) => kept.get(digest)?,
+            (None, None) => None,
+        };
+        let gone = || {
+            let what = format!("the component {} of `{name}` was not kept", digest.short());
+            HostError::new(ErrorCode::Plugin, what).hint("swap its file in")
+        };
+        let label = format!("{name} {}", digest.short());
+        let program = sandbox.load(&label, bytes.ok_or_else(gone)?).await?;
+        if let Some(line) = self.lines_mut().get_mut(name) {
+            line.add(&program, &label, false);
+        }
+        Ok(program)
+    }
+
+    /// Loads a component beside those that are there; who runs what stays as it is.
+    ///
+    /// # Errors
+    /// If it cannot be used, or is of a plugin that is not loaded.
+    pub(crate) async fn stage(&self, sandbox: &Sandbox, label: &str, bytes: Vec<u8>) -> Result<Program, HostError> {
+        let program = sandbox.load(label, bytes.clone()).await?;
+        let (name, digest) = (program.description().name.clone(), program.digest());
+        // Asked for first: its error names those that are loaded.
+        self.current(&name)?;
+        self.keep(digest, &bytes)?;
+        if let Some(line) = self.lines_mut().get_mut(&name) {
+            if line.loaded(digest).is_none() {
+                line.add(&program, label, false);
+            }
+            if self.kept.is_none() {
+                line.bytes.insert(digest, Arc::new(bytes));
+            }
+        }
+        Ok(program)
+    }
+
+    /// The version that new instances run, where nothing else is said.
+    ///
+    /// # Errors
+    /// If no such plugin is loaded; the message names those that are.
+    pub(crate) fn current(&self, name: &PluginName) -> Result<Program, HostError> {
+        let lines = self.lines();
+        let line = lines.get(name).ok_or_else(|| unknown(name, lines.keys()))?;
+        line.program(line.lineup.current(), name)
+    }
+
+    /// The version that the next instance of an actor runs, as far as that can be told without its record.
+    ///
+    /// # Errors
+    /// If no such plugin is loaded, or not the version that the actor is to have.
+    pub(crate) fn choose(&self, spec: &ActorSpec) -> Result<Program, HostError> {
+        let lines = self.lines();
+        let line = lines.get(&spec.plugin).ok_or_else(|| unknown(&spec.plugin, lines.keys()))?;
+        let Some(version) = &spec.version else {
+            return line.program(line.lineup.choose(&spec.name).digest, &spec.plugin);
+        };
+        line.of_version(version).map(|loaded| loaded.program.clone()).ok_or_else(|| {
+            let loaded: Vec<_> = line.versions.iter().map(|v| v.program.description().version.as_str()).collect();
+            let (name, loaded) = (&spec.name, loaded.join(", "));
+            let what = format!("actor `{name}` is to run {} {version}, and loaded are: {loaded}", spec.plugin);
+            HostError::new(ErrorCode::UnknownPlugin, what).hint("list the file of that version as another [[plugin]]")
+        })
+    }
+
+    /// Whether an actor is to run the version that its record names, whatever [`Catalog::choose`] says.
+    pub(crate) fn runs_as_saved(&self, spec: &ActorSpec) -> bool {
+        let lines = self.lines();
+        let line = lines.get(&spec.plugin).filter(|_| spec.version.is_none());
+        line.is_some_and(|line| line.lineup.choose(&spec.name).as_saved)
+    }
+
+    /// A version that is loaded.
+    pub(crate) fn program(&self, name: &PluginName, digest: Digest) -> Option<Program> {
+        self.lines().get(name)?.loaded(digest).map(|loaded| loaded.program.clone())
+    }
+
+    /// Where a way back would lead.
+    pub(crate) fn back(&self, name: &PluginName) -> Option<Digest> {
+        self.lines().get(name)?.lineup.back()
+    }
+
+    /// The version whose records may be passed over: see [`Catalog::begin`].
+    pub(crate) fn given_up(&self, name: &PluginName) -> Option<Digest> {
+        self.lines().get(name)?.lineup.given_up()
+    }
+
+    /// Whether a swap of `part` of the actors to `to` may begin, and from where it would.
+    ///
+    /// # Errors
+    /// If there is nothing to swap, or another swap was left half-way.
+    pub(crate) fn may_begin(&self, name: &PluginName, to: Digest, part: &Part) -> Result<Digest, HostError> {
+        let lines = self.lines();
+        let line = lines.get(name).ok_or_else(|| unknown(name, lines.keys()))?;
+        line.lineup.may_begin(to, part).map_err(|conflict| match conflict {
+            Conflict::Same => {
+                let what = format!("all actors of `{name}` run this very component already");
+                HostError::new(ErrorCode::Swap, what)
+            }
+            Conflict::HalfWay(from, to) => {
+                let words = |digest| {
+                    let version = line.loaded(digest).map(|loaded| loaded.program.description().version.to_string());
+                    format!("{} ({})", version.unwrap_or_default(), digest.short())
+                };
+                let what = format!("a swap of `{name}` from {} to {} was left half-way", words(from), words(to));
+                HostError::new(ErrorCode::Swap, what)
+                    .hint(format!("finish it by swapping that version in again, or `baton swap --back {name}`"))
+            }
+        })
+    }
+
+    /// A swap begins: from now on new instances run `to`, and those that run now what they run until they are switched.
+    /// `give_up`: where `to` cannot read what `from` has written, the records before that are taken instead.
+    ///
+    /// # Errors
+    /// If that could not be noted on the disk; nothing has changed then.
+    pub(crate) fn begin(
+        &self,
+        name: &PluginName,
+        (from, to): (Digest, Digest),
+        part: Part,
+        give_up: bool,
+        running: Vec<(ActorName, Digest)>,
+    ) -> Result<(), HostError> {
+        self.change(name, |lineup| {
+            lineup.begin(from, to, part, running);
+            if give_up {
+                lineup.give_up(from);
+            }
+        })
+    }
+
+    /// An actor was switched.
+    pub(crate) fn switched(&self, name: &PluginName, actor: &ActorName) {
+        if let Some(line) = self.lines_mut().get_mut(name) {
+            line.lineup.switched(actor);
+        }
+    }
+
+    /// Whether an actor was switched from one version to the other is not known: the one that its record names counts.
+    pub(crate) fn unsettled(&self, name: &PluginName, actor: &ActorName, between: (Digest, Digest)) {
+        if let Some(line) = self.lines_mut().get_mut(name) {
+            line.lineup.unsettled(actor, between);
+        }
+    }
+
+    /// Whether that is not known of an actor.
+    pub(crate) fn is_unsettled(&self, name: &PluginName, actor: &ActorName) -> bool {
+        self.lines().get(name).is_some_and(|line| line.lineup.is_unsettled(actor))
+    }
+
+    /// An instance of an actor has taken its record over, and runs this version.
+    pub(crate) fn settled(&self, name: &PluginName, actor: &ActorName, digest: Digest) {
+        if self.is_unsettled(name, actor)
+            && let Some(line) = self.lines_mut().get_mut(name)
+        {
+            line.lineup.settled(actor, digest);
+        }
+    }
+
+    /// A swap has come to its end.
+    ///
+    /// # Errors
+    /// If that could not be noted on the disk; in this process it counts all the same.
+    pub(crate) fn finish(&self, name: &PluginName) -> Result<(), HostError> {
+        let noted = self.change(name, Lineup::finish);
+        if noted.is_err()
+            && let Some(line) = self.lines_mut().get_mut(name)
+        {
+            line.lineup.finish();
+        }
+        noted
+    }
+
+    fn change(&self, name: &PluginName, change: impl FnOnce(&mut Lineup)) -> Result<(), HostError> {
+        let mut lines = self.lines_mut();
+        let line = lines.get_mut(name).ok_or_else(|| HostError::new(ErrorCode::UnknownPlugin, "it is gone"))?;
+        let mut lineup = line.lineup.clone();
+        change(&mut lineup);
+        if let Some(kept) = &self.kept {
+            kept.note(name, &Entry::new(line.configured, lineup.clone()))?;
+        }
+        line.lineup = lineup;
+        Ok(())
+    }
+
+    /// Unloads the versions of a plugin that nobody runs and nobody is to run.
+    pub(crate) fn sweep(&self, name: &PluginName) {
+        if self.lines().get(name).is_none_or(|line| line.versions.len() < 2) {
+            return;
+        }
+        let mut lines = self.lines_mut();
+        let Some(line) = lines.get_mut(name) else { return };
+        let Line { versions, lineup, bytes, .. } = line;
+        versions.retain(|loaded| {
+            let Loaded { program, stays, .. } = loaded;
+            let stays = *stays || lineup.needs(program.digest()) || program.is_used();
+            if !stays {
+                let version = &program.description().version;
+                tracing::info!(plugin = %name, %version, digest = %program.digest().short(), "nobody runs it any more: unloaded");
+            }
+            stays
+        });
+        let kept = lineup.kept();
+        bytes.retain(|digest, _| kept.contains(digest) || versions.iter().any(|v| v.program.digest() == *digest));
+    }
+
+    /// Notes that an instance of a version crashed, or could not use its state.
+    pub(crate) fn fault(&self, name: &PluginName, digest: Digest, fault: Fault) {
+        let lines = self.lines();
+        let Some(loaded) = lines.get(name).and_then(|line| line.loaded(digest)) else { return };
+        {
+            let mut last = loaded.faults.last.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.len() >= FAULTS {
+                last.pop_front();
+            }
+            last.push_back(fault);
+        }
+        loaded.faults.count.send_modify(|count| *count += 1);
+    }
+
+    /// How many faults a version has had; it changes with each.
+    pub(crate) fn faults(&self, name: &PluginName, digest: Digest) -> Option<watch::Receiver<u64>> {
+        self.lines().get(name)?.loaded(digest).map(|loaded| loaded.faults.count.subscribe())
+    }
+
+    /// The last of them, oldest first.
+    pub(crate) fn last_faults(&self, name: &PluginName, digest: Digest) -> Vec<Fault> {
+        let lines = self.lines();
+        let Some(loaded) = lines.get(name).and_then(|line| line.loaded(digest)) else { return Vec::new() };
+        loaded.faults.last.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// All versions; `actors` counts those that name a plugin, `running` those whose instance runs a version.
+    pub(crate) fn infos(
+        &self,
+        actors: impl Fn(&PluginName) -> usize,
+        running: impl Fn(Digest) -> usize,
+    ) -> Vec<PluginInfo> {
+        let lines = self.lines();
+        let infos = lines.iter().flat_map(|(name, line)| {
+            let (actors, current) = (actors(name), line.lineup.current());
+            let mixed = line.lineup.mixed();
+            let running = &running;
+            line.versions.iter().map(move |loaded| {
+                let (description, digest) = (loaded.program.description(), loaded.program.digest());
+                PluginInfo {
+                    name: name.clone(),
+                    version: description.version.clone(),
+                    digest,
+                    schema: description.schema,
+                    reads_from: description.reads_from,
+                    reads_to: description.reads_to,
+                    messages: description.messages.clone(),
+                    source: loaded.source.clone(),
+                    current: digest == current,
+                    part: mixed.filter(|mixed| mixed.to == digest).map(|mixed| mixed.part.clone()),
+                    actors,
+                    running: running(digest),
+                }
+            })
+        });
+        infos.collect()
+    }
+}
+
+impl Line {
+    fn program(&self, digest: Digest, name: &PluginName) -> Result<Program, HostError> {
+        let gone = || HostError::new(ErrorCode::UnknownPlugin, format!("`{name}` {} is not loaded", digest.short()));
+        self.loaded(digest).map(|loaded| loaded.program.clone()).ok_or_else(gone)
+    }
+
+    /// Components that must stay on the disk.
+    fn needed(&self) -> BTreeSet<Digest> {
+        let loaded = self.versions.iter().map(|loaded| loaded.program.digest());
+        loaded.chain(self.lineup.kept()).collect()
+    }
+}
+
+fn unknown<'a>(name: &PluginName, known: impl Iterator<Item = &'a PluginName>) -> HostError {
+    let known: Vec<_> = known.map(PluginName::as_str).collect();
+    let loaded = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    HostError::new(ErrorCode::UnknownPlugin, format!("no plugin `{name}` is loaded; loaded: {loaded}"))
+        .hint("load its file, or correct the name: it is the one that the plugin gives itself")
+}

@@ -1,0 +1,54 @@
+//! How many instances there is room for: those of the actors, and a few beside them that live for a moment only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+use super::trap;
+use crate::model::{Crash, CrashKind};
+
+/// Instances for which there is room beyond `instances`: successors at a swap while the one before lives, rehearsals, and
+/// plugins that describe themselves.
+pub(crate) const SPARE_INSTANCES: u32 = 64;
+
+/// What an instance takes the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// One of `instances`: refused where there is none.
+    Actor,
+    /// One of [`SPARE_INSTANCES`]: waited for.
+    Spare,
+}
+
+/// The places of one engine. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    actors: Arc<Semaphore>,
+    spare: Arc<Semaphore>,
+    instances: u32,
+}
+
+impl Places {
+    pub(super) fn new(instances: u32) -> Self {
+        let room = |count| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(usize::MAX)));
+        Self { actors: room(instances), spare: room(SPARE_INSTANCES), instances }
+    }
+
+    /// A place, held until it is dropped.
+    pub(super) async fn take(&self, place: Place, within: Duration) -> Result<OwnedSemaphorePermit, Crash> {
+        if place == Place::Actor {
+            return self.actors.clone().try_acquire_owned().map_err(|error| self.full(&error));
+        }
+        match tokio::time::timeout(within, self.spare.clone().acquire_owned()).await {
+            // Nobody closes it.
+            Ok(taken) => taken.map_err(|_| self.full(&TryAcquireError::Closed)),
+            Err(_) => Err(trap::timeout("start", Some(within))),
+        }
+    }
+
+    fn full(&self, _: &TryAcquireError) -> Crash {
+        let message = format!("no room for another instance (limit `instances` = {})", self.instances);
+        Crash { kind: CrashKind::Limit, during: "start".to_owned(), message, backtrace: Vec::new() }
+    }
+}
