@@ -181,17 +181,23 @@ impl Instance {
         if order.to.digest() == self.parts.program.digest() {
             return stays(SwitchStep::Reach, "it runs that version already");
         }
-        let own = self.own_state(live).await?;
+        // On a way back that may lose it, a state that cannot be had is no obstacle.
+        let own = match self.own_state(live).await {
+            Err((_, None)) if order.given == Given::BeforeTheSwitch && order.allow_loss => None,
+            own => Some(own?),
+        };
         let (handoff, given_up) = match order.given {
-            Given::Snapshot => (self.handoff_of(live, own.as_ref()), None),
+            Given::Snapshot => (self.handoff_of(live, own.as_ref().and_then(Option::as_ref)), None),
             Given::BeforeTheSwitch => {
                 let (handoff, lost) = self.state_before(&live.lease, order.allow_loss).await?;
                 (Some(handoff), Some(lost))
             }
         };
         check(&order.to, handoff.as_ref())?;
-        let (schema_before, bytes_before) = facts(own.as_ref());
-        self.keep_way_back(live, own, order.within).await?;
+        let (schema_before, bytes_before) = facts(own.as_ref().and_then(Option::as_ref));
+        if let Some(own) = own {
+            self.keep_way_back(live, own, order.within).await?;
+        }
         let mut signals = self.signals.clone();
         let made = tokio::time::timeout(
             order.within,

@@ -110,6 +110,7 @@ async fn running(ground: &Ground, cell: &Cell, wish: &Wish) -> Result<Switched, 
     let reads = runs.is_none_or(|program| wish.to.description().reads(program.description().schema));
     let with_state = if reads { asked(Given::Snapshot).await } else { asked(Given::BeforeTheSwitch).await };
     match with_state {
+        // The old version will not have it, or the new one will not give it.
         Err(not) if reads && not.unharmed && matches!(not.step, SwitchStep::Continue | SwitchStep::Snapshot) => {
             asked(Given::BeforeTheSwitch).await.map_err(|_| not)
         }

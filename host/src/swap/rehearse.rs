@@ -67,7 +67,8 @@ pub(super) async fn rehearse(ground: &Ground, to: &Program, survey: &Survey, wit
         if playing.len() >= AT_ONCE {
             note(&mut rehearsal, &mut times, playing.join_next().await);
         }
-        let Some(part) = who.part(ground).await else {
+        // One that is busy for long is not waited for longer than that.
+        let Ok(Some(part)) = tokio::time::timeout_at(deadline, who.part(ground)).await else {
             rehearsal.not_reached += 1;
             continue;
         };

@@ -1,6 +1,7 @@
 //! The course of one swap: check, rehearse, switch in batches, watch, and back where that is called for. It carries out what
 //! `rollout` decides.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,15 +157,15 @@ impl Swap {
     }
 
     /// Notes that the swap begins: from here on new instances run the new version.
-    async fn begin(&self, (from, to): (&Program, &Program), misfits: &[ActorName]) -> Result<(), HostError> {
+    async fn begin(&self, (from, to): (&Program, &Program), misfits: &HashSet<ActorName>) -> Result<(), HostError> {
         let cells = self.ground.registry.all();
         let own = cells.iter().filter(|cell| cell.spec.plugin == self.plugin && cell.spec.version.is_none());
         let mut running: Vec<(ActorName, Digest)> =
             own.filter_map(|cell| Some((cell.name().clone(), cell.status().component?))).collect();
         // Those that do not fit stay where they are, awake or asleep.
-        let known = |actor: &&ActorName| !running.iter().any(|(other, _)| other == *actor);
-        let asleep: Vec<_> = misfits.iter().filter(known).map(|actor| (actor.clone(), from.digest())).collect();
-        running.extend(asleep);
+        let awake: HashSet<ActorName> = running.iter().map(|(actor, _)| actor.clone()).collect();
+        let asleep = misfits.iter().filter(|actor| !awake.contains(*actor));
+        running.extend(asleep.map(|actor| (actor.clone(), from.digest())));
         let (catalog, plugin) = (self.ground.catalog.clone(), self.plugin.clone());
         let (part, ways) = (self.options.part.clone(), (from.digest(), to.digest()));
         let give_up = self.back && self.options.allow_loss;
@@ -196,7 +197,7 @@ impl Swap {
     }
 
     /// Actors that run another version and were not tried yet.
-    fn left_over(&self, misfits: &[ActorName], tally: &Tally) -> Vec<Arc<Cell>> {
+    fn left_over(&self, misfits: &HashSet<ActorName>, tally: &Tally) -> Vec<Arc<Cell>> {
         let tried = |name: &ActorName| tally.failures.iter().any(|failure| failure.actor == *name);
         let to = self.to.digest();
         let others = self.ground.registry.all().into_iter().filter(|cell| {
@@ -373,7 +374,7 @@ impl Swap {
         self.tell(SwapEventKind::GoingBack { why: why.clone() });
         let (from, to) = (self.from.clone(), self.to.clone());
         (self.back, self.options.part) = (true, Part::All);
-        if let Err(error) = self.begin((&to, &from), &[]).await {
+        if let Err(error) = self.begin((&to, &from), &HashSet::new()).await {
             return (SwapOutcome::HalfWay, Some(format!("{why}; and the way back could not begin: {error}")));
         }
         for _ in 0..ROUNDS {

@@ -1,7 +1,7 @@
 //! Who would be switched, and with which states: a look at every actor of a plugin, those that sleep included. Nothing is
 //! touched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::Ground;
@@ -24,7 +24,7 @@ pub(super) struct Survey {
     /// Actors that sleep, with the record that counts and what they would be started with.
     pub(super) asleep: Vec<Sleeper>,
     /// Those of both whose state the new version does not read.
-    pub(super) misfits: Vec<ActorName>,
+    pub(super) misfits: HashSet<ActorName>,
 }
 
 /// An actor that has a state and no instance.
@@ -77,7 +77,7 @@ pub(super) async fn survey(
         way_back,
         notes: notes(from, to),
     };
-    let mut found = Survey { awake: Vec::new(), asleep: Vec::new(), misfits: Vec::new(), plan: plan.clone() };
+    let mut found = Survey { awake: Vec::new(), asleep: Vec::new(), misfits: HashSet::new(), plan: plan.clone() };
     for cell in ground.registry.all().into_iter().filter(|cell| cell.spec.plugin == *plugin) {
         let counted = match standing(&cell, to, options) {
             Standing::Pinned => &mut plan.actors.pinned,
@@ -115,7 +115,7 @@ impl Survey {
         *plan.schemas.entry(schema.unwrap_or(0)).or_default() += 1;
         if let Some(why) = misfit(schema, to.description()) {
             plan.misfits.add(actor, why);
-            self.misfits.push(actor.clone());
+            self.misfits.insert(actor.clone());
         }
     }
 
