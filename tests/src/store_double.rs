@@ -175,6 +175,10 @@ impl SnapshotStore for StoreDouble {
         self.inner.capabilities()
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.inner.trouble()
+    }
+
     fn head<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Option<(Head, Revision)>, StoreError>> {
         Box::pin(async move {
             self.pass(Op::Head, actor).await?;

@@ -147,10 +147,10 @@ impl Teller {
     }
 }
 
-fn place() -> tempfile::TempDir {
+fn place(backend: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let mut config = format!(
-        "data_dir = \"data\"\ninstances = 50\n[[plugin]]\npath = \"{}\"\ndurability = \"turn\"\n",
+        "data_dir = \"data\"\ninstances = 50\n[store]\nbackend = \"{backend}\"\n[[plugin]]\npath = \"{}\"\ndurability = \"turn\"\n",
         guest("bank").display()
     );
     for n in 0..ACCOUNTS {
@@ -233,9 +233,22 @@ fn work(dir: &Path, tellers: &mut [Teller], most: usize, end: impl FnOnce()) {
     });
 }
 
-#[test]
-fn a_bank_whose_host_is_killed_at_any_moment_applies_each_transfer_once() {
-    let (dir, rounds) = (place(), rounds(ROUNDS));
+mod on_sled {
+    #[test]
+    fn a_bank_whose_host_is_killed_at_any_moment_applies_each_transfer_once() {
+        super::killed_at_any_moment("sled");
+    }
+}
+
+mod on_redb {
+    #[test]
+    fn a_bank_whose_host_is_killed_at_any_moment_applies_each_transfer_once() {
+        super::killed_at_any_moment("redb");
+    }
+}
+
+fn killed_at_any_moment(backend: &str) {
+    let (dir, rounds) = (place(backend), rounds(ROUNDS));
     let mut rng = Dice::new();
     let mut tellers: Vec<Teller> = (0..TELLERS).map(|n| Teller::new(n, &mut rng)).collect();
     let orders = rounds * ORDERS;
@@ -273,7 +286,7 @@ fn a_bank_whose_host_is_killed_at_any_moment_applies_each_transfer_once() {
     adds_up(dir.path(), &tellers, orders as u64, true);
     let sum = |of: fn(&Teller) -> u64| tellers.iter().map(of).sum::<u64>();
     println!(
-        "{kills} kills; {} asked, {} asked again after a kill, {} asked again though answered",
+        "{kills} kills on {backend}; {} asked, {} asked again after a kill, {} asked again though answered",
         sum(|teller| teller.asked),
         sum(|teller| teller.retried),
         sum(|teller| teller.repeated)

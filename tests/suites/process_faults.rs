@@ -18,13 +18,15 @@ const ACTORS: usize = 6;
 const ROUNDS: usize = 6;
 
 /// A folder with a configuration of actors that count calls. One whose message begins with `s` saves before it answers.
-fn place() -> tempfile::TempDir {
+fn place(backend: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("data")).unwrap();
     let wasm = WatGuest::new("tally").when('s', "(call $save)").build();
     std::fs::write(dir.path().join("tally.wasm"), wasm).unwrap();
-    let config = "data_dir = \"data\"\ninstances = 50\n[[plugin]]\npath = \"tally.wasm\"\n\
-                  [[actors]]\npattern = \"tally/*\"\nplugin = \"tally\"\n";
+    let config = format!(
+        "data_dir = \"data\"\ninstances = 50\n[store]\nbackend = \"{backend}\"\n[[plugin]]\npath = \"tally.wasm\"\n\
+         [[actors]]\npattern = \"tally/*\"\nplugin = \"tally\"\n"
+    );
     std::fs::write(dir.path().join("baton.toml"), config).unwrap();
     dir
 }
@@ -98,9 +100,21 @@ fn trouble(place: &Path) -> Option<String> {
     (!output.status.success()).then(|| said(&output))
 }
 
+/// What the host's health says of the store; none while it is well.
+fn health(place: &Path) -> Option<String> {
+    let mut stream = UnixStream::connect(place.join("data/baton.sock")).unwrap();
+    stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: baton\r\nconnection: close\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (_, body) = response.split_once("\r\n\r\n").unwrap();
+    let told: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(told["state"], "ready", "{told}");
+    told["store_trouble"].as_str().map(str::to_owned)
+}
+
 /// A disk fails in one way, and heals: see the module's promise.
-fn a_fault(faults: &str, words: &str) {
-    let folder = place();
+fn a_fault(backend: &str, faults: &str, words: &str) {
+    let folder = place(backend);
     let disk = Shim::new(&folder.path().join("data"), folder.path());
     let host = Serving::start(folder.path(), Some(&disk));
     assert_eq!(call(folder.path(), 0, "s"), Some(1));
@@ -114,12 +128,13 @@ fn a_fault(faults: &str, words: &str) {
     until("the store says what is wrong", || {
         trouble(folder.path()).is_some_and(|told| told.contains("store-unavailable") && told.contains(words))
     });
+    assert!(health(folder.path()).is_some_and(|told| told.contains(words)), "{:?}", health(folder.path()));
     assert_eq!(call(folder.path(), 1, "x"), Some(2), "the host serves what it can");
     assert!(saved.try_recv().is_err(), "nothing is acknowledged meanwhile");
 
     disk.heal();
     assert_eq!(saved.recv().unwrap(), Some(2), "it was tried until it was saved");
-    assert_eq!(trouble(folder.path()), None);
+    assert_eq!((trouble(folder.path()), health(folder.path())), (None, None));
     assert_eq!(call(folder.path(), 0, "s"), Some(3));
     assert_eq!(call(folder.path(), 1, "s"), Some(3));
     assert_eq!(host.end(Signal::KILL), None);
@@ -130,29 +145,43 @@ fn a_fault(faults: &str, words: &str) {
     assert_eq!(host.end(Signal::TERM), Some(0));
 }
 
-#[test]
-fn on_a_full_disk_the_host_serves_and_saves_again_once_there_is_room() {
-    a_fault("write ENOSPC\nopen ENOSPC\nmkdir ENOSPC", "No space left on device");
+/// Each of the faults as a test of each backend.
+macro_rules! faults {
+    ($backend:ident: $name:literal) => {
+        mod $backend {
+            #[test]
+            fn on_a_full_disk_the_host_serves_and_saves_again_once_there_is_room() {
+                super::a_fault($name, "write ENOSPC\nopen ENOSPC\nmkdir ENOSPC", "No space left on device");
+            }
+
+            #[test]
+            fn on_a_disk_that_turns_read_only_the_host_serves_and_saves_again_once_it_can() {
+                super::a_fault($name, "any EROFS", "Read-only file system");
+            }
+
+            #[test]
+            fn when_writes_fail_the_host_serves_and_saves_again_once_they_do_not() {
+                super::a_fault($name, "write EIO", "Input/output error");
+            }
+
+            #[test]
+            fn when_syncs_fail_the_host_serves_and_saves_again_once_they_do_not() {
+                super::a_fault($name, "sync EIO", "Input/output error");
+            }
+
+            #[test]
+            fn a_host_that_is_killed_while_its_actors_save_has_every_count_that_it_answered() {
+                super::killed_while_saving($name);
+            }
+        }
+    };
 }
 
-#[test]
-fn on_a_disk_that_turns_read_only_the_host_serves_and_saves_again_once_it_can() {
-    a_fault("any EROFS", "Read-only file system");
-}
+faults!(on_sled: "sled");
+faults!(on_redb: "redb");
 
-#[test]
-fn when_writes_fail_the_host_serves_and_saves_again_once_they_do_not() {
-    a_fault("write EIO", "Input/output error");
-}
-
-#[test]
-fn when_syncs_fail_the_host_serves_and_saves_again_once_they_do_not() {
-    a_fault("sync EIO", "Input/output error");
-}
-
-#[test]
-fn a_host_that_is_killed_while_its_actors_save_has_every_count_that_it_answered() {
-    let folder = place();
+fn killed_while_saving(backend: &str) {
+    let folder = place(backend);
     let mut dice = Dice::new();
     // The last count that each has answered, and how many calls since were under way when the host was killed: each of
     // these may have been counted.

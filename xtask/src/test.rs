@@ -19,6 +19,24 @@ struct Counts {
     skipped: u64,
 }
 
+impl Counts {
+    /// Tests that were to be run.
+    fn listed(self) -> u64 {
+        self.passed + self.failed + self.skipped
+    }
+}
+
+/// What a runner says of its tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// nextest, at its end.
+    Summary(Counts),
+    /// libtest, at the beginning of a binary: how many tests it is going to run.
+    Begin(u64),
+    /// libtest, at the end of a binary.
+    Result(Counts),
+}
+
 /// One run of tests and what came of it.
 #[derive(Debug)]
 struct Ran {
@@ -102,12 +120,8 @@ fn run_tests(
         // The runner writes into our pipe and could not know that a screen is behind it.
         command.env("CARGO_TERM_COLOR", "always");
     }
-    let (ended, found) = watch(&mut command, &project.interrupt, counts)?;
-    let counts = found.into_iter().fold(Counts::default(), |sum, one| Counts {
-        passed: sum.passed + one.passed,
-        failed: sum.failed + one.failed,
-        skipped: sum.skipped + one.skipped,
-    });
+    let (ended, said) = watch(&mut command, &project.interrupt, said)?;
+    let counts = total(&said);
     ran.push(Ran { title, counts });
     ended?;
     if counts.passed < least {
@@ -117,14 +131,19 @@ fn run_tests(
     Ok(())
 }
 
-/// What a runner's closing line says: nextest's `Summary`, or libtest's `test result`.
-fn counts(line: &str) -> Option<Counts> {
-    let line = line.trim();
-    let said = if line.starts_with("Summary [") {
-        line.split_once(" run: ")?.1
-    } else {
-        line.strip_prefix("test result: ")?.split_once(". ")?.1
-    };
+/// What a line of a runner's says, if it may be one.
+fn said(line: &str) -> Option<Said> {
+    if let Some((_, said)) = line.trim_start().strip_prefix("Summary [").and_then(|line| line.split_once(" run: ")) {
+        return Some(Said::Summary(counts(said)));
+    }
+    if let Some(said) = line.strip_prefix("running ") {
+        return Some(Said::Begin(said.split_once(" test")?.0.parse().ok()?));
+    }
+    let (_, said) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    Some(Said::Result(counts(said)))
+}
+
+fn counts(said: &str) -> Counts {
     let mut counts = Counts::default();
     for part in said.split([',', ';']) {
         let mut words = part.split_whitespace();
@@ -136,7 +155,33 @@ fn counts(line: &str) -> Option<Counts> {
             _ => {}
         }
     }
-    Some(counts)
+    counts
+}
+
+/// What the runner counted. A test that fails has its output shown, in which runners of its own may have their say. With
+/// nextest the summary of the most tests counts alone; and a binary of libtest's ends with as many tests as it began with.
+fn total(said: &[Said]) -> Counts {
+    let summaries = said.iter().filter_map(|said| match said {
+        Said::Summary(counts) => Some(*counts),
+        _ => None,
+    });
+    if let Some(counts) = summaries.max_by_key(|counts| counts.listed()) {
+        return counts;
+    }
+    let (mut sum, mut begun) = (Counts::default(), None);
+    for said in said {
+        match said {
+            Said::Begin(tests) => begun = begun.or(Some(*tests)),
+            Said::Result(counts) if begun == Some(counts.listed()) => {
+                begun = None;
+                sum.passed += counts.passed;
+                sum.failed += counts.failed;
+                sum.skipped += counts.skipped;
+            }
+            Said::Result(_) | Said::Summary(_) => {}
+        }
+    }
+    sum
 }
 
 fn has_nextest(project: &Project) -> bool {
@@ -149,26 +194,67 @@ fn has_nextest(project: &Project) -> bool {
 mod tests {
     use super::*;
 
+    fn of(passed: u64, failed: u64, skipped: u64) -> Counts {
+        Counts { passed, failed, skipped }
+    }
+
     #[test]
     fn closing_lines_of_both_runners_are_counted() {
-        let of = |passed, failed, skipped| Some(Counts { passed, failed, skipped });
         for (line, expected) in [
-            ("     Summary [   1.234s] 45 tests run: 45 passed, 2 skipped", of(45, 0, 2)),
-            ("     Summary [   1.234s] 9 tests run: 6 passed (1 slow), 2 failed, 1 timed out, 0 skipped", of(6, 3, 0)),
-            ("     Summary [   0.1s] 3/9 tests run: 2 passed, 1 failed, 1 skipped", of(2, 1, 1)),
+            ("     Summary [   1.234s] 45 tests run: 45 passed, 2 skipped", Some(Said::Summary(of(45, 0, 2)))),
+            (
+                "     Summary [   1.234s] 9 tests run: 6 passed (1 slow), 2 failed, 1 timed out, 0 skipped",
+                Some(Said::Summary(of(6, 3, 0))),
+            ),
+            ("     Summary [   0.1s] 3/9 tests run: 2 passed, 1 failed, 1 skipped", Some(Said::Summary(of(2, 1, 1)))),
             (
                 "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s",
-                of(12, 0, 1),
+                Some(Said::Result(of(12, 0, 1))),
             ),
             (
                 "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0s",
-                of(1, 1, 0),
+                Some(Said::Result(of(1, 1, 0))),
             ),
+            ("running 1 test", Some(Said::Begin(1))),
+            ("running 13 tests", Some(Said::Begin(13))),
+            ("running away", None),
+            ("    test result: FAILED. 0 passed; 1 failed; 0 ignored", None),
             ("test store::tests::keeps ... ok", None),
             ("Summary of nothing", None),
             ("", None),
         ] {
-            assert_eq!(counts(line), expected, "{line}");
+            assert_eq!(said(line), expected, "{line}");
         }
+    }
+
+    fn total_of(output: &str) -> Counts {
+        total(&output.lines().filter_map(said).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_a_failing_test_prints_is_not_counted() {
+        let nextest = "
+        FAIL [   0.1s] baton-tests::suites under_fire::kills
+  stdout ---
+running 1 test
+test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 702 filtered out; finished in 0.06s
+     Summary [  70.321s] 789 tests run: 788 passed, 1 failed, 3 skipped
+        FAIL [   0.1s] baton-tests::suites under_fire::kills
+running 1 test
+test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 702 filtered out; finished in 0.06s
+     Summary [   9.999s] 5 tests run: 4 passed, 1 failed, 0 skipped";
+        assert_eq!(total_of(nextest), of(788, 1, 3));
+
+        let libtest = "
+running 2 tests
+test one ... ok
+test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+running 12 tests
+---- under_fire::kills stdout ----
+running 1 test
+test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 702 filtered out; finished in 0.06s
+test result: FAILED. 10 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.50s";
+        assert_eq!(total_of(libtest), of(12, 1, 1));
+        assert_eq!(total_of(""), Counts::default());
     }
 }

@@ -91,9 +91,10 @@ pub(crate) enum LoadFailure {
 /// Sorts the ways in which a load, or a read of a head, fails.
 pub(crate) fn failure(error: &StoreError) -> LoadFailure {
     match error {
-        StoreError::Corrupt(RecordError::NewerFormat { found, newest }) => {
+        StoreError::Corrupt(RecordError::NewerFormat { found, newest } | RecordError::NewerHead { found, newest }) => {
             LoadFailure::Damaged(HoldCause::NewerFormat { found: *found, newest: *newest })
         }
+        StoreError::Corrupt(RecordError::Head(why)) => LoadFailure::Damaged(HoldCause::DamagedHead(why.clone())),
         StoreError::Corrupt(why) => LoadFailure::Damaged(HoldCause::Damaged(why.to_string())),
         StoreError::Conflict(_) => LoadFailure::Lost,
         // Too large and unsupported are about writes; a store that says so of a read is out of order.

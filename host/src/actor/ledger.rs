@@ -167,14 +167,30 @@ impl Ledger {
         let (messages, bytes) = (self.outbox.len(), self.outbox_bytes);
         if messages > limits.outbox_messages {
             return Err(format!(
-                "{messages} messages wait to be confirmed: limit outbox_messages = {}",
+                "{messages} messages wait to be confirmed, {}: limit outbox_messages = {}",
+                self.slowest(),
                 limits.outbox_messages
             ));
         }
         if bytes > limits.outbox_bytes {
-            return Err(format!("{bytes} bytes wait to be confirmed: limit outbox_bytes = {}", limits.outbox_bytes));
+            return Err(format!(
+                "{bytes} bytes wait to be confirmed, {}: limit outbox_bytes = {}",
+                self.slowest(),
+                limits.outbox_bytes
+            ));
         }
         Ok(rest)
+    }
+
+    /// For whom most of the outbox waits, in words.
+    fn slowest(&self) -> String {
+        let mut waiting: HashMap<&ActorName, usize> = HashMap::new();
+        for out in &self.outbox {
+            *waiting.entry(&out.to).or_default() += 1;
+        }
+        // Of those that are even, the first by name: the same each time.
+        let most = waiting.into_iter().max_by(|one, other| one.1.cmp(&other.1).then_with(|| other.0.cmp(one.0)));
+        most.map_or_else(String::new, |(to, count)| format!("{count} of them by `{to}`"))
     }
 
     fn put(&mut self, to: ActorName, id: MessageId, body: Body) {
@@ -348,7 +364,11 @@ mod tests {
         let limits = Limits { outbox_messages: 2, outbox_bytes: 25, ..Limits::default() };
         let mut one = ledger();
         one.take(vec![send(), send()], |_| vec![], &limits).expect("fits");
-        assert!(one.take(vec![send()], |_| vec![], &limits).expect_err("one more").contains("outbox_messages = 2"));
+        assert!(
+            one.take(vec![send()], |_| vec![], &limits)
+                .expect_err("one more")
+                .contains("of them by `b`: limit outbox_messages = 2")
+        );
         let limits = Limits { outbox_messages: 9, ..limits };
         assert!(
             ledger()

@@ -194,7 +194,12 @@ impl From<StoreError> for Problem {
             StoreError::Corrupt(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store-damaged"),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "store"),
         };
-        Self::new(status, code, "The store did not answer as it should", error.to_string())
+        let cure = error.cure();
+        let problem = Self::new(status, code, "The store did not answer as it should", error.to_string());
+        match cure {
+            Some(cure) => problem.with("hint", json!(cure)),
+            None => problem,
+        }
     }
 }
 

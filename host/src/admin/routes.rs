@@ -96,6 +96,7 @@ async fn health(State(context): Shared) -> Json<Value> {
         "actors": actors.len(),
         "held": count(Phase::Held),
         "failed": count(Phase::Failed),
+        "store_trouble": context.host.store().trouble(),
     }))
 }
 

@@ -56,6 +56,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route("/v1/store/{name}/prune", post(prune))
         .route("/v1/store/{name}/forget", post(forget))
         .route("/v1/store/{name}/retry", post(retry))
+        .route("/v1/store/{name}/repair", post(repair))
         .route("/v1/store/{name}/discard", post(discard))
         .route("/v1/store/{name}/image", put(image))
         // Not below `/v1/store/`: an actor may have any of these names.
@@ -196,6 +197,12 @@ async fn retry(State(context): Shared, name: Name, query: Asked<Wish>) -> Result
     let name = read_name(name)?;
     let (_, consent) = Wish::read(query, "retry", &[])?;
     Ok(Json(context.host.retry(&name, consent).await?))
+}
+
+async fn repair(State(context): Shared, name: Name, query: Asked<Wish>) -> Result<Json<Changed>, Problem> {
+    let name = read_name(name)?;
+    let (_, consent) = Wish::read(query, "repair", &[])?;
+    Ok(Json(context.host.repair(&name, consent).await?))
 }
 
 async fn discard(State(context): Shared, name: Name, query: Asked<Wish>) -> Result<Json<Changed>, Problem> {

@@ -71,6 +71,11 @@ pub(super) enum Command {
     Forget(change::Forget),
     /// Forget which plugins have refused an actor's records, so that the same ones try again
     Retry(change::Retry),
+    /// Make a new head for an actor whose head is damaged, of the records that are there
+    ///
+    /// The head is the small entry that says which record counts; `verify` names those that are damaged. The newest record
+    /// that is whole counts from then on; what cannot be read goes into quarantine. Without --yes it says what it would do.
+    Repair(change::Repair),
     /// Show how much is stored
     Stats(Listing),
 }
@@ -121,6 +126,7 @@ pub(super) async fn store(place: &Place, command: Command) -> Result<(), Failure
         Command::Prune(options) => change::prune(&mut source, &options).await,
         Command::Forget(options) => change::forget(&mut source, &options).await,
         Command::Retry(options) => change::retry(&mut source, &options).await,
+        Command::Repair(options) => change::repair(&mut source, &options).await,
         Command::Stats(listing) => check::stats(&mut source, &listing).await,
     };
     source.close().await.and(done)
@@ -193,7 +199,11 @@ fn page_query(limit: usize, after: Option<&str>) -> String {
 }
 
 fn of_store(error: &StoreError) -> Failure {
-    Failure::new(error.to_string())
+    let failure = Failure::new(error.to_string());
+    match error.cure() {
+        Some(cure) => failure.hint(cure),
+        None => failure,
+    }
 }
 
 fn of_tool(error: &ToolError) -> Failure {

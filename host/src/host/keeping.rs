@@ -130,6 +130,15 @@ impl Host {
         self.change(actor, consent, &|really| Box::pin(tools::retry(store, actor, really))).await
     }
 
+    /// Makes a new head for an actor whose head is damaged, of the records that are there: see [`tools::repair`].
+    ///
+    /// # Errors
+    /// As [`Host::rollback`].
+    pub async fn repair(&self, actor: &ActorName, consent: Consent) -> Result<Changed, ToolError> {
+        let store = self.keep();
+        self.change(actor, consent, &|really| Box::pin(tools::repair(store, actor, really))).await
+    }
+
     /// Erases what lies in quarantine for an actor: all of it, or the copies of one record. `consent.running` as for
     /// [`Host::prune`].
     ///

@@ -208,6 +208,11 @@ pub enum HoldCause {
     /// The record's bytes are not what was written.
     #[error("its record is damaged ({0}); it is kept as it is, and `baton store show` shows what was found")]
     Damaged(String),
+    /// The entry that says which record counts is not what was written.
+    #[error(
+        "its head is damaged ({0}): it is kept as it is; `baton store repair` makes a new one of the records that are there, `baton store forget` erases the actor"
+    )]
+    DamagedHead(String),
     /// The record is in a format that this release does not know.
     #[error(
         "its record has format {found}, and this release reads up to {newest}: run the release that wrote it, or a newer one"

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::head::{self, Held, Step};
 use super::{
     Capabilities, Durable, Head, Image, Lease, Listed, NewRecord, OpenError, Opened, Quarantined, RecordRef, Refused,
-    Revision, SnapshotStore, StoreError,
+    Remains, Revision, SnapshotStore, StoreError,
 };
 use crate::model::{ActorName, StopReason};
 
@@ -193,6 +193,10 @@ impl<S: Fronted> SnapshotStore for S {
         }
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.front().condition.trouble()
+    }
+
     fn head<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Option<(Head, Revision)>, StoreError>> {
         Box::pin(async move {
             let head = self.front().look(|reply| Job::Head { actor: actor.clone(), reply }).await?;
@@ -300,6 +304,21 @@ impl<S: Fronted> SnapshotStore for S {
     fn pardon<'a>(&'a self, actor: &'a ActorName, expect: Revision) -> BoxFuture<'a, Result<Revision, StoreError>> {
         Box::pin(async move {
             let head = self.front().write(actor, Step::Pardon { expect }, Vec::new(), None).await?;
+            Ok(head::revision(&head))
+        })
+    }
+
+    fn remains<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Remains, StoreError>> {
+        Box::pin(async move { self.front().look(|reply| Job::Remains { actor: actor.clone(), reply }).await })
+    }
+
+    fn repair<'a>(&'a self, actor: &'a ActorName, remains: Remains) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let Remains { head, damaged, .. } = remains;
+            let dropped = damaged.iter().map(|copy| copy.record.clone()).collect();
+            let copies = [self.quarantined(actor).await?, damaged].concat();
+            let step = Step::Repair { head: Box::new(head), dropped };
+            let head = self.front().write(actor, step, Vec::new(), Some(copies)).await?;
             Ok(head::revision(&head))
         })
     }

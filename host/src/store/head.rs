@@ -9,8 +9,10 @@ use super::{
 };
 use crate::model::{ActorName, Digest, StopReason};
 
+mod rebuilt;
 mod v1;
 
+pub(super) use rebuilt::{Found, reference, remains};
 pub(super) use v1::RecordRef1;
 
 #[cfg(test)]
@@ -28,6 +30,8 @@ pub(super) const REFUSALS: usize = 8;
 const REFUSAL_BYTES: usize = 500;
 /// Longest name of an owner, in bytes: it is part of every head.
 const OWNER_BYTES: usize = 255;
+/// The newest version of a head that this release reads.
+const NEWEST_VERSION: u16 = 2;
 /// Bytes of a head's checksum.
 const CHECKSUM_BYTES: usize = 32;
 
@@ -68,6 +72,8 @@ pub(super) enum Step {
     Prune { keep: usize },
     /// See [`super::SnapshotStore::pardon`].
     Pardon { expect: Revision },
+    /// See [`super::SnapshotStore::repair`].
+    Repair { head: Box<Head>, dropped: Vec<RecordRef> },
 }
 
 /// What a write makes of a head.
@@ -146,7 +152,52 @@ pub(super) fn apply(stored: Option<&Head>, step: &Step, nonce: u64, history: usi
             }
             _ => Err(StoreError::Conflict("the head was written since it was looked at".to_owned())),
         },
+        Step::Repair { .. } => Err(not_damaged()),
     }
+}
+
+/// As [`apply`], of the bytes in which a head is stored; with the head that they are, which a damaged one is not.
+///
+/// # Errors
+/// As `apply`; and `Corrupt` where the bytes are damaged and are not to be replaced.
+pub(super) fn apply_to(
+    stored: Option<&[u8]>,
+    step: &Step,
+    nonce: u64,
+    history: usize,
+) -> Result<(Option<Head>, Change), StoreError> {
+    match (stored.map(decode).transpose(), step) {
+        (Ok(stored), _) => {
+            let change = apply(stored.as_ref(), step, nonce, history)?;
+            Ok((stored, change))
+        }
+        (Err(RecordError::Head(_)), Step::Repair { head, dropped }) => {
+            // A head made anew has the nonce for its line, too, unless its records know of one.
+            let line = if head.line == 0 { nonce } else { head.line };
+            // What is more than is kept, for the way back of a swap perhaps, goes with the next commit.
+            let head = Head { nonce, line, ..(**head).clone() };
+            Ok((None, Change { head, dropped: dropped.clone() }))
+        }
+        (Err(error), _) => Err(StoreError::Corrupt(error)),
+    }
+}
+
+/// What is wrong with a head that is damaged, and may be repaired.
+///
+/// # Errors
+/// `Conflict` where it is not damaged, or there is none; `Corrupt` where a newer release wrote it.
+pub(super) fn why_damaged(stored: Option<&[u8]>) -> Result<RecordError, StoreError> {
+    match stored.map(decode) {
+        None => Err(StoreError::Conflict("it has no head".to_owned())),
+        Some(Ok(_)) => Err(not_damaged()),
+        Some(Err(why @ RecordError::Head(_))) => Ok(why),
+        Some(Err(error)) => Err(StoreError::Corrupt(error)),
+    }
+}
+
+/// What is said where a head that can be read is to be repaired.
+pub(super) fn not_damaged() -> StoreError {
+    StoreError::Conflict("its head is not damaged".to_owned())
 }
 
 fn claim(stored: Option<&Head>, expect: Option<Revision>, owner: &str, nonce: u64) -> Result<Change, StoreError> {
@@ -318,19 +369,7 @@ pub(super) fn seal(lease: &Lease, new: NewRecord, largest: usize) -> Result<(Rec
     if bytes.len() > largest {
         return Err(StoreError::TooLarge { bytes: bytes.len(), largest });
     }
-    let reference = RecordRef {
-        sequence: header.sequence,
-        digest,
-        bytes: bytes.len() as u64,
-        time_ms: header.time_ms,
-        schema: header.state.as_ref().map(|state| state.schema),
-        plugin: header.state.map(|state| (state.plugin.as_str().to_owned(), state.version.as_str().to_owned())),
-        cause: header.cause,
-        inbox_messages: Some(header.inbox.len() as u64),
-        outbox_messages: Some(header.traffic.outbox.len() as u64),
-        next_timer_ms: header.timers.iter().map(|timer| timer.due_ms).min(),
-    };
-    Ok((reference, bytes))
+    Ok((reference(&header, digest, bytes.len() as u64), bytes))
 }
 
 /// The same for a record of the instance that takes over.
@@ -435,7 +474,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Head, RecordError> {
     }
     match postcard::take_from_bytes::<u32>(body) {
         Ok((0 | 1, _)) => {}
-        Ok((number, _)) => return bad(format!("a newer release wrote it, in version {}", u64::from(number) + 1)),
+        Ok((number, _)) => {
+            let found = u16::try_from(number).unwrap_or(u16::MAX).saturating_add(1);
+            return Err(RecordError::NewerHead { found, newest: NEWEST_VERSION });
+        }
         Err(error) => return bad(error.to_string()),
     }
     match postcard::take_from_bytes(body) {

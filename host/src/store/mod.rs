@@ -7,6 +7,7 @@ mod backend;
 mod disk;
 mod embedded;
 mod head;
+mod keys;
 mod lock;
 mod losses;
 mod memory;
@@ -45,6 +46,11 @@ pub use traffic::{Answered, Outgoing, Received, Traffic};
 pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
     /// What this backend can and cannot do.
     fn capabilities(&self) -> Capabilities;
+
+    /// Why the store answers nothing at present; none: it answers, as far as it knows.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 
     /// The head of `actor`, and the revision to claim it with. `None` only where the store knows that there is none.
     ///
@@ -150,6 +156,24 @@ pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `Conflict` if the head has changed since, or there is none; `Unknown` if the answer was lost.
     fn pardon<'a>(&'a self, actor: &'a ActorName, expect: Revision) -> BoxFuture<'a, Result<Revision, StoreError>>;
+
+    /// What is left of an actor whose head is damaged: the head that its records make up, and what of them cannot be read.
+    ///
+    /// # Errors
+    /// `Conflict` where its head is not damaged, or there is none; `Corrupt` where a newer release wrote it.
+    fn remains<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Remains, StoreError>> {
+        // Of a store whose heads cannot be damaged.
+        Box::pin(async move { self.head(actor).await.and_then(|_| Err(head::not_damaged())) })
+    }
+
+    /// Puts the head of `remains` in the place of the damaged one, durably, and what cannot be read into quarantine. Nobody
+    /// owns the actor then; its numbers have leapt, so that none comes again.
+    ///
+    /// # Errors
+    /// `Conflict` where its head is not damaged, or not any more; `Unknown` if the answer was lost.
+    fn repair<'a>(&'a self, actor: &'a ActorName, _remains: Remains) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move { self.head(actor).await.and_then(|_| Err(head::not_damaged())) })
+    }
 
     /// Takes out of quarantine, for good, what lies there for `actor`: all of it, or the copy of one record. Says how many
     /// copies that were.
@@ -372,6 +396,17 @@ pub struct Image {
     pub quarantine: Vec<Quarantined>,
 }
 
+/// What is left of an actor whose head is damaged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remains {
+    /// What is wrong with the head.
+    pub why: RecordError,
+    /// One of the records that are whole: its numbers have leapt, and it counts as taken up.
+    pub head: Head,
+    /// What cannot be read of its records.
+    pub damaged: Vec<Quarantined>,
+}
+
 /// A record in quarantine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantined {
@@ -412,6 +447,19 @@ pub enum StoreError {
     /// This backend cannot do that.
     #[error("this store cannot {0}")]
     Unsupported(&'static str),
+}
+
+impl StoreError {
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn cure(&self) -> Option<&'static str> {
+        match self {
+            Self::Corrupt(RecordError::Head(_)) => Some(
+                "`baton store repair` makes a new head of the records that are there, `baton store forget` erases the actor",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// Now, in milliseconds since the Unix epoch; 0 before it: the one clock by which records, timers and dead letters are

@@ -162,6 +162,16 @@ pub enum RecordError {
     /// A good record, but not the one that was meant.
     #[error("the record is not the one that the head names: {0}")]
     Mismatch(String),
+    /// The head is whole, but written by a newer release.
+    #[error(
+        "the actor's head has version {found}, and this release reads up to {newest}: run the release that wrote it, or a newer one"
+    )]
+    NewerHead {
+        /// The version found.
+        found: u16,
+        /// The newest that this release reads.
+        newest: u16,
+    },
     /// The head itself is damaged.
     #[error("the actor's head cannot be read: {0}")]
     Head(String),

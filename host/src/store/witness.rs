@@ -11,6 +11,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::disk::Disk;
+use super::{RecordError, head};
+use crate::model::ActorName;
 
 const MAGIC: [u8; 8] = *b"BATONWIT";
 const VERSION: u16 = 1;
@@ -79,6 +81,31 @@ impl Totals {
     }
 }
 
+/// What is said of a store that opens without its witness.
+pub(super) const NO_WITNESS: &str =
+    "its witness was missing: whether it held more before cannot be told; there is a new one";
+/// What is said of a store in which heads were whole before it failed, and are damaged after.
+pub(super) const DAMAGED_NOW: &str = "heads in it have been damaged by the failure";
+/// Lines about damaged heads.
+const DAMAGED_LINES: usize = 100;
+
+/// What is said of a store that opens with damaged heads, in lines.
+pub(super) fn damaged_heads(damaged: &[(ActorName, String)]) -> Vec<String> {
+    let line = |(actor, why): &(ActorName, String)| {
+        format!(
+            "`{actor}`: {why}: it is held, and the others are not; `baton store repair` makes a new head of its records"
+        )
+    };
+    let more = damaged.len().saturating_sub(DAMAGED_LINES);
+    let more = (more > 0).then(|| format!("and {more} more whose heads are damaged: `baton store verify` names them"));
+    damaged.iter().take(DAMAGED_LINES).map(line).chain(more).collect()
+}
+
+/// What is said of a store in which heads are damaged, and one that is whole is not the last one.
+pub(super) fn outdated(actor: &ActorName) -> String {
+    format!("heads are damaged, and that of `{actor}` is older than its records")
+}
+
 /// What was found where the witness should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Testimony {
@@ -88,6 +115,51 @@ pub(super) enum Testimony {
     Unreadable,
     /// At least this much.
     AtLeast(Totals),
+}
+
+/// What of a store's heads is really there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) heads: u64,
+    pub(super) digest: [u8; 32],
+    /// Those whose own checksum is wrong, each with what is wrong.
+    pub(super) damaged: Vec<(ActorName, String)>,
+}
+
+impl Counted {
+    /// Counts one more.
+    pub(super) fn add(&mut self, name: &[u8], bytes: &[u8]) {
+        let mut one = Totals { digest: self.digest, ..Totals::new([0; 16]) };
+        one.toggle(name, bytes);
+        (self.heads, self.digest) = (self.heads + 1, one.digest);
+        let actor = std::str::from_utf8(name).ok().and_then(|name| ActorName::new(name).ok());
+        if let (Some(actor), Err(error @ RecordError::Head(_))) = (actor, head::decode(bytes)) {
+            self.damaged.push((actor, error.to_string()));
+        }
+    }
+
+    /// What the numbers beside the heads have to say; and whether they are to be written anew.
+    ///
+    /// A head that was changed where it lies is known as such by its own checksum. It must not keep all the others from
+    /// being used: whoever reads it is told. That the others are what they should be is then for the store to find out.
+    fn beside(&self, kept: Option<&Totals>) -> ((u64, [u8; 32]), bool) {
+        match kept {
+            Some(kept) if !self.damaged.is_empty() && self.heads == kept.heads && self.digest != kept.digest => {
+                ((kept.heads, kept.digest), true)
+            }
+            _ => ((self.heads, self.digest), false),
+        }
+    }
+}
+
+/// As [`judge`], where heads whose own checksum is wrong may be what differs. Says whether they are: then the numbers beside
+/// the heads are to be written anew.
+///
+/// # Errors
+/// Says what is missing.
+pub(super) fn judge_heads(witness: &Testimony, kept: Option<&Totals>, counted: &Counted) -> Result<bool, String> {
+    let (numbers, differs) = counted.beside(kept);
+    judge(witness, kept, numbers).map(|()| differs)
 }
 
 /// Whether a store may hold what it should.
@@ -218,6 +290,38 @@ mod tests {
         for (case, witness, kept, counted, good) in cases {
             assert_eq!(judge(&witness, kept.as_ref(), counted).is_ok(), good, "{case}");
         }
+    }
+
+    #[test]
+    fn heads_that_are_damaged_are_all_that_may_differ() {
+        let count = |heads: &[(&str, &[u8])]| {
+            let mut counted = Counted::default();
+            heads.iter().for_each(|(name, bytes)| counted.add(name.as_bytes(), bytes));
+            counted
+        };
+        let good = head::encode(
+            &head::apply(None, &head::Step::Claim { expect: None, owner: "h".to_owned() }, 1, 3).expect("claims").head,
+        );
+        let damaged: Vec<u8> = good.iter().map(|byte| byte ^ 1).collect();
+        let whole = count(&[("a", &good), ("b", &good)]);
+        let kept = Totals { writes: 5, heads: 2, digest: whole.digest, ..Totals::new([7; 16]) };
+        let newer = Totals { writes: 6, ..kept };
+        let cases = [
+            ("whole", Testimony::AtLeast(kept), count(&[("a", &good), ("b", &good)]), Some(false)),
+            ("one is damaged", Testimony::AtLeast(kept), count(&[("a", &damaged), ("b", &good)]), Some(true)),
+            ("all are damaged", Testimony::Missing, count(&[("a", &damaged), ("b", &damaged)]), Some(true)),
+            ("one is gone", Testimony::AtLeast(kept), count(&[("a", &damaged)]), None),
+            ("one is gone, one is another", Testimony::AtLeast(kept), count(&[("a", &good), ("c", &good)]), None),
+            ("the last write is gone", Testimony::AtLeast(newer), count(&[("a", &damaged), ("b", &good)]), None),
+            ("no witness that can be read", Testimony::Unreadable, count(&[("a", &damaged), ("b", &good)]), None),
+        ];
+        for (case, witness, counted, expected) in cases {
+            assert_eq!(judge_heads(&witness, Some(&kept), &counted).ok(), expected, "{case}");
+        }
+        let known = count(&[("a", &damaged), ("b", &good)]);
+        let exact = Totals { digest: known.digest, ..kept };
+        assert_eq!(judge_heads(&Testimony::AtLeast(exact), Some(&exact), &known), Ok(false), "it was known as damaged");
+        assert!(judge_heads(&Testimony::Missing, None, &count(&[("a", &damaged)])).is_err(), "no count");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
 
 use journal::{Entry, Op};
 use libc::{iovec, mode_t, off_t, off64_t, size_t, ssize_t};
-use state::{Shim, locate, note_fd, tracks, with};
+use state::{Shim, locate, note_fd, path_below, tracks, with};
 
 /// Fails the call with `errno`.
 fn fail(errno: c_int) -> c_long {
@@ -135,6 +135,39 @@ pub unsafe extern "C" fn close(fd: c_int) -> c_int {
         shim.note(&Entry { fd, ..Entry::of(Op::Close) });
         call()
     }) as c_int
+}
+
+/// As the call, whose third argument is a number or an address. A copy of a descriptor is one of the same file.
+unsafe fn control(fd: c_int, command: c_int, argument: usize) -> c_int {
+    // SAFETY: as above.
+    let call = || unsafe { libc::syscall(libc::SYS_fcntl, fd, command, argument) };
+    if !matches!(command, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC) || !tracks(fd) {
+        return call() as c_int;
+    }
+    with(|shim| {
+        let copy = call();
+        note_fd(copy, copy >= 0);
+        if let Some(path) = path_below(fd) {
+            shim.note(&Entry { path: &path, result: outcome(copy), ..Entry::of(Op::OpenToRead) });
+        }
+        copy
+    }) as c_int
+}
+
+/// # Safety
+/// As `fcntl(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
+    // SAFETY: as above.
+    unsafe { control(fd, command, argument) }
+}
+
+/// # Safety
+/// As `fcntl(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int {
+    // SAFETY: as above.
+    unsafe { control(fd, command, argument) }
 }
 
 /// Writes `bytes` at `at`; none: where the file stands, and moves on. Where the disk fails, half of them may be there all

@@ -63,6 +63,11 @@ pub(crate) fn locate(dir: c_int, path: &CStr) -> Option<String> {
     }
 }
 
+/// Where the file of a descriptor lies below the directory.
+pub(crate) fn path_below(fd: c_int) -> Option<String> {
+    locate(libc::AT_FDCWD, &CString::new(path_of(fd)?).ok()?)
+}
+
 /// The path that a descriptor was opened with.
 fn path_of(fd: c_int) -> Option<String> {
     let link = CString::new(format!("/proc/self/fd/{fd}")).ok()?;
@@ -93,7 +98,12 @@ pub(crate) fn with<T>(run: impl FnOnce(&mut Shim) -> T) -> T {
     let mut shim = SHIM.lock().unwrap_or_else(PoisonError::into_inner);
     shim.watch();
     let done = run(&mut shim);
+    // SAFETY: the C library gives the address of this thread's errno, which is valid as long as the thread.
+    let errno = unsafe { *libc::__errno_location() };
     shim.inode = inode_of("store");
+    // What the call has said is not for us to write over.
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = errno };
     done
 }
 

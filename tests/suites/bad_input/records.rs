@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use baton_host::model::{Digest, HoldCause, Phase};
+use baton_host::model::{BadStatePolicy, Digest, HoldCause, Phase};
 use baton_host::store::record::NEWEST_FORMAT;
 use baton_host::store::{RecordError, SnapshotStore, StoreError};
-use baton_host::{ActorSpec, ErrorCode, SendError};
+use baton_host::{ActorSpec, SendError};
 
 use super::{Stage, ask, bad, count, mended, record, says, two_counted};
 use crate::harness::{StoreDouble, WatGuest, actor, host, until};
@@ -164,7 +164,7 @@ async fn a_held_actor_is_let_go_by_a_stop_and_its_record_stays() {
 }
 
 #[tokio::test]
-async fn a_damaged_head_keeps_the_whole_store_closed_until_someone_decides() {
+async fn a_damaged_head_holds_its_actor_whatever_its_policy_says() {
     let dir = tempfile::tempdir().unwrap();
     let stage = disk(dir.path(), &WatGuest::new("bad")).await;
     assert_eq!(stage.count("x").await, 1);
@@ -179,15 +179,15 @@ async fn a_damaged_head_keeps_the_whole_store_closed_until_someone_decides() {
         db.flush().unwrap();
     }
     // An actor whose head cannot be read must not look like one that was never there.
-    let error = host().data_dir(dir.path()).build().await.unwrap_err();
-    assert_eq!(error.code(), ErrorCode::StoreDamaged);
-    says(error, &[dir.path().to_str().unwrap(), "is damaged", "Restore a copy", "--recover"]);
-    let mut stage = Stage::with(host().data_dir(dir.path()).recover(true), &WatGuest::new("bad"), |_| {}).await;
-    assert_eq!(stage.well, 2, "what is good was taken over");
-    stage.goes_on().await;
-    assert!(stage.host.shutdown(None).await.all_saved());
-    let mut names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
-    assert!(names.any(|name| name.to_string_lossy().starts_with("store.damaged-")), "the old one was put aside");
+    for policy in [BadStatePolicy::Fresh, BadStatePolicy::Previous, BadStatePolicy::Stop, BadStatePolicy::Hold] {
+        let rule = |spec: &mut ActorSpec| spec.state.on_bad_state = Some(policy);
+        let mut stage = Stage::with(host().data_dir(dir.path()), &WatGuest::new("bad"), rule).await;
+        let hold = stage.held().await;
+        assert!(matches!(&hold.cause, HoldCause::DamagedHead(why) if why.contains("checksum")), "{hold}");
+        says(&hold, &["its head is damaged", "baton store repair", "baton store forget"]);
+        stage.goes_on().await;
+        assert!(stage.host.shutdown(None).await.all_saved());
+    }
 }
 
 #[tokio::test]

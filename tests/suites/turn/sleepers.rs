@@ -106,6 +106,38 @@ async fn one_without_a_template_is_not_woken() {
 }
 
 #[tokio::test]
+async fn one_that_is_listed_to_run_always_hears_its_timer_after_it_has_ended() {
+    let store = StoreDouble::new();
+    let mut listed = plain("l/1");
+    listed.restart = Restart::Permanent;
+    let host = sleepy(&store, &clerk(), vec![listed]).await;
+    say(&host, "l/1", "T3Q").await;
+    // The timer is the second: what it has handled is counted over restarts.
+    until_handled(&host, "l/1", 2).await;
+    assert_eq!(store.asked(Op::Claim, &name("l/1")), 2);
+    assert_eq!(say(&host, "l/1", "b").await, "T3Qtb");
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn one_that_is_listed_and_stays_down_hears_its_timer_with_the_next_host() {
+    let store = StoreDouble::new();
+    let listed = || {
+        let mut listed = plain("l/1");
+        listed.restart = Restart::Transient;
+        vec![listed]
+    };
+    let host = sleepy(&store, &clerk(), listed()).await;
+    say(&host, "l/1", "T1Q").await;
+    until_sleeps(&host, "l/1").await;
+    host.shutdown(None).await;
+    let host = sleepy(&store, &clerk(), listed()).await;
+    until_handled(&host, "l/1", 1).await;
+    assert_eq!(say(&host, "l/1", "b").await, "T1Qtb");
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
 async fn who_is_forgotten_is_not_woken() {
     let store = StoreDouble::new();
     let forgets = clerk().on("terminate", "(call $journal_state (i32.const 2))");

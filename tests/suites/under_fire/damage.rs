@@ -6,7 +6,9 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use baton_host::store::{OpenError, SnapshotStore, StoreError};
@@ -14,6 +16,7 @@ use baton_host::store::{OpenError, SnapshotStore, StoreError};
 use super::{BACKENDS, Backend, CHILD_BACKEND, Store, child_actor, on_every_backend, payload, say};
 use crate::harness::{Dice, number_from};
 use crate::store_conformance::{claim, record};
+use crate::store_files::{copy, remove};
 
 /// Damages of each kind in a run; `BATON_DAMAGES` says how many for a longer one, and 0 stands for all there are.
 const DAMAGES: usize = 250;
@@ -75,7 +78,7 @@ async fn examine(store: &dyn SnapshotStore) -> String {
         }
         for reference in &head.records {
             match store.load(&actor, reference).await {
-                Ok(record) if record.data == payload(n, reference.sequence) => {}
+                Ok(record) if record.data == small(n, reference.sequence) => {}
                 Ok(_) => return format!("wrong {actor} has another record {}", reference.sequence),
                 Err(error @ (StoreError::Corrupt(_) | StoreError::Unavailable(_))) => {
                     errors.insert(error.to_string());
@@ -98,15 +101,15 @@ struct Examiner {
 }
 
 impl Examiner {
-    fn start(backend: &Backend) -> Self {
+    fn start(backend: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("a test has a file"));
         command.args(["under_fire::damage::examiner", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
-        command.env(CHILD_BACKEND, backend.name).env(EXAMINER, "1");
+        command.env(CHILD_BACKEND, backend).env(EXAMINER, "1");
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let (sender, verdicts) = mpsc::sync_channel(1);
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 // The runner's own words may stand before it.
                 if let Some((_, verdict)) = line.split_once("verdict ") {
@@ -134,38 +137,125 @@ impl Drop for Examiner {
     }
 }
 
-/// Bench and tools: a good store, an examiner, and what it has found.
+/// What is done to a file, or to an entry of the directory.
+#[derive(Debug, Clone)]
+enum Damage {
+    /// A byte of the file with this number is changed.
+    Flip { file: usize, at: usize, with: u8 },
+    /// It ends here.
+    Cut { file: usize, length: usize },
+    /// An entry is gone, or another one stands in its place.
+    Replace { entry: PathBuf, with: Option<PathBuf>, what: &'static str },
+}
+
+/// A good store in memory, and what was found of its damaged copies.
 struct Bench {
-    examiner: Examiner,
+    backend: &'static str,
     dir: tempfile::TempDir,
-    right: usize,
-    errors: usize,
+    files: Vec<(PathBuf, Vec<u8>)>,
+    right: AtomicUsize,
+    errors: AtomicUsize,
 }
 
 impl Bench {
     async fn new(backend: &Backend) -> Self {
         let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory");
-        fill(backend, &dir.path().join("good"), RECORDS).await;
-        Self { examiner: Examiner::start(backend), dir, right: 0, errors: 0 }
+        let good = dir.path().join("good");
+        fill(backend, &good, RECORDS).await;
+        let files = files(&good);
+        Self { backend: backend.name, dir, files, right: AtomicUsize::new(0), errors: AtomicUsize::new(0) }
     }
 
     fn good(&self) -> PathBuf {
         self.dir.path().join("good")
     }
 
-    /// Examines a copy of the good store with one damage.
-    fn damaged(&mut self, what: &str, damage: impl FnOnce(&Path)) {
-        let copy = self.dir.path().join("copy");
-        copy_dir(&self.good(), &copy);
-        damage(&copy);
-        let verdict = self.examiner.examine(&copy);
-        match verdict.split_once(' ').map_or(verdict.as_str(), |(first, _)| first) {
-            "right" => self.right += 1,
-            "error" => self.errors += 1,
-            _ => panic!("{what}: {verdict}"),
-        }
-        fs::remove_dir_all(&copy).expect("removes");
+    /// Those that have something in them, with their numbers.
+    fn filled(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let all = self.files.iter().enumerate().map(|(file, (_, bytes))| (file, bytes.as_slice()));
+        all.filter(|(_, bytes)| !bytes.is_empty())
     }
+
+    /// Examines a copy of the good store with each of the damages, several at once.
+    fn examine(&self, damages: &[Damage]) {
+        let next = AtomicUsize::new(0);
+        let examiners = thread::available_parallelism().map_or(2, |cores| cores.get() * 2).min(damages.len());
+        thread::scope(|scope| {
+            for number in 0..examiners {
+                let next = &next;
+                scope.spawn(move || {
+                    let mut examiner = Examiner::start(self.backend);
+                    let copy = self.dir.path().join(format!("copy-{number}"));
+                    while let Some(damage) = damages.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        self.one(&mut examiner, &copy, damage);
+                    }
+                });
+            }
+        });
+    }
+
+    fn one(&self, examiner: &mut Examiner, copy: &Path, damage: &Damage) {
+        self.copy(copy, damage);
+        let verdict = examiner.examine(copy);
+        let found = match verdict.split_once(' ').map_or(verdict.as_str(), |(first, _)| first) {
+            "right" => &self.right,
+            "error" => &self.errors,
+            _ => panic!("{}: {verdict}", self.words(damage)),
+        };
+        found.fetch_add(1, Ordering::Relaxed);
+        fs::remove_dir_all(copy).expect("removes");
+        let all = self.right.load(Ordering::Relaxed) + self.errors.load(Ordering::Relaxed);
+        if all.is_multiple_of(50_000) {
+            eprintln!("{all} on {}, {} of them errors", self.backend, self.errors.load(Ordering::Relaxed));
+        }
+    }
+
+    fn copy(&self, copy: &Path, damage: &Damage) {
+        fs::create_dir(copy).expect("makes");
+        for (number, (file, bytes)) in self.files.iter().enumerate() {
+            let path = copy.join(file);
+            fs::create_dir_all(path.parent().expect("below the copy")).expect("makes");
+            match damage {
+                Damage::Flip { file, at, with } if *file == number => {
+                    let mut bytes = bytes.clone();
+                    bytes[*at] ^= with;
+                    fs::write(path, bytes).expect("damages");
+                }
+                Damage::Cut { file, length } if *file == number => {
+                    fs::write(path, &bytes[..*length]).expect("damages");
+                }
+                _ => fs::write(path, bytes).expect("copies"),
+            }
+        }
+        if let Damage::Replace { entry, with, .. } = damage {
+            replace(&copy.join(entry), with.clone());
+        }
+    }
+
+    fn words(&self, damage: &Damage) -> String {
+        let name = |file: &usize| self.files[*file].0.display();
+        match damage {
+            Damage::Flip { file, at, with } => format!("{} with byte {at} flipped by {with:#x}", name(file)),
+            Damage::Cut { file, length } => format!("{} cut to {length} bytes", name(file)),
+            Damage::Replace { entry, what, .. } => format!("{} is {what}", entry.display()),
+        }
+    }
+
+    /// Says how many were errors, and how many without effect.
+    fn end(self, what: &str) -> (usize, usize) {
+        let (errors, right) = (self.errors.into_inner(), self.right.into_inner());
+        let bytes = self.files.iter().map(|(file, bytes)| format!("{} {}", file.display(), bytes.len()));
+        let bytes = bytes.collect::<Vec<_>>().join(", ");
+        println!("{what} on {}: {errors} errors, {right} without effect; bytes: {bytes}", self.backend);
+        (errors, right)
+    }
+}
+
+/// What the store holds: little, but one record of several chunks.
+fn small(actor: u64, sequence: u64) -> Vec<u8> {
+    let mut data = payload(actor, sequence);
+    data.truncate(if actor == 0 && sequence == 1 { 5_000 } else { 300 });
+    data
 }
 
 /// Writes, in a small store, as many records of each actor as are wanted and not there yet.
@@ -175,23 +265,10 @@ async fn fill(backend: &Backend, dir: &Path, wanted: u64) {
         let mut lease = claim(&*store, &child_actor(n), "host").await;
         while lease.head.sequence < wanted {
             let next = lease.head.sequence + 1;
-            store.commit(&mut lease, record(payload(n, next))).await.expect("commits");
+            store.commit(&mut lease, record(small(n, next))).await.expect("commits");
         }
     }
     store.close().await.expect("closes");
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir(to).expect("makes");
-    for entry in fs::read_dir(from).expect("reads") {
-        let path = entry.expect("reads").path();
-        let target = to.join(path.file_name().expect("has a name"));
-        if path.is_dir() {
-            copy_dir(&path, &target);
-        } else {
-            fs::copy(&path, &target).expect("copies");
-        }
-    }
 }
 
 /// All files below `dir`, as paths below it, and what they hold.
@@ -229,36 +306,28 @@ fn places(bytes: &[u8], share: usize, dice: &mut Dice) -> BTreeSet<usize> {
 }
 
 async fn a_byte_that_was_flipped_is_an_error_or_changes_nothing(backend: &Backend) {
-    let mut dice = Dice::new();
-    let mut bench = Bench::new(backend).await;
-    let files = files(&bench.good());
-    for (file, bytes) in files.iter().filter(|(_, bytes)| !bytes.is_empty()) {
-        for at in places(bytes, files.len(), &mut dice) {
-            let flip = if dice.one_in(2) { 0xff } else { 1 << dice.below(8) };
-            bench.damaged(&format!("{} with byte {at} flipped by {flip:#x}", file.display()), |dir| {
-                let mut bytes = bytes.clone();
-                bytes[at] ^= flip;
-                fs::write(dir.join(file), bytes).expect("damages");
-            });
+    let (mut dice, bench) = (Dice::new(), Bench::new(backend).await);
+    let mut flips = Vec::new();
+    for (file, bytes) in bench.filled() {
+        for at in places(bytes, bench.files.len(), &mut dice) {
+            let with = if dice.one_in(2) { 0xff } else { 1 << dice.below(8) };
+            flips.push(Damage::Flip { file, at, with });
         }
     }
-    println!("flips: {} errors, {} without effect", bench.errors, bench.right);
-    assert!(bench.errors > 0 && bench.right > 0, "{} errors, {} right", bench.errors, bench.right);
+    bench.examine(&flips);
+    let (errors, right) = bench.end("flips");
+    assert!(errors > 0 && right > 0, "{errors} errors, {right} right");
 }
 
 async fn a_file_that_was_cut_is_an_error_or_changes_nothing(backend: &Backend) {
-    let mut dice = Dice::new();
-    let mut bench = Bench::new(backend).await;
-    let files = files(&bench.good());
-    for (file, bytes) in files.iter().filter(|(_, bytes)| !bytes.is_empty()) {
-        for length in places(bytes, files.len(), &mut dice) {
-            bench.damaged(&format!("{} cut to {length} bytes", file.display()), |dir| {
-                fs::write(dir.join(file), &bytes[..length]).expect("damages");
-            });
-        }
+    let (mut dice, bench) = (Dice::new(), Bench::new(backend).await);
+    let mut cuts = Vec::new();
+    for (file, bytes) in bench.filled() {
+        cuts.extend(places(bytes, bench.files.len(), &mut dice).into_iter().map(|length| Damage::Cut { file, length }));
     }
-    println!("cuts: {} errors, {} without effect", bench.errors, bench.right);
-    assert!(bench.errors > 0, "{} right", bench.right);
+    bench.examine(&cuts);
+    let (errors, right) = bench.end("cuts");
+    assert!(errors > 0, "{right} right");
 }
 
 async fn a_file_that_is_gone_or_another_stores_or_of_another_time_is_an_error_or_changes_nothing(backend: &Backend) {
@@ -266,34 +335,26 @@ async fn a_file_that_is_gone_or_another_stores_or_of_another_time_is_an_error_or
     let (good, older, other) = (bench.good(), bench.dir.path().join("older"), bench.dir.path().join("other"));
     fs::remove_dir_all(&good).expect("removes");
     fill(backend, &good, RECORDS - 1).await;
-    copy_dir(&good, &older);
+    copy(&good, &older);
     fill(backend, &good, RECORDS).await;
     fill(backend, &other, RECORDS).await;
-    let entries = |dir: &Path| -> BTreeSet<PathBuf> {
-        let top = fs::read_dir(dir).expect("reads").map(|entry| entry.expect("reads").file_name().into());
-        top.chain(files(dir).into_iter().map(|(file, _)| file)).collect()
-    };
+    bench.files = files(&good);
+    let top = fs::read_dir(&good).expect("reads").map(|entry| entry.expect("reads").file_name().into());
+    let entries: BTreeSet<PathBuf> = top.chain(bench.files.iter().map(|(file, _)| file.clone())).collect();
+    let mut swaps = Vec::new();
     for (what, source) in [("gone", None), ("older", Some(&older)), ("another store's", Some(&other))] {
-        for entry in entries(&good) {
-            bench.damaged(&format!("{} is {what}", entry.display()), |dir| {
-                replace(&dir.join(&entry), source.map(|from| from.join(&entry)))
-            });
-        }
+        let with = |entry: &PathBuf| source.map(|from| from.join(entry));
+        swaps.extend(entries.iter().map(|entry| Damage::Replace { with: with(entry), entry: entry.clone(), what }));
     }
-    println!("swaps: {} errors, {} without effect", bench.errors, bench.right);
-    assert!(bench.errors > 0 && bench.right > 0, "{} errors, {} right", bench.errors, bench.right);
+    bench.examine(&swaps);
+    let (errors, right) = bench.end("swaps");
+    assert!(errors > 0 && right > 0, "{errors} errors, {right} right");
 }
 
 /// Puts a copy of `from` in the place of `at`, or nothing.
 fn replace(at: &Path, from: Option<PathBuf>) {
-    if at.is_dir() {
-        fs::remove_dir_all(at).expect("removes");
-    } else if at.exists() {
-        fs::remove_file(at).expect("removes");
-    }
-    match from {
-        Some(from) if from.is_dir() => copy_dir(&from, at),
-        Some(from) if from.exists() => drop(fs::copy(from, at).expect("copies")),
-        _ => {}
+    remove(at);
+    if let Some(from) = from.filter(|from| from.exists()) {
+        copy(&from, at);
     }
 }

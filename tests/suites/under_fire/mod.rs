@@ -15,27 +15,43 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_host::model::{ActorName, StopReason};
-use baton_host::store::{OpenError, RedbOptions, RedbStore, SledOptions, SledStore, SnapshotStore};
+use baton_host::store::{OpenError, Opened, RedbOptions, RedbStore, SledOptions, SledStore, SnapshotStore};
 
 use crate::harness::{Dice, Shim};
 use crate::store_conformance::{claim, name, record};
 
-type Store = Arc<dyn SnapshotStore>;
+pub(crate) type Store = Arc<dyn SnapshotStore>;
+/// A store that was opened, with what that says.
+pub(crate) type Told = Result<(Store, Opened), OpenError>;
 
 /// An embedded store, and how it is opened in a data directory.
 pub(crate) struct Backend {
     pub(crate) name: &'static str,
     pub(crate) open: fn(&Path) -> Result<Store, OpenError>,
+    /// As `open`, with what that says, and with recovery if told so.
+    pub(crate) told: fn(&Path, bool) -> Told,
+    /// The store's file or folder in the data directory.
+    pub(crate) place: &'static str,
 }
 
 pub(crate) const SLED: Backend = Backend {
     name: "sled",
-    open: |dir| SledStore::open(dir, &SledOptions::default()).map(|(store, _)| Arc::new(store) as Store),
+    open: |dir| (SLED.told)(dir, false).map(|(store, _)| store),
+    told: |dir, recover| {
+        let opened = SledStore::open(dir, &SledOptions { recover, ..SledOptions::default() });
+        opened.map(|(store, opened)| (Arc::new(store) as Store, opened))
+    },
+    place: "store",
 };
 
 pub(crate) const REDB: Backend = Backend {
     name: "redb",
-    open: |dir| RedbStore::open(dir, &RedbOptions::default()).map(|(store, _)| Arc::new(store) as Store),
+    open: |dir| (REDB.told)(dir, false).map(|(store, _)| store),
+    told: |dir, recover| {
+        let opened = RedbStore::open(dir, &RedbOptions { recover, ..RedbOptions::default() });
+        opened.map(|(store, opened)| (Arc::new(store) as Store, opened))
+    },
+    place: "store.redb",
 };
 
 const BACKENDS: [&Backend; 2] = [&SLED, &REDB];

@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
-use super::{ACKS, Acknowledged, Backend, Writer};
+use super::{ACKS, Acknowledged, Backend, Writer, on_every_backend};
 use crate::harness::{Call, Dice, Disk, Entry, Shim, number_from, read_journal};
 
 /// Images of a run; `BATON_IMAGES` says how many for a longer one.
@@ -11,17 +11,9 @@ const IMAGES: usize = 120;
 /// Writes of each actor, in each of the processes that follow each other.
 const WRITES: u64 = 40;
 
-// The shim's notes of redb's file are not complete yet: what is replayed here is sled alone.
-mod on_sled {
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn whatever_a_disk_without_power_holds_opens_with_all_that_was_acknowledged() {
-        super::whatever_a_disk_without_power_holds_opens_with_all_that_was_acknowledged(&crate::under_fire::SLED).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn after_writes_and_syncs_that_failed_nothing_acknowledged_rests_on_them() {
-        super::after_writes_and_syncs_that_failed_nothing_acknowledged_rests_on_them(&crate::under_fire::SLED).await;
-    }
+on_every_backend! {
+    whatever_a_disk_without_power_holds_opens_with_all_that_was_acknowledged
+    after_writes_and_syncs_that_failed_nothing_acknowledged_rests_on_them
 }
 
 /// A directory in memory if there is one: the images are many, and their syncs need promise nothing.

@@ -90,6 +90,16 @@ pub(in crate::cli) struct Forget {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct Repair {
+    /// The actor's name
+    name: String,
+    #[command(flatten)]
+    consented: Consented,
+    #[command(flatten)]
+    listing: Listing,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct Retry {
     /// The actor's name
     name: String,
@@ -253,6 +263,14 @@ pub(super) async fn retry(source: &mut Source, options: &Retry) -> Result<(), Fa
     let act = |store, really| -> BoxFuture<'_, _> { Box::pin(tools::retry(store, &name, really)) };
     let changed = source.change(&name, "retry", &[], consent, &act).await?;
     tell_one(&changed, &options.listing, "refusals forgotten", "this would forget the refusals of")
+}
+
+pub(super) async fn repair(source: &mut Source, options: &Repair) -> Result<(), Failure> {
+    let name = read_name(&options.name)?;
+    let consent = options.consented.consent(false);
+    let act = |store, really| -> BoxFuture<'_, _> { Box::pin(tools::repair(store, &name, really)) };
+    let changed = source.change(&name, "repair", &[], consent, &act).await?;
+    tell_one(&changed, &options.listing, "repaired", "this would make a new head for")
 }
 
 pub(super) async fn forget(source: &mut Source, options: &Forget) -> Result<(), Failure> {

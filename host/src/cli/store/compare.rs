@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::super::client::path_of;
-use super::super::output::{Failure, harmless, print_json, print_line, table};
+use super::super::output::{Failure, harmless, moment, print_json, print_line, table};
 use super::{Listing, Source, of_tool, read_name, same};
 
 #[derive(Debug, Args)]
@@ -39,9 +39,17 @@ pub(super) async fn diff(source: &mut Source, options: &Options) -> Result<(), F
     Ok(print_line(harmless(text(&same(&found)?).trim_end()).as_ref())?)
 }
 
+/// A value as people read it, with the number itself where it is a moment.
+fn shown(fact: &Fact, value: &str) -> String {
+    match value.parse() {
+        Ok(time_ms) if fact.name.ends_with("time_ms") => format!("{value} ({})", moment(time_ms)),
+        _ => value.to_owned(),
+    }
+}
+
 fn text(diff: &Diff) -> String {
     let (a, b) = (format!("RECORD {}", diff.a), format!("RECORD {}", diff.b));
-    let cells = |fact: &Fact| vec![fact.name.clone(), fact.a.clone(), fact.b.clone()];
+    let cells = |fact: &Fact| vec![fact.name.clone(), shown(fact, &fact.a), shown(fact, &fact.b)];
     let mut text = table(&["", &a, &b], diff.facts.iter().map(cells));
     let states = &diff.states;
     text += &match states.first_difference {

@@ -112,7 +112,8 @@ pub(super) async fn import(source: &mut Source, options: &ImportOptions) -> Resu
         }
         all.push(imported);
     }
-    let dry = options.replace && !options.consented.consent(false).yes;
+    let put = |one: &Value| one["done"] == false && (one["taken"] == "new" || one["taken"] == "replaced");
+    let dry = options.replace && !options.consented.consent(false).yes && all.iter().any(put);
     match options.listing.json {
         true => print_json(&all)?,
         false if all.is_empty() => print_line("no actor of the export is meant by that")?,

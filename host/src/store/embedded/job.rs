@@ -3,7 +3,7 @@
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::super::head::Step;
-use super::super::{Head, Listed, Quarantined, RecordRef, StoreError};
+use super::super::{Head, Listed, Quarantined, RecordRef, Remains, StoreError};
 use crate::model::ActorName;
 
 /// Most requests that share one commit.
@@ -39,6 +39,10 @@ pub(in crate::store) enum Job {
         actor: ActorName,
         record: RecordRef,
         reply: Reply<Vec<u8>>,
+    },
+    Remains {
+        actor: ActorName,
+        reply: Reply<Remains>,
     },
     Quarantine {
         actor: ActorName,
@@ -83,6 +87,7 @@ impl Job {
             Self::Write(write) => drop(write.reply.send(Err(error))),
             Self::Head { reply, .. } => drop(reply.send(Err(error))),
             Self::Load { reply, .. } => drop(reply.send(Err(error))),
+            Self::Remains { reply, .. } => drop(reply.send(Err(error))),
             Self::Quarantine { reply, .. } | Self::Close { reply } => drop(reply.send(Err(error))),
             Self::Discard { reply, .. } => drop(reply.send(Err(error))),
             Self::DiskBytes { reply } => drop(reply.send(Err(error))),

@@ -73,8 +73,12 @@ impl Condition {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(super) fn error(&self) -> Option<StoreError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().map(StoreError::Unavailable)
+        self.trouble().map(StoreError::Unavailable)
     }
 
     fn refusal(&self) -> StoreError {

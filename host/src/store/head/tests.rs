@@ -409,5 +409,5 @@ fn no_damage_to_a_head_goes_unseen() {
     }
     let mut newer = vec![2, 2, 3];
     newer.extend_from_slice(blake3::hash(&[2, 2, 3]).as_bytes());
-    assert!(decode(&newer).expect_err("newer").to_string().contains("newer release"));
+    assert_eq!(decode(&newer), Err(RecordError::NewerHead { found: 3, newest: 2 }));
 }

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use super::super::disk::Disk;
 use super::super::embedded::words;
 use super::super::lock::Lock;
-use super::super::witness::{Testimony, Totals, Witness, judge};
+use super::super::witness::{NO_WITNESS, Testimony, Totals, Witness, damaged_heads, judge, judge_heads, outdated};
 use super::super::{LEAST_HISTORY, MOST_HISTORY, OpenError, Opened};
 use super::tables::{Fault, Reader, Tables};
 use super::worker::Worker;
 use super::{RedbOptions, recover, reopen};
+use crate::model::ActorName;
 
 /// Most bytes of a file that redb is only about to make.
 const UNMADE_BYTES: u64 = 128 << 10;
@@ -66,6 +67,8 @@ pub(super) struct Sound {
     pub(super) totals: Totals,
     /// Bytes of heads and of the records that they name.
     pub(super) held: u64,
+    /// Whether heads were damaged since it was last open.
+    pub(super) differs: bool,
     pub(super) opened: Opened,
 }
 
@@ -80,14 +83,21 @@ pub(super) fn open(dir: &Path, options: &RedbOptions, disk: &Disk) -> Result<(Wo
         Witness::read(&places.witness).map_err(|error| OpenError::io("read the witness", &places.witness, error))?;
     let opening = guarded(places, || match ground.lock.is_unsynced() {
         // A process before this one has seen a sync fail: what the file shows need not be on the disk.
-        true => reopen::renew(&ground, &testimony),
+        true => reopen::renew(&ground, &testimony, reopen::Whole::Current),
         false => sound(&ground, &testimony),
     });
+    let opening = match opening {
+        Err(OpenError::Damaged { path, what }) => {
+            let read = guarded(places, || Ok(reopen::read_past(&ground, &testimony, &what)));
+            read.ok().flatten().ok_or(OpenError::Damaged { path, what })
+        }
+        other => other,
+    };
     let sound = match opening {
         Err(OpenError::Damaged { what, .. }) if options.recover => recover::recover(&ground, &what, &testimony)?,
         other => other?,
     };
-    let Sound { tables, totals, held, opened } = sound;
+    let Sound { tables, totals, held, opened, .. } = sound;
     let witness = ground.witness(&totals).map_err(|fault| told(places, fault))?;
     ground.lock.mark(false);
     let mut worker = Worker::new(tables, totals, held, witness, ground);
@@ -119,6 +129,7 @@ pub(super) fn sound(ground: &Ground, testimony: &Testimony) -> Result<Sound, Ref
         File::create(&places.store).map_err(Fault::disk("empty", &places.store))?;
     }
     let tables = Tables::open(&places.store, options.cache_bytes, disk)?;
+    let (mut damaged, mut differs) = (Vec::new(), false);
     let (created, (totals, held)) = match tables.is_new()? {
         // One that was cut short before its first transaction holds nothing.
         true => {
@@ -129,26 +140,54 @@ pub(super) fn sound(ground: &Ground, testimony: &Testimony) -> Result<Sound, Ref
                 .map_err(|failed| failed.fault)?;
             (true, (totals, 0))
         }
-        false => (false, agreed(&tables.read()?, testimony)?),
+        false => {
+            let found = agreed(&tables.read()?, testimony)?;
+            let Agreed { kept, held, .. } = found;
+            (damaged, differs) = (found.damaged, found.differs);
+            if differs {
+                tables
+                    .write(|writer| Ok(((), writer.put_totals(&kept).map(|()| true)?)))
+                    .map_err(|failed| failed.fault)?;
+            }
+            (false, (kept, held))
+        }
     };
     let mut opened = Opened { created, actors: totals.heads, writes: totals.writes, ..Opened::default() };
     if *testimony == Testimony::Missing && totals.writes > 0 {
-        let note = "its witness was missing: whether it held more before cannot be told; there is a new one";
-        opened.notes.push(note.to_owned());
+        opened.notes.push(NO_WITNESS.to_owned());
     }
-    Ok(Sound { tables, totals, held, opened })
+    opened.notes.extend(damaged_heads(&damaged));
+    Ok(Sound { tables, totals, held, differs, opened })
 }
 
-/// The numbers beside the heads, if they, the heads and the witness agree; and the bytes of all that the heads name.
-pub(super) fn agreed(reader: &Reader, testimony: &Testimony) -> Result<(Totals, u64), Refusal> {
-    let kept = match reader.totals()? {
+/// What the heads and the numbers beside them came to.
+pub(super) struct Agreed {
+    /// The numbers, as they are to be.
+    pub(super) kept: Totals,
+    /// Bytes of all that the heads name.
+    held: u64,
+    /// Whether they are to be written: nothing but damaged heads is wrong.
+    pub(super) differs: bool,
+    /// These, each with what is wrong.
+    damaged: Vec<(ActorName, String)>,
+}
+
+/// The numbers beside the heads, if they, the heads and the witness agree, damaged heads apart.
+pub(super) fn agreed(reader: &Reader, testimony: &Testimony) -> Result<Agreed, Refusal> {
+    let mut kept = match reader.totals()? {
         Some(Some(totals)) => totals,
         Some(None) => return Err(Refusal::Damaged("the count beside its heads cannot be read".to_owned())),
         None => return Err(Refusal::Damaged("there is no count beside its heads".to_owned())),
     };
     let (counted, held) = reader.count()?;
-    judge(testimony, Some(&kept), counted).map_err(Refusal::Damaged)?;
-    Ok((kept, held))
+    let differs = judge_heads(testimony, Some(&kept), &counted).map_err(Refusal::Damaged)?;
+    if differs {
+        if let Some(actor) = reader.outdated()? {
+            return Err(Refusal::Damaged(outdated(&actor)));
+        }
+        (kept.digest, kept.writes) = (counted.digest, kept.writes + 1);
+    }
+    Ok(Agreed { kept, held, differs, damaged: counted.damaged })
 }
 
 /// Why a file was not opened, before it is told with the directory's name.

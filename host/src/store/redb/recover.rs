@@ -145,20 +145,21 @@ fn salvage(
     for (key, value) in found {
         let name = String::from_utf8_lossy(&key).into_owned();
         let (actor, head) = match (ActorName::new(&name), head::decode(&value)) {
-            (Ok(actor), Ok(head)) => (actor, head),
+            (Ok(actor), Ok(head)) => (actor, Some(head)),
             (Err(error), _) => {
                 losses.add(format!("an actor: {error}"));
                 continue;
             }
-            (_, Err(error)) => {
-                losses.add(format!("`{name}`: {error}"));
-                continue;
+            (Ok(actor), Err(error)) => {
+                // It is held as before, rather than begun anew.
+                losses.add(format!("`{name}`: its head, copied as it is: {error}"));
+                (actor, None)
             }
         };
         totals.heads += 1;
         totals.writes += 1;
         totals.toggle(&key, &value);
-        let kept = keep(&mut old, &open, actor, &head, value, losses)?;
+        let kept = keep(&mut old, &open, actor, head.as_ref(), value, losses)?;
         bytes += kept.records.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
         batch.push(kept);
         if batch.len() == BATCH_ACTORS || bytes > BATCH_BYTES {
@@ -169,18 +170,28 @@ fn salvage(
     Ok(write(new, &mut batch)?)
 }
 
-/// Reads what is good of one actor.
+/// Reads what is good of one actor; of one without a head that can be read, what records there are.
 fn keep(
     old: &mut Salvage,
     open: &dyn Fn() -> Result<Salvage, String>,
     actor: ActorName,
-    head: &Head,
+    head: Option<&Head>,
     bytes: Vec<u8>,
     losses: &mut Losses,
 ) -> Result<Kept, Refusal> {
     let mut kept = Kept { actor, head: bytes, records: Vec::new(), copies: Vec::new() };
     let actor = &kept.actor;
-    for reference in &head.records {
+    if head.is_none() {
+        let found = quietly(|| old.reader.found(actor)?.collect::<Result<Vec<_>, _>>());
+        match found {
+            Ok(found) => kept.records.extend(found.into_iter().map(|found| (found.reference(), found.bytes))),
+            Err(why) => {
+                losses.add(format!("`{actor}`: its records: {why}"));
+                *old = open().map_err(Refusal::Damaged)?;
+            }
+        }
+    }
+    for reference in head.iter().flat_map(|head| &head.records) {
         let sequence = reference.sequence;
         match quietly(|| old.reader.record(actor, reference)) {
             Ok(bytes) => {

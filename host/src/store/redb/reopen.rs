@@ -16,9 +16,9 @@ use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::super::embedded::{Closed, words};
-use super::super::head;
-use super::super::witness::{Testimony, Totals, Witness};
-use super::open::{Ground, Places, Refusal, Sound, agreed, has_content, is_damage, sound};
+use super::super::witness::{DAMAGED_NOW, Testimony, Totals, Witness};
+use super::super::{head, now_ms};
+use super::open::{Agreed, Ground, Places, Refusal, Sound, agreed, has_content, is_damage, sound};
 use super::salvage::{Commit, Salvage};
 use super::tables::{Fault, Reader, Tables};
 use super::worker::Worker;
@@ -56,10 +56,13 @@ impl Wreck {
     fn attempt(&self) -> Result<(Sound, Witness), Refusal> {
         let testimony = Testimony::AtLeast(self.said);
         let sound = match self.ground.lock.is_unsynced() {
-            true => renew(&self.ground, &testimony)?,
+            true => renew(&self.ground, &testimony, Whole::Current)?,
             false => {
                 let sound = sound(&self.ground, &testimony)?;
-                verify(&sound.tables.read()?)?;
+                if sound.differs {
+                    return Err(Refusal::Damaged(DAMAGED_NOW.to_owned()));
+                }
+                verify(&sound.tables.read()?, Whole::Current)?;
                 sound
             }
         };
@@ -91,20 +94,32 @@ pub(super) fn reopen(mut wreck: Box<Wreck>) -> Result<Worker, (Box<Wreck>, Close
     }
 }
 
-/// Every head can be read and names a current record that is whole.
-fn verify(reader: &Reader) -> Result<(), Refusal> {
+/// Which records must be whole for a store to be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// The one that counts of each actor, unless it is in quarantine.
+    Current,
+    /// All that are named.
+    All,
+}
+
+/// Every head can be read and names records that are whole.
+fn verify(reader: &Reader, whole: Whole) -> Result<(), Refusal> {
     for entry in reader.heads_after(None)? {
         let (key, value) = entry?;
         let damaged = |what: String| Refusal::Damaged(format!("`{}`: {what}", String::from_utf8_lossy(&key)));
         let name = std::str::from_utf8(&key).map_err(|error| damaged(error.to_string()))?;
         let actor = ActorName::new(name).map_err(|error| damaged(error.to_string()))?;
-        let head = head::decode(&value).map_err(|error| damaged(error.to_string()))?;
-        let Some(current) = head.current() else { continue };
-        let bytes = reader.record(&actor, current)?;
-        if let Err(error) = head::verify(&actor, current, &bytes)
-            && !reader.is_quarantined(&actor, current)?
-        {
-            return Err(damaged(format!("its record {}: {error}", current.sequence)));
+        // One that is damaged was so before: what the count beside the heads knows of them is exact by now.
+        let Ok(head) = head::decode(&value) else { continue };
+        let named = if whole == Whole::All { usize::MAX } else { 1 };
+        for record in head.records.iter().take(named) {
+            let bytes = reader.record(&actor, record)?;
+            if let Err(error) = head::verify(&actor, record, &bytes)
+                && !reader.is_quarantined(&actor, record)?
+            {
+                return Err(damaged(format!("its record {}: {error}", record.sequence)));
+            }
         }
     }
     Ok(())
@@ -113,24 +128,32 @@ fn verify(reader: &Reader) -> Result<(), Refusal> {
 /// Copies the store into a new file, puts that in its place, and opens it. May panic.
 ///
 /// Whenever this is cut short, the store's own place holds one of the two, whole.
-pub(super) fn renew(ground: &Ground, testimony: &Testimony) -> Result<Sound, Refusal> {
+pub(super) fn renew(ground: &Ground, testimony: &Testimony, whole: Whole) -> Result<Sound, Refusal> {
     let Ground { places, options, disk, .. } = ground;
     let Places { store, new, .. } = places;
     if !has_content(store).map_err(Fault::disk("look at", store))? {
         return sound(ground, testimony);
     }
     // What the file shows may end in a commit that is there in parts; then the one before is whole, if that is enough.
-    let read = |commit| -> Result<(Salvage, Totals), Refusal> {
+    let read_one = |commit| -> Result<(Salvage, Totals), Refusal> {
         let old = Salvage::open(store, options.cache_bytes, commit)?;
-        let (totals, _) = agreed(&old.reader, testimony)?;
-        verify(&old.reader)?;
+        let Agreed { kept: totals, differs, .. } = agreed(&old.reader, testimony)?;
+        if differs {
+            return Err(Refusal::Damaged(DAMAGED_NOW.to_owned()));
+        }
+        verify(&old.reader, whole)?;
         Ok((old, totals))
+    };
+    let read = |commit| {
+        // redb panics where a page is none.
+        let reading = catch_unwind(AssertUnwindSafe(|| read_one(commit)));
+        reading.unwrap_or_else(|panic| Err(Refusal::Damaged(format!("redb panicked: {}", words(&*panic)))))
     };
     let (old, totals) = read(Commit::Last).or_else(|refusal| read(Commit::Other).map_err(|_| refusal))?;
     remove(new)?;
     let copy = Tables::open(new, options.cache_bytes, disk)?;
     copy.copy_all(&old.reader)?;
-    if agreed(&copy.read()?, testimony)?.0 != totals {
+    if agreed(&copy.read()?, testimony)?.kept != totals {
         return Err(Refusal::Damaged("its copy holds something else".to_owned()));
     }
     let (_, closed) = copy.close();
@@ -139,8 +162,36 @@ pub(super) fn renew(ground: &Ground, testimony: &Testimony) -> Result<Sound, Ref
     fs::rename(new, store).map_err(Fault::disk("replace", store))?;
     disk.sync_dir(&places.dir).map_err(Fault::disk("sync", &places.dir))?;
     let sound = sound(ground, testimony)?;
-    verify(&sound.tables.read()?)?;
+    verify(&sound.tables.read()?, Whole::Current)?;
     Ok(sound)
+}
+
+/// Opens a file that redb does not open, as `why` says, where all that was acknowledged can be read from it all the same:
+/// after a fault and the loss of power its last commit may be there in parts, which redb takes for damage, or panics of. None:
+/// it cannot. May panic.
+pub(super) fn read_past(ground: &Ground, testimony: &Testimony, why: &str) -> Option<Sound> {
+    let Places { dir, store, .. } = &ground.places;
+    // Without a witness nobody knows whether the commit before is enough.
+    if !matches!(testimony, Testimony::AtLeast(_)) {
+        return None;
+    }
+    let kept = dir.join(format!("store.redb.damaged-{}", now_ms()));
+    fs::hard_link(store, &kept).ok()?;
+    match renew(ground, testimony, Whole::All) {
+        Ok(mut sound) => {
+            let note = format!(
+                "redb did not open the file ({why}); all that its witness knows was read from it, and is in a new one; the \
+                 old one is {}",
+                kept.display()
+            );
+            sound.opened.notes.push(note);
+            Some(sound)
+        }
+        Err(_) => {
+            drop(fs::remove_file(&kept));
+            None
+        }
+    }
 }
 
 /// Removes what an earlier attempt has left.

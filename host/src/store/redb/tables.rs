@@ -14,8 +14,9 @@ use ::redb::{
 
 use super::super::disk::Disk;
 use super::super::embedded::words;
-use super::super::witness::Totals;
-use super::super::{Quarantined, RecordRef, head, now_ms, quarantine};
+use super::super::head::Found;
+use super::super::witness::{Counted, Totals};
+use super::super::{Quarantined, RecordRef, head, keys, now_ms, quarantine};
 use super::backend::Backend;
 use super::worker::size;
 use crate::model::ActorName;
@@ -26,11 +27,11 @@ type WriteTable<'t> = Table<'t, &'static [u8], &'static [u8]>;
 
 /// By name.
 const HEADS: Definition = TableDefinition::new("heads");
-/// By [`chunk_key`].
+/// By [`keys::of_chunk`].
 const RECORDS: Definition = TableDefinition::new("records");
-/// What is known of the copies, by [`record_key`].
+/// What is known of the copies, by [`keys::of_record`].
 const QUARANTINE: Definition = TableDefinition::new("quarantine");
-/// The copies, by [`chunk_key`].
+/// The copies, by [`keys::of_chunk`].
 const FOUND: Definition = TableDefinition::new("found");
 /// [`TOTALS`].
 const META: Definition = TableDefinition::new("meta");
@@ -79,19 +80,6 @@ pub(super) struct Failed {
     pub(super) fault: Fault,
     /// Whether what it did may be durable all the same.
     pub(super) may_be_kept: bool,
-}
-
-/// What all of an actor's keys begin with. No name has a zero byte in it.
-fn actor_key(actor: &ActorName) -> Vec<u8> {
-    [actor.as_str().as_bytes(), &[0]].concat()
-}
-
-fn record_key(actor: &ActorName, record: &RecordRef) -> Vec<u8> {
-    [&actor_key(actor), &record.sequence.to_be_bytes()[..], &record.digest.0[..8]].concat()
-}
-
-fn chunk_key(record: &[u8], index: u32) -> Vec<u8> {
-    [record, &index.to_be_bytes()].concat()
 }
 
 /// A file that is open for writing.
@@ -238,31 +226,60 @@ impl Reader {
     }
 
     /// Counts the heads that are really there, with their digest; and their bytes, with those of what they name.
-    pub(super) fn count(&self) -> Result<((u64, [u8; 32]), u64), Fault> {
-        let (mut counted, mut bytes) = (Totals::new([0; 16]), 0);
+    pub(super) fn count(&self) -> Result<(Counted, u64), Fault> {
+        let (mut counted, mut bytes) = (Counted::default(), 0);
         for entry in self.heads_after(None)? {
             let (key, value) = entry?;
-            counted.heads += 1;
-            counted.toggle(&key, &value);
+            counted.add(&key, &value);
             bytes += head::decode(&value).map_or(0, |head| size(&head, &value));
         }
-        Ok(((counted.heads, counted.digest), bytes))
+        Ok((counted, bytes))
+    }
+
+    /// A head that is older than a record of its actor's, if there is one; damaged ones apart.
+    pub(super) fn outdated(&self) -> Result<Option<ActorName>, Fault> {
+        for entry in self.heads_after(None)? {
+            let (key, value) = entry?;
+            let actor = std::str::from_utf8(&key).ok().and_then(|name| ActorName::new(name).ok());
+            let (Some(actor), Ok(head)) = (actor, head::decode(&value)) else { continue };
+            if self.record_keys(&actor)?.iter().any(|record| keys::numbers(record).0 > head.sequence) {
+                return Ok(Some(actor));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The keys of all records of an actor's that are there.
+    fn record_keys(&self, actor: &ActorName) -> Result<Vec<Vec<u8>>, Fault> {
+        let chunks = self.fault(keys_from(&self.records, &keys::of_actor(actor)))?;
+        keys::records(actor, chunks.into_iter().map(Ok))
+    }
+
+    /// The records of an actor's that are there, whatever its head says.
+    pub(super) fn found(
+        &self,
+        actor: &ActorName,
+    ) -> Result<impl Iterator<Item = Result<Found, Fault>> + use<'_>, Fault> {
+        Ok(self.record_keys(actor)?.into_iter().map(|record| {
+            let (sequence, digest) = keys::numbers(&record);
+            Ok(Found { sequence, digest, bytes: self.fault(read_chunks(&self.records, &record, u64::MAX))? })
+        }))
     }
 
     /// The bytes of a record as far as they are there, never more than it should have.
     pub(super) fn record(&self, actor: &ActorName, record: &RecordRef) -> Result<Vec<u8>, Fault> {
-        self.fault(read_chunks(&self.records, &record_key(actor, record), record.bytes))
+        self.fault(read_chunks(&self.records, &keys::of_record(actor, record), record.bytes))
     }
 
     /// Whether a copy of the record is kept.
     pub(super) fn is_quarantined(&self, actor: &ActorName, record: &RecordRef) -> Result<bool, Fault> {
-        Ok(self.fault(value(&self.quarantine, &record_key(actor, record)))?.is_some())
+        Ok(self.fault(value(&self.quarantine, &keys::of_record(actor, record)))?.is_some())
     }
 
     /// What is in quarantine for an actor, in order of sequence.
     pub(super) fn quarantined(&self, actor: &ActorName) -> Result<Vec<Quarantined>, Fault> {
         let mut all = Vec::new();
-        for key in self.fault(keys(&self.quarantine, &actor_key(actor)))? {
+        for key in self.fault(keys_from(&self.quarantine, &keys::of_actor(actor)))? {
             let value = self.fault(value(&self.quarantine, &key))?.unwrap_or_default();
             // An entry that cannot be read is a copy's description: it is left out, and its bytes stay where they are.
             let Some((mut copy, length)) = quarantine::decode(&value) else {
@@ -335,20 +352,20 @@ impl<'t> Writer<'t> {
     }
 
     pub(super) fn put_record(&mut self, actor: &ActorName, record: &RecordRef, bytes: &[u8]) -> Result<(), Fault> {
-        let key = record_key(actor, record);
+        let key = keys::of_record(actor, record);
         // A record is never changed; but what is put in the place of a damaged one may have fewer chunks.
         let put = remove(&mut self.records, &key).and_then(|_| write_chunks(&mut self.records, &key, bytes));
         self.fault(put)
     }
 
     pub(super) fn remove_record(&mut self, actor: &ActorName, record: &RecordRef) -> Result<(), Fault> {
-        let removed = remove(&mut self.records, &record_key(actor, record)).map(drop);
+        let removed = remove(&mut self.records, &keys::of_record(actor, record)).map(drop);
         self.fault(removed)
     }
 
     /// Keeps a copy of a record with what was wrong; false if it is kept already.
     pub(super) fn quarantine(&mut self, actor: &ActorName, record: &RecordRef, why: &str) -> Result<bool, Fault> {
-        let key = record_key(actor, record);
+        let key = keys::of_record(actor, record);
         if self.fault(value(&self.quarantine, &key))?.is_some() {
             return Ok(false);
         }
@@ -359,7 +376,7 @@ impl<'t> Writer<'t> {
     }
 
     pub(super) fn put_copy(&mut self, actor: &ActorName, copy: &Quarantined) -> Result<(), Fault> {
-        let key = record_key(actor, &copy.record);
+        let key = keys::of_record(actor, &copy.record);
         let put = write_chunks(&mut self.found, &key, &copy.found);
         self.fault(put)?;
         let put = self.quarantine.insert(key.as_slice(), quarantine::encode(copy).as_slice()).map(drop);
@@ -368,7 +385,7 @@ impl<'t> Writer<'t> {
 
     /// Deletes what an actor has in quarantine, all of it or one copy, and says how many copies that were.
     pub(super) fn discard(&mut self, actor: &ActorName, record: Option<&RecordRef>) -> Result<usize, Fault> {
-        let prefix = record.map_or_else(|| actor_key(actor), |record| record_key(actor, record));
+        let prefix = record.map_or_else(|| keys::of_actor(actor), |record| keys::of_record(actor, record));
         let removed = remove(&mut self.found, &prefix).and_then(|_| remove(&mut self.quarantine, &prefix));
         self.fault(removed)
     }
@@ -399,7 +416,10 @@ fn value(
 }
 
 /// The keys that begin with `prefix`.
-fn keys(table: &impl ReadableTable<&'static [u8], &'static [u8]>, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StorageError> {
+fn keys_from(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    prefix: &[u8],
+) -> Result<Vec<Vec<u8>>, StorageError> {
     let mut keys = Vec::new();
     for entry in table.range::<&[u8]>(prefix..)? {
         let key = entry?.0.value().to_vec();
@@ -413,7 +433,7 @@ fn keys(table: &impl ReadableTable<&'static [u8], &'static [u8]>, prefix: &[u8])
 
 /// Removes what begins with `prefix`, and says how many entries that were.
 fn remove(table: &mut WriteTable<'_>, prefix: &[u8]) -> Result<usize, StorageError> {
-    let keys = keys(table, prefix)?;
+    let keys = keys_from(table, prefix)?;
     for key in &keys {
         table.remove(key.as_slice())?;
     }
@@ -429,7 +449,7 @@ fn read_chunks(
     // A length that is wrong must not ask for more memory than there are chunks.
     let mut bytes = Vec::with_capacity(length.min(CHUNK_BYTES));
     for index in 0..u32::try_from(length.div_ceil(CHUNK_BYTES)).unwrap_or(u32::MAX) {
-        match table.get(chunk_key(record, index).as_slice())? {
+        match table.get(keys::of_chunk(record, index).as_slice())? {
             Some(chunk) => bytes.extend_from_slice(chunk.value()),
             None => break,
         }
@@ -440,7 +460,7 @@ fn read_chunks(
 
 fn write_chunks(table: &mut WriteTable<'_>, record: &[u8], bytes: &[u8]) -> Result<(), StorageError> {
     for (index, chunk) in (0u32..).zip(bytes.chunks(CHUNK_BYTES)) {
-        table.insert(chunk_key(record, index).as_slice(), chunk)?;
+        table.insert(keys::of_chunk(record, index).as_slice(), chunk)?;
     }
     Ok(())
 }

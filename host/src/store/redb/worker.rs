@@ -7,7 +7,7 @@ use super::super::disk::bytes_at;
 use super::super::embedded::{Closed, Engine, Job, Reply, Write};
 use super::super::head::{self, Change, Step};
 use super::super::witness::{Totals, Witness};
-use super::super::{Head, Listed, RecordRef, StoreError};
+use super::super::{Head, Listed, RecordRef, Remains, StoreError};
 use super::open::{Ground, Places};
 use super::reopen::{self, Wreck};
 use super::tables::{Failed, Fault, Reader, Tables, Writer};
@@ -95,9 +95,8 @@ impl Engine for Worker {
 fn changes(job: &Job) -> bool {
     match job {
         Job::Write(_) | Job::Quarantine { .. } | Job::Discard { .. } => true,
-        Job::Head { .. } | Job::Load { .. } | Job::Quarantined { .. } | Job::DiskBytes { .. } | Job::List { .. } => {
-            false
-        }
+        Job::Head { .. } | Job::Load { .. } | Job::Remains { .. } | Job::Quarantined { .. } => false,
+        Job::DiskBytes { .. } | Job::List { .. } => false,
         // The thread keeps these for itself.
         Job::Close { .. } => false,
         #[cfg(test)]
@@ -142,6 +141,7 @@ impl Worker {
         match job {
             Job::Head { actor, reply } => answer(reply, stored(reader, &actor)),
             Job::Load { actor, record, reply } => answer(reply, load(reader, &actor, &record)),
+            Job::Remains { actor, reply } => answer(reply, remains(reader, &actor)),
             Job::Quarantined { actor, reply } => answer(reply, reader.quarantined(&actor).map(Ok)),
             Job::List { after, limit, reply } => answer(reply, list(reader, after.as_ref(), limit).map(Ok)),
             Job::DiskBytes { reply } => answer(reply, self.disk_bytes().map(|bytes| Ok(Some(bytes)))),
@@ -253,12 +253,7 @@ fn apply_write(
 ) -> Result<(Result<Head, StoreError>, bool), Fault> {
     let Write { actor, step, nonce, records, copies, .. } = write;
     let bytes = writer.head(actor)?;
-    let stored = bytes.as_deref().map(head::decode).transpose().map_err(StoreError::Corrupt);
-    let outcome = stored.and_then(|stored| {
-        let change = head::apply(stored.as_ref(), step, *nonce, history)?;
-        Ok((stored, change))
-    });
-    let (before, Change { head, dropped }) = match outcome {
+    let (before, Change { head, dropped }) = match head::apply_to(bytes.as_deref(), step, *nonce, history) {
         Ok(outcome) => outcome,
         Err(error) => return Ok((Err(error), false)),
     };
@@ -299,6 +294,13 @@ pub(super) fn size(head: &Head, bytes: &[u8]) -> u64 {
 fn stored(reader: &Reader, actor: &ActorName) -> Result<Result<Option<Head>, StoreError>, Fault> {
     let bytes = reader.head(actor)?;
     Ok(bytes.as_deref().map(head::decode).transpose().map_err(StoreError::Corrupt))
+}
+
+fn remains(reader: &Reader, actor: &ActorName) -> Result<Result<Remains, StoreError>, Fault> {
+    match head::why_damaged(reader.head(actor)?.as_deref()) {
+        Ok(why) => Ok(Ok(head::remains(actor, why, reader.found(actor)?)?)),
+        Err(error) => Ok(Err(error)),
+    }
 }
 
 fn load(reader: &Reader, actor: &ActorName, record: &RecordRef) -> Result<Result<Vec<u8>, StoreError>, Fault> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::super::embedded::Write;
 use super::super::head::{self, Change, Step};
-use super::super::{Head, StoreError};
+use super::super::{Head, StoreError, keys};
 use super::disk::Disk;
-use super::tables::{Fault, Marks, Tables, record_key};
+use super::tables::{Fault, Marks, Tables};
 use super::witness::{Totals, Witness};
 use crate::model::ActorName;
 
@@ -76,7 +76,7 @@ pub(super) fn commit(
         let (write, kept) = (&writes[*index], plan.answers[*index].as_ref().ok());
         // What is put may have more history than is kept.
         let named = write.records.iter().filter(move |(record, _)| kept.is_some_and(|h| h.records.contains(record)));
-        named.map(|(record, bytes)| (record_key(&write.actor, record), bytes.as_slice()))
+        named.map(|(record, bytes)| (keys::of_record(&write.actor, record), bytes.as_slice()))
     });
     if !plan.records.is_empty() {
         tables.write_records(records.clone()).map_err(before)?;
@@ -106,20 +106,21 @@ pub(super) fn commit(
 fn plan(tables: &Tables, history: usize, writes: &[Box<Write>]) -> Result<Plan, Fault> {
     let mut plan = Plan::default();
     for (index, write) in writes.iter().enumerate() {
-        let (stored, replaces) = match plan.heads.get(&write.actor) {
-            Some(staged) => (Ok(Some(staged.head.clone())), None),
+        let Write { step, nonce, .. } = &**write;
+        let (outcome, replaces) = match plan.heads.get(&write.actor) {
+            Some(Staged { head, .. }) => {
+                let change = head::apply(Some(head), step, *nonce, history);
+                (change.map(|change| (Some(head.clone()), change)), None)
+            }
             None => {
                 let bytes = tables.head(&write.actor)?;
-                (bytes.as_deref().map(head::decode).transpose().map_err(StoreError::Corrupt), bytes)
+                (head::apply_to(bytes.as_deref(), step, *nonce, history), bytes)
             }
         };
-        let outcome = stored.and_then(|stored| {
-            let change = head::apply(stored.as_ref(), &write.step, write.nonce, history)?;
-            Ok((stored.as_ref() != Some(&change.head), change))
-        });
+        let outcome = outcome.map(|(stored, change)| (stored.as_ref() != Some(&change.head), change));
         plan.answers.push(outcome.map(|(changed, Change { head, dropped })| {
             if changed {
-                plan.dropped.extend(dropped.iter().map(|record| record_key(&write.actor, record)));
+                plan.dropped.extend(dropped.iter().map(|record| keys::of_record(&write.actor, record)));
                 if !write.records.is_empty() {
                     plan.records.push(index);
                 }

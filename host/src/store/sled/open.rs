@@ -13,9 +13,10 @@ use super::disk::Disk;
 use super::files::has_content;
 use super::lock::Lock;
 use super::tables::{Fault, Marks, Tables};
-use super::witness::{Testimony, Totals, Witness, judge};
+use super::witness::{NO_WITNESS, Testimony, Totals, Witness, damaged_heads, judge, judge_heads, outdated};
 use super::worker::Worker;
 use super::{OpenError, Opened, SledOptions, recover, reopen};
+use crate::model::ActorName;
 
 /// The files and directories of a store in its data directory.
 #[derive(Debug, Clone)]
@@ -63,6 +64,8 @@ impl Places {
 pub(super) struct Sound {
     pub(super) tables: Tables,
     pub(super) totals: Totals,
+    /// Whether heads were damaged since it was last open.
+    pub(super) differs: bool,
     pub(super) opened: Opened,
 }
 
@@ -75,7 +78,7 @@ pub(super) fn open(dir: &Path, options: &SledOptions, disk: &Disk) -> Result<(Wo
     // sled syncs as it is dropped, and panics where that fails: of a store that was open already, too.
     let opening = catch_unwind(AssertUnwindSafe(|| open_on(&ground)));
     match opening.unwrap_or_else(|panic| Err(of_panic(&ground.places, &*panic))) {
-        Ok((Sound { tables, totals, opened }, witness)) => {
+        Ok((Sound { tables, totals, opened, .. }, witness)) => {
             ground.lock.mark(false);
             Ok((Worker { tables, totals, witness, ground }, opened))
         }
@@ -156,10 +159,15 @@ pub(super) fn sound(
         make(places, options, disk)?;
     }
     let tables = Tables::open(&places.store, options.cache_bytes, disk)?;
-    let kept = agreed(&tables, testimony)?;
+    let Agreed { kept, differs, damaged } = agreed(&tables, testimony)?;
     let orphans = tables.delete_orphans()?;
     let totals = match kept {
-        Some(totals) => totals,
+        Some(totals) => {
+            if differs {
+                tables.write_heads(&[], &totals, &Marks::NONE)?;
+            }
+            totals
+        }
         None => {
             let totals = Totals::new(draw_id()?);
             tables.write_heads(&[], &totals, &Marks::NONE)?;
@@ -169,10 +177,10 @@ pub(super) fn sound(
     let mut opened =
         Opened { created: !there, actors: totals.heads, writes: totals.writes, orphans, ..Opened::default() };
     if *testimony == Testimony::Missing && totals.writes > 0 {
-        let note = "its witness was missing: whether it held more before cannot be told; there is a new one";
-        opened.notes.push(note.to_owned());
+        opened.notes.push(NO_WITNESS.to_owned());
     }
-    Ok(Sound { tables, totals, opened })
+    opened.notes.extend(damaged_heads(&damaged));
+    Ok(Sound { tables, totals, differs, opened })
 }
 
 /// Makes an empty store, which comes to its place as a whole: what sled leaves when the power is lost while it makes one
@@ -192,15 +200,32 @@ fn make(places: &Places, options: &SledOptions, disk: &Disk) -> Result<(), Refus
     Ok(())
 }
 
-/// The numbers beside the heads, if they, the heads and the witness agree.
-pub(super) fn agreed(tables: &Tables, testimony: &Testimony) -> Result<Option<Totals>, Refusal> {
-    let kept = match tables.totals()? {
+/// What the heads and the numbers beside them came to.
+pub(super) struct Agreed {
+    /// The numbers, as they are to be; none: there is nothing yet.
+    pub(super) kept: Option<Totals>,
+    /// Whether they are to be written: nothing but damaged heads is wrong.
+    pub(super) differs: bool,
+    /// These, each with what is wrong.
+    damaged: Vec<(ActorName, String)>,
+}
+
+/// The numbers beside the heads, if they, the heads and the witness agree, damaged heads apart.
+pub(super) fn agreed(tables: &Tables, testimony: &Testimony) -> Result<Agreed, Refusal> {
+    let mut kept = match tables.totals()? {
         Some(None) => return Err(Refusal::Damaged("the count beside its heads cannot be read".to_owned())),
         Some(kept) => kept,
         None => None,
     };
-    judge(testimony, kept.as_ref(), tables.count()?).map_err(Refusal::Damaged)?;
-    Ok(kept)
+    let counted = tables.count()?;
+    let differs = judge_heads(testimony, kept.as_ref(), &counted).map_err(Refusal::Damaged)?;
+    if let (true, Some(kept)) = (differs, &mut kept) {
+        if let Some(actor) = tables.outdated()? {
+            return Err(Refusal::Damaged(outdated(&actor)));
+        }
+        (kept.digest, kept.writes) = (counted.digest, kept.writes + 1);
+    }
+    Ok(Agreed { kept, differs, damaged: counted.damaged })
 }
 
 /// Why a directory was not opened, before it is told with the directory's name.

@@ -13,11 +13,11 @@ use rustix::io::Errno;
 
 use super::super::embedded::words;
 use super::super::losses::Losses;
-use super::super::{Head, head, now_ms};
+use super::super::{Head, head, keys, now_ms};
 use super::disk::Disk;
 use super::files::has_content;
 use super::open::{Places, Refusal, Sound, draw_id, guarded, open_sound};
-use super::tables::{Fault, Marks, Tables, record_key};
+use super::tables::{Fault, Marks, Tables};
 use super::witness::{Testimony, Totals};
 use super::{OpenError, Recovered, SledOptions};
 use crate::model::ActorName;
@@ -127,20 +127,17 @@ fn salvage(
                 losses.add(format!("an actor: {error}"));
                 continue;
             }
-            (_, Err(error)) => {
-                losses.add(format!("`{name}`: {error}"));
+            (Ok(actor), Err(error)) => {
+                // It is held as before, rather than begun anew.
+                losses.add(format!("`{name}`: its head, copied as it is: {error}"));
+                let named = new.copy_records(old, &actor)?;
+                keep(new, totals, &mut heads, ((actor, value.to_vec()), named))?;
                 continue;
             }
         };
         let mut named = Vec::new();
         copy_records(old, new, options, (&actor, &head), &mut named, losses)?;
-        totals.heads += 1;
-        totals.writes += 1;
-        totals.toggle(&key, &value);
-        heads.push(((actor, value.to_vec()), named));
-        if heads.len() == HEADS {
-            write(new, totals, &mut heads)?;
-        }
+        keep(new, totals, &mut heads, ((actor, value.to_vec()), named))?;
     }
     write(new, totals, &mut heads)?;
     if let Err(fault) = new.copy_quarantine(old) {
@@ -173,15 +170,26 @@ fn copy_records(
         if let Err(error) = head::verify(actor, reference, &bytes) {
             losses.add(format!("`{actor}`: record {sequence}, copied as it is: {error}"));
         }
-        let key = record_key(actor, reference);
+        let key = keys::of_record(actor, reference);
         new.write_records([(key.clone(), bytes.as_slice())].into_iter())?;
         named.push(key);
     }
     Ok(())
 }
 
-/// Heads with the keys of the records that they name.
-type Heads = Vec<((ActorName, Vec<u8>), Vec<Vec<u8>>)>;
+/// A head with the keys of the records that it names.
+type Kept = ((ActorName, Vec<u8>), Vec<Vec<u8>>);
+type Heads = Vec<Kept>;
+
+/// Counts one more head, and writes those that wait where they are many.
+fn keep(new: &Tables, totals: &mut Totals, heads: &mut Heads, kept: Kept) -> Result<(), Fault> {
+    let ((actor, bytes), _) = &kept;
+    totals.heads += 1;
+    totals.writes += 1;
+    totals.toggle(actor.as_str().as_bytes(), bytes);
+    heads.push(kept);
+    if heads.len() == HEADS { write(new, totals, heads) } else { Ok(()) }
+}
 
 fn write(new: &Tables, totals: &Totals, heads: &mut Heads) -> Result<(), Fault> {
     let (heads, named): (Vec<_>, Vec<_>) = heads.drain(..).unzip();

@@ -21,7 +21,7 @@ use super::files::{self, has_content, read_through};
 use super::open::{Ground, Places, Refusal, Sound, agreed, sound};
 use super::recover::exchange;
 use super::tables::{Fault, Tables};
-use super::witness::{Testimony, Totals};
+use super::witness::{DAMAGED_NOW, Testimony, Totals};
 use super::worker::Worker;
 use crate::model::ActorName;
 
@@ -87,6 +87,9 @@ impl Wreck {
                     read_through(&places.store)?;
                 }
                 let sound = sound(places, &testimony, options, disk)?;
+                if sound.differs {
+                    return Err(Refusal::Damaged(DAMAGED_NOW.to_owned()));
+                }
                 verify(&sound.tables)?;
                 sound
             }
@@ -103,7 +106,8 @@ fn verify(tables: &Tables) -> Result<(), Refusal> {
         let damaged = |what: String| Refusal::Damaged(format!("`{}`: {what}", String::from_utf8_lossy(&key)));
         let name = std::str::from_utf8(&key).map_err(|error| damaged(error.to_string()))?;
         let actor = ActorName::new(name).map_err(|error| damaged(error.to_string()))?;
-        let head = head::decode(&value).map_err(|error| damaged(error.to_string()))?;
+        // One that is damaged was so before: what the count beside the heads knows of them is exact by now.
+        let Ok(head) = head::decode(&value) else { continue };
         let Some(current) = head.current() else { continue };
         let bytes = tables.read_record(&actor, current)?;
         if let Err(error) = head::verify(&actor, current, &bytes)
@@ -133,7 +137,9 @@ pub(super) fn renew(
     // sled never gets to see the old ones: it would note in them, durably, what of their bytes it has read.
     files::copy(store, copy)?;
     let new = Tables::open(copy, options.cache_bytes, disk)?;
-    agreed(&new, testimony)?;
+    if agreed(&new, testimony)?.differs {
+        return Err(Refusal::Damaged(DAMAGED_NOW.to_owned()));
+    }
     check(&new)?;
     // It is opened again in its place, and synced.
     drop(new.close());

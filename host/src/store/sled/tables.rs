@@ -10,8 +10,7 @@
 //! | `quarantine` | `record` | what was wrong, and when |
 //! | `found` | `record · u32` | the bytes of a record in quarantine |
 //!
-//! where `record` is `name · 0 · sequence · 8 bytes of its digest`. No name has a control character, so no key of one
-//! actor begins like another's, and records of one sequence (an attempt that crashed, and the next) never mix.
+//! where `record` is a record's key: see [`keys`].
 
 use std::fs::File;
 use std::io;
@@ -23,11 +22,12 @@ use std::time::Duration;
 use ::sled::{Batch, Db, IVec, Tree};
 
 use super::super::embedded::words;
-use super::super::{Quarantined, RecordRef, head, now_ms, quarantine};
+use super::super::head::Found;
+use super::super::{Quarantined, RecordRef, head, keys, now_ms, quarantine};
 use super::disk::{Disk, bytes_at};
 use super::files::{self, LOCK_ATTEMPTS, LOCK_PAUSE_MS};
 use super::nudge::Nudge;
-use super::witness::Totals;
+use super::witness::{Counted, Totals};
 use crate::model::ActorName;
 
 /// Bytes of one chunk. sled keeps up to 16 values in a page and puts pages above some 128 KiB into files that it never
@@ -85,20 +85,6 @@ pub(super) struct Marks<'a> {
 
 impl Marks<'_> {
     pub(super) const NONE: Self = Self { named: &[], dropped: &[], erased: &[] };
-}
-
-/// A record's place in the trees of chunks.
-pub(super) fn record_key(actor: &ActorName, record: &RecordRef) -> Vec<u8> {
-    let mut key = Vec::with_capacity(actor.as_str().len() + 17);
-    key.extend_from_slice(actor.as_str().as_bytes());
-    key.push(0);
-    key.extend_from_slice(&record.sequence.to_be_bytes());
-    key.extend_from_slice(&record.digest.0[..8]);
-    key
-}
-
-fn chunk_key(record: &[u8], index: u32) -> Vec<u8> {
-    [record, &index.to_be_bytes()].concat()
 }
 
 fn pending_key(record: &[u8]) -> Vec<u8> {
@@ -189,14 +175,57 @@ impl Tables {
     }
 
     /// Counts the heads that are really there, and their digest.
-    pub(super) fn count(&self) -> Result<(u64, [u8; 32]), Fault> {
-        let mut counted = Totals::new([0; 16]);
+    pub(super) fn count(&self) -> Result<Counted, Fault> {
+        let mut counted = Counted::default();
         for entry in self.heads_after(None) {
             let (key, value) = entry?;
-            counted.heads += 1;
-            counted.toggle(&key, &value);
+            counted.add(&key, &value);
         }
-        Ok((counted.heads, counted.digest))
+        Ok(counted)
+    }
+
+    /// A head that is older than a record of its actor's, if there is one; damaged ones apart.
+    pub(super) fn outdated(&self) -> Result<Option<ActorName>, Fault> {
+        for entry in self.heads_after(None) {
+            let (key, value) = entry?;
+            let actor = std::str::from_utf8(&key).ok().and_then(|name| ActorName::new(name).ok());
+            let (Some(actor), Ok(head)) = (actor, head::decode(&value)) else { continue };
+            for record in self.record_keys(&actor)? {
+                let (sequence, _) = keys::numbers(&record);
+                if sequence > head.sequence && !self.is_pending(&record)? {
+                    return Ok(Some(actor));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The keys of all records of an actor's that are there.
+    pub(super) fn record_keys(&self, actor: &ActorName) -> Result<Vec<Vec<u8>>, Fault> {
+        keys::records(actor, self.chunks.scan_prefix(keys::of_actor(actor)).keys()).map_err(|error| self.sled(error))
+    }
+
+    /// Whether the record is being written or deleted: no head names it.
+    fn is_pending(&self, record: &[u8]) -> Result<bool, Fault> {
+        self.heads.contains_key(pending_key(record)).map_err(|error| self.sled(error))
+    }
+
+    /// The records of an actor's that its head names, as far as they are there, whatever the head itself says.
+    pub(super) fn found(&self, actor: &ActorName) -> Result<impl Iterator<Item = Result<Found, Fault>> + '_, Fault> {
+        let mut keys = self.record_keys(actor)?;
+        let mut pending = Ok(());
+        keys.retain(|record| match self.is_pending(record) {
+            Ok(is_pending) => !is_pending,
+            Err(fault) => {
+                pending = Err(fault);
+                false
+            }
+        });
+        pending?;
+        Ok(keys.into_iter().map(|record| {
+            let (sequence, digest) = keys::numbers(&record);
+            Ok(Found { sequence, digest, bytes: self.read_chunks(&self.chunks, &record, u64::MAX)? })
+        }))
     }
 
     /// Writes the chunks of records that no head names yet, and ends with a barrier. After a crash they are found by the
@@ -217,7 +246,7 @@ impl Tables {
 
     fn write_chunks(&self, tree: &Tree, key: &[u8], bytes: &[u8], unsynced: &mut usize) -> Result<(), Fault> {
         for (index, chunk) in (0u32..).zip(bytes.chunks(CHUNK_BYTES)) {
-            tree.insert(chunk_key(key, index), chunk).map_err(|error| self.sled(error))?;
+            tree.insert(keys::of_chunk(key, index), chunk).map_err(|error| self.sled(error))?;
             *unsynced += chunk.len();
             if *unsynced >= BARRIER_BYTES {
                 self.barrier()?;
@@ -296,8 +325,8 @@ impl Tables {
     /// Deletes what an actor has in quarantine, all of it or one copy, and says how many copies that were.
     pub(super) fn discard(&self, actor: &ActorName, record: Option<&RecordRef>) -> Result<usize, Fault> {
         let prefix = match record {
-            Some(record) => record_key(actor, record),
-            None => [actor.as_str().as_bytes(), &[0]].concat(),
+            Some(record) => keys::of_record(actor, record),
+            None => keys::of_actor(actor),
         };
         let (mut copies, mut removed) = (0, false);
         for (tree, counts) in [(&self.quarantine, true), (&self.found, false)] {
@@ -335,12 +364,12 @@ impl Tables {
             return Ok(false);
         };
         let Some(bytes) = self.head(&actor)? else { return Ok(false) };
-        Ok(head::decode(&bytes).map_or(true, |head| head.records.iter().any(|r| record_key(&actor, r) == record)))
+        Ok(head::decode(&bytes).map_or(true, |head| head.records.iter().any(|r| keys::of_record(&actor, r) == record)))
     }
 
     /// The bytes of a record as far as they are there, never more than it should have.
     pub(super) fn read_record(&self, actor: &ActorName, record: &RecordRef) -> Result<Vec<u8>, Fault> {
-        self.read_chunks(&self.chunks, &record_key(actor, record), record.bytes)
+        self.read_chunks(&self.chunks, &keys::of_record(actor, record), record.bytes)
     }
 
     fn read_chunks(&self, tree: &Tree, record: &[u8], length: u64) -> Result<Vec<u8>, Fault> {
@@ -348,7 +377,7 @@ impl Tables {
         // A length that is wrong must not ask for more memory than there are chunks.
         let mut bytes = Vec::with_capacity(length.min(BARRIER_BYTES));
         for index in 0..u32::try_from(length.div_ceil(CHUNK_BYTES)).unwrap_or(u32::MAX) {
-            match tree.get(chunk_key(record, index)).map_err(|error| self.sled(error))? {
+            match tree.get(keys::of_chunk(record, index)).map_err(|error| self.sled(error))? {
                 Some(chunk) => bytes.extend_from_slice(&chunk),
                 None => break,
             }
@@ -357,9 +386,21 @@ impl Tables {
         Ok(bytes)
     }
 
+    /// Copies an actor's records from another directory, as they are, and gives their keys.
+    pub(super) fn copy_records(&self, from: &Self, actor: &ActorName) -> Result<Vec<Vec<u8>>, Fault> {
+        let mut keys = Vec::new();
+        for found in from.found(actor)? {
+            let found = found?;
+            let key = keys::of_record(actor, &found.reference());
+            self.write_records([(key.clone(), found.bytes.as_slice())].into_iter())?;
+            keys.push(key);
+        }
+        Ok(keys)
+    }
+
     /// Keeps a copy of a record with what was wrong; nothing if it is kept already.
     pub(super) fn quarantine(&self, actor: &ActorName, record: &RecordRef, why: &str) -> Result<(), Fault> {
-        let key = record_key(actor, record);
+        let key = keys::of_record(actor, record);
         if self.quarantine.contains_key(&key).map_err(|error| self.sled(error))? {
             return Ok(());
         }
@@ -369,7 +410,7 @@ impl Tables {
     }
 
     fn write_quarantine(&self, actor: &ActorName, copy: &Quarantined) -> Result<(), Fault> {
-        let key = record_key(actor, &copy.record);
+        let key = keys::of_record(actor, &copy.record);
         self.write_chunks(&self.found, &key, &copy.found, &mut 0)?;
         self.barrier()?;
         self.quarantine.insert(key, quarantine::encode(copy)).map_err(|error| self.sled(error))?;
@@ -378,7 +419,7 @@ impl Tables {
 
     /// What is in quarantine for an actor, in order of sequence.
     pub(super) fn quarantined(&self, actor: &ActorName) -> Result<Vec<Quarantined>, Fault> {
-        let prefix = [actor.as_str().as_bytes(), &[0]].concat();
+        let prefix = keys::of_actor(actor);
         let mut all = Vec::new();
         for entry in self.quarantine.scan_prefix(prefix) {
             let (key, value) = entry.map_err(|error| self.sled(error))?;
@@ -395,7 +436,7 @@ impl Tables {
 
     /// Whether a copy of the record is kept because it was damaged.
     pub(super) fn is_quarantined(&self, actor: &ActorName, record: &RecordRef) -> Result<bool, Fault> {
-        self.quarantine.contains_key(record_key(actor, record)).map_err(|error| self.sled(error))
+        self.quarantine.contains_key(keys::of_record(actor, record)).map_err(|error| self.sled(error))
     }
 
     /// Copies what is in quarantine from another directory, as it is.

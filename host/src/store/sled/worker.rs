@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::embedded::{Closed, Engine, Job, Reply, Write};
 use super::super::head;
-use super::super::{Head, Listed, RecordRef, StoreError};
+use super::super::{Head, Listed, RecordRef, Remains, StoreError};
 use super::group;
 use super::open::Ground;
 use super::reopen::Wreck;
@@ -106,6 +106,7 @@ impl Worker {
         match job {
             Job::Head { actor, reply } => answer(reply, self.head(&actor)),
             Job::Load { actor, record, reply } => answer(reply, self.load(&actor, &record)),
+            Job::Remains { actor, reply } => answer(reply, self.remains(&actor)),
             Job::Quarantine { actor, record, why, reply } => {
                 answer(reply, self.tables.quarantine(&actor, &record, &why).map(Ok))
             }
@@ -124,6 +125,13 @@ impl Worker {
     fn head(&self, actor: &ActorName) -> Result<Result<Option<Head>, StoreError>, Fault> {
         let bytes = self.tables.head(actor)?;
         Ok(bytes.as_deref().map(head::decode).transpose().map_err(StoreError::Corrupt))
+    }
+
+    fn remains(&self, actor: &ActorName) -> Result<Result<Remains, StoreError>, Fault> {
+        match head::why_damaged(self.tables.head(actor)?.as_deref()) {
+            Ok(why) => Ok(Ok(head::remains(actor, why, self.tables.found(actor)?)?)),
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     fn load(&self, actor: &ActorName, record: &RecordRef) -> Result<Result<Vec<u8>, StoreError>, Fault> {

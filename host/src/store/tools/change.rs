@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::super::{Head, Lease, Quarantined, Record, RecordRef, Refused, Revision, SnapshotStore, StoreError};
 use super::plan::{self, Loss, plan_forget, plan_prune};
+use super::repair::make_way;
 use super::{Consent, ToolError, Wanted};
 use crate::model::{ActorName, MessageId, Saved};
 
@@ -113,8 +114,16 @@ pub async fn forget(
     actor: &ActorName,
     really: bool,
 ) -> Result<Changed, ToolError> {
+    let quarantine = store.quarantined(actor).await?;
+    if let Some(remains) = make_way(store, actor, really).await?
+        && !really
+    {
+        let mut changed = Changed::of(actor, plan::plan_forget_remains(&remains, &quarantine));
+        changed.notes.push(LEFT_BEHIND.to_owned());
+        return Ok(changed);
+    }
     let (head, revision) = head_of(store, actor).await?;
-    let loss = plan_forget(&head, &store.quarantined(actor).await?);
+    let loss = plan_forget(&head, &quarantine);
     if loss.is_nothing() {
         return Err(ToolError::NotStored(actor.clone()));
     }

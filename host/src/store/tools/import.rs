@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::super::{Image, SnapshotStore, StoreError};
 use super::change::Ended;
 use super::file::{Contents, Export};
-use super::plan::{Loss, Verdict, plan_import};
+use super::plan::{Loss, Verdict, plan_forget_remains, plan_import};
+use super::repair::make_way;
 use super::{Selection, ToolError};
 use crate::model::{ActorName, StopReason};
 
@@ -86,9 +87,16 @@ pub async fn import(
     replace: bool,
     really: bool,
 ) -> Result<Imported, ToolError> {
-    let target = store.head(actor).await?;
     let quarantine = store.quarantined(actor).await?;
-    let verdict = plan_import(&image.head, target.as_ref().map(|(head, _)| head), &quarantine, replace);
+    let remains = make_way(store, actor, really && replace).await?;
+    // One that is damaged still is only skipped, or part of a dry run.
+    let is_damaged = remains.is_some() && !(really && replace);
+    let target = if is_damaged { None } else { store.head(actor).await? };
+    let verdict = match remains {
+        Some(remains) if replace => Verdict::Replace(plan_forget_remains(&remains, &quarantine)),
+        Some(remains) => Verdict::Skip(format!("{} here", remains.why)),
+        None => plan_import(&image.head, target.as_ref().map(|(head, _)| head), &quarantine, replace),
+    };
     let (taken, loss) = match verdict {
         Verdict::Take => (Taken::New, Loss::nothing()),
         Verdict::Replace(loss) => (Taken::Replaced, loss),

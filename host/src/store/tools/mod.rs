@@ -11,6 +11,7 @@ mod file;
 mod import;
 mod lines;
 mod plan;
+mod repair;
 mod verify;
 mod walk;
 
@@ -30,6 +31,7 @@ pub use lines::Line;
 pub use plan::{
     Fork, Loss, LostRecord, Rollback, Verdict, plan_forget, plan_fork, plan_import, plan_prune, plan_rollback,
 };
+pub use repair::repair;
 pub use verify::{Problem, Verified, verify};
 pub use walk::image;
 
@@ -144,7 +146,8 @@ impl ToolError {
             Self::Running { .. } => Some("--stop-it stops it in good order, changes it, and starts it again"),
             Self::Moved { .. } => Some("look at it again; --stop-it stops an actor that runs"),
             Self::Host(error) => error.cure(),
-            Self::Unfit(_) | Self::File(_) | Self::Store(_) => None,
+            Self::Store(error) => error.cure(),
+            Self::Unfit(_) | Self::File(_) => None,
         }
     }
 }

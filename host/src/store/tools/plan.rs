@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Head, Quarantined, RecordRef};
+use super::super::{Head, Quarantined, RecordRef, Remains};
 use super::{ToolError, Wanted};
 use crate::model::ActorName;
 
@@ -22,6 +22,9 @@ pub struct Loss {
     pub copies: u64,
     /// Bytes of these copies.
     pub copy_bytes: u64,
+    /// Whether what a damaged head alone knew is lost.
+    #[serde(default)]
+    pub head: bool,
 }
 
 /// A record that is erased.
@@ -82,6 +85,10 @@ impl Loss {
         if self.copies > 0 {
             let (copies, bytes) = (self.copies, self.copy_bytes);
             lines.push(format!("copies in quarantine erased for good: {copies}, {bytes} bytes"));
+        }
+        if self.head {
+            let what = "which plugins have refused its records, how it ended, whether the newest one was taken up, and which one a swap goes back to";
+            lines.push(format!("what its damaged head alone knew: {what}"));
         }
         lines
     }
@@ -170,6 +177,27 @@ pub fn plan_forget(head: &Head, quarantine: &[Quarantined]) -> Loss {
         messages: head.current().map_or(Some(0), RecordRef::messages),
         ..of_copies(quarantine)
     }
+}
+
+/// Erasing everything of an actor whose head is damaged.
+pub(super) fn plan_forget_remains(remains: &Remains, quarantine: &[Quarantined]) -> Loss {
+    let damaged = remains.damaged.iter().map(|copy| &copy.record);
+    let mut records: Vec<_> = remains.head.records.iter().chain(damaged).map(LostRecord::from).collect();
+    records.sort_by_key(|record| std::cmp::Reverse(record.sequence));
+    Loss {
+        commits: records.first().map_or(0, |record| record.sequence),
+        messages: remains.head.current().and_then(RecordRef::messages),
+        records,
+        head: true,
+        ..of_copies(quarantine)
+    }
+}
+
+/// Making a new head of the records that are there.
+pub(super) fn plan_repair(remains: &Remains) -> Loss {
+    let newest = remains.head.current().map_or(0, |record| record.sequence);
+    let last = remains.damaged.iter().map(|copy| copy.record.sequence).max().unwrap_or_default();
+    Loss { commits: last.saturating_sub(newest), head: true, ..Loss::nothing() }
 }
 
 /// Erasing copies in quarantine.

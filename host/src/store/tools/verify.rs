@@ -145,24 +145,11 @@ fn unlinked(parent: Parent, before: Option<&RecordRef>) -> Option<String> {
 
 /// What a head says otherwise of a record than the record itself.
 fn differences(reference: &RecordRef, record: &Record) -> Vec<String> {
-    let header = &record.header;
-    let state = header.state.as_ref();
-    let told = RecordRef {
-        sequence: header.sequence,
-        digest: reference.digest,
-        bytes: reference.bytes,
-        time_ms: header.time_ms,
-        schema: state.map(|state| state.schema),
-        plugin: state.map(|state| (state.plugin.as_str().to_owned(), state.version.as_str().to_owned())),
-        cause: header.cause.clone(),
+    let mut told = head::reference(&record.header, reference.digest, reference.bytes);
+    if reference.inbox_messages.is_none() {
         // Heads of the first version do not say these three.
-        inbox_messages: reference.inbox_messages.map(|_| header.inbox.len() as u64),
-        outbox_messages: reference.outbox_messages.map(|_| header.traffic.outbox.len() as u64),
-        next_timer_ms: match reference.inbox_messages {
-            Some(_) => header.timers.iter().map(|timer| timer.due_ms).min(),
-            None => reference.next_timer_ms,
-        },
-    };
+        (told.inbox_messages, told.outbox_messages, told.next_timer_ms) = (None, None, reference.next_timer_ms);
+    }
     if told == *reference { Vec::new() } else { vec!["its head describes another record than it is".to_owned()] }
 }
 
