@@ -3,6 +3,7 @@
 mod keeping;
 mod swapping;
 mod ties;
+mod watching;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -101,11 +102,12 @@ struct Listed {
     source: PluginSource,
     grants: Option<Grants>,
     rules: Option<StateRules>,
+    watched: bool,
 }
 
 impl Listed {
     fn new(source: PluginSource) -> Self {
-        Self { source, grants: None, rules: None }
+        Self { source, grants: None, rules: None, watched: false }
     }
 }
 
@@ -113,6 +115,18 @@ impl Listed {
 enum PluginSource {
     File(PathBuf),
     Bytes(String, Vec<u8>),
+}
+
+impl PluginSource {
+    /// The file to watch.
+    fn file(&self) -> Result<PathBuf, HostError> {
+        match self {
+            Self::File(path) => Ok(path.clone()),
+            Self::Bytes(label, _) => {
+                Err(HostError::new(ErrorCode::Config, format!("plugin {label}: it has no file that could be watched")))
+            }
+        }
+    }
 }
 
 impl HostBuilder {
@@ -216,14 +230,25 @@ impl HostBuilder {
         self
     }
 
-    /// The same for the plugin of this name.
+    /// Whether the file of the plugin that was named last is watched, for development: when it changes, and holds a component,
+    /// that is swapped in, at once and without a rehearsal; where an actor does not take it, all go back. Only the version
+    /// that is current can be watched, and only a file.
+    #[must_use]
+    pub fn watched(mut self) -> Self {
+        if let Some(plugin) = self.plugins.last_mut() {
+            plugin.watched = true;
+        }
+        self
+    }
+
+    /// As [`HostBuilder::granted`], for the plugin of this name.
     #[must_use]
     pub fn grants(mut self, plugin: PluginName, grants: Grants) -> Self {
         self.grants.insert(plugin, grants);
         self
     }
 
-    /// The same for the plugin of this name.
+    /// As [`HostBuilder::keeping`], for the plugin of this name.
     #[must_use]
     pub fn state_rules(mut self, plugin: PluginName, rules: StateRules) -> Self {
         self.rules.insert(plugin, rules);
@@ -304,15 +329,19 @@ impl HostBuilder {
         let sandbox = made.map_err(|e| HostError::new(ErrorCode::Engine, "the engine panicked").source(e))??;
         let catalog = Arc::new(Catalog::new(components)?);
         let (mut grants, mut rules) = (self.grants, self.rules);
+        let mut watched = Vec::new();
         for plugin in self.plugins {
+            let file = plugin.watched.then(|| plugin.source.file()).transpose()?;
             let program = match plugin.source {
                 PluginSource::File(path) => catalog.load_file(&sandbox, &path).await?,
                 PluginSource::Bytes(label, bytes) => catalog.load(&sandbox, &label, bytes).await?,
             };
             let name = &program.description().name;
+            watched.extend(file.map(|file| watching::File::new(name, file, program.digest())));
             plugin.grants.and_then(|granted| grants.insert(name.clone(), granted));
             plugin.rules.and_then(|kept| rules.insert(name.clone(), kept));
         }
+        watched.iter().try_for_each(|file| file.check(&catalog))?;
         catalog.restore(&sandbox).await?;
         let listed = self.children.iter().flat_map(ChildSpec::actors);
         for spec in listed.chain(self.templates.iter().map(Template::spec)) {
@@ -358,6 +387,9 @@ impl HostBuilder {
         host.0.router.started(listed);
         tokio::spawn(resume(Arc::downgrade(&host.0)));
         tokio::spawn(wake(Arc::downgrade(&host.0)));
+        for file in watched {
+            tokio::spawn(watching::watch(Arc::downgrade(&host.0), file));
+        }
         Ok(host)
     }
 }

@@ -56,7 +56,7 @@ impl Place {
         self.dir.path().join("data").join(file)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(baton_bin());
         command.args(args).current_dir(self.dir.path()).stdin(Stdio::null());
         command

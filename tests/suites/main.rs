@@ -11,6 +11,7 @@ mod bindings;
 mod cli;
 mod cli_store;
 mod cli_supervision;
+mod cli_swap;
 mod code_cache;
 mod control;
 mod damaged_heads;

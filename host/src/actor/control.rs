@@ -1,12 +1,14 @@
 //! What an operator may ask of a running instance: to be suspended and resumed, and for its state. It is served between
 //! turns, before messages.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::Cell;
 use super::lane::{CONTROL_REQUESTS, NotTaken};
 use super::run::{Instance, Live, Next};
-use super::switching::{NotSwitched, Order, Switched};
+use super::switching::{NotSwitched, Order, Switched, Ticket};
 use crate::model::{Body, ErrorCode, Exit, Failure, HostError, Phase, State, Version};
 use crate::sandbox::TurnBase;
 
@@ -19,7 +21,7 @@ pub(super) enum Request {
     Suspend(Answer<()>),
     Resume(Answer<()>),
     State(Answer<StateInfo>),
-    Switch(Box<Order>, oneshot::Sender<Result<Switched, NotSwitched>>),
+    Switch(Box<Order>, Arc<Ticket>, oneshot::Sender<Result<Switched, NotSwitched>>),
 }
 
 /// An actor's state as its `snapshot` gave it just now. Nothing was saved by that.
@@ -91,7 +93,7 @@ impl Instance {
         match request {
             Request::Suspend(answer) => self.suspend(answer, suspended, true),
             Request::Resume(answer) => self.suspend(answer, suspended, false),
-            Request::Switch(order, answer) => return self.switch(live, *order, answer).await,
+            Request::Switch(order, ticket, answer) => return self.switch(live, (*order, ticket), answer).await,
             // Nobody waits for it any more.
             Request::State(answer) if answer.is_closed() => {}
             Request::State(answer) => {

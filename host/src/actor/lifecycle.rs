@@ -253,6 +253,8 @@ impl Instance {
             status.bad_states += 1;
             status.last_bad_state = Some(format!("{hold}; it is held"));
         }
+        // Who waits for an answer of this instance need not wait for that.
+        self.cell.lane.refuse_requests();
         self.cell.mailbox.set_gate(Gate::Held(Box::new(hold.clone())));
         self.cell.mailbox.answer_calls(|actor| {
             let (actor, hold) = (actor.to_string(), Box::new(hold.clone()));

@@ -127,6 +127,10 @@ impl Instance {
             Exit::Refused(failure) => self.fault(format!("`init` failed: {failure}")),
             _ => {}
         }
+        let (catalog, plugin) = (self.parts.catalog.clone(), self.cell.spec.plugin.clone());
+        drop(self);
+        // It may have been the last one with its version.
+        catalog.sweep(&plugin);
         exit
     }
 

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -69,7 +70,7 @@ pub(crate) struct Switched {
 }
 
 /// At what a switch failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum SwitchStep {
@@ -129,16 +130,49 @@ struct Successor {
     plan: Plan,
 }
 
-/// Switches a running actor to another version, between two turns. Also one that is suspended: it stays so.
-pub(crate) async fn switch(cell: &Cell, order: Order) -> Result<Switched, NotSwitched> {
-    let (tell, answer) = oneshot::channel();
+/// Whether a switch is still wanted: until it is at its commit it can be withdrawn, and from then on its outcome counts.
+#[derive(Debug, Default)]
+pub(crate) struct Ticket(AtomicU8);
+
+impl Ticket {
+    const WITHDRAWN: u8 = 1;
+    const COMMITS: u8 = 2;
+
+    fn is_wanted(&self) -> bool {
+        self.0.load(Ordering::Acquire) != Self::WITHDRAWN
+    }
+
+    /// False: it is at its commit, or was.
+    fn withdraw(&self) -> bool {
+        self.0.compare_exchange(0, Self::WITHDRAWN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// False: it was withdrawn.
+    fn commit(&self) -> bool {
+        self.0.compare_exchange(0, Self::COMMITS, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// Switches a running actor to another version, between two turns. Also one that is suspended: it stays so. Withdrawn after
+/// `how_long`, unless it is at its commit then, which ends soon.
+pub(crate) async fn switch(cell: &Cell, order: Order, how_long: Duration) -> Result<Switched, NotSwitched> {
+    let (tell, mut answer) = oneshot::channel();
+    let ticket = Arc::new(Ticket::default());
     let ended =
         || NotSwitched { unharmed: false, ..NotSwitched::at(SwitchStep::Reach, "its instance ended meanwhile") };
-    cell.lane.ask(Request::Switch(Box::new(order), tell)).map_err(|why| match why {
+    cell.lane.ask(Request::Switch(Box::new(order), ticket.clone(), tell)).map_err(|why| match why {
         NotTaken::NobodyThere => NotSwitched::at(SwitchStep::Reach, format!("it is {}", cell.status().phase)),
         NotTaken::TooMany => NotSwitched::at(SwitchStep::Reach, "too many requests wait for it"),
     })?;
-    answer.await.unwrap_or_else(|_| Err(ended()))
+    let answered = match tokio::time::timeout(how_long, &mut answer).await {
+        Ok(answered) => answered,
+        Err(_) if ticket.withdraw() => {
+            let why = format!("it was busy for too long: it is {}", cell.status().phase);
+            return Err(NotSwitched::at(SwitchStep::Busy, why));
+        }
+        Err(_) => answer.await,
+    };
+    answered.unwrap_or_else(|_| Err(ended()))
 }
 
 impl Instance {
@@ -146,13 +180,13 @@ impl Instance {
     pub(super) async fn switch(
         &mut self,
         live: &mut Live,
-        order: Order,
+        (order, ticket): (Order, Arc<Ticket>),
         answer: oneshot::Sender<Result<Switched, NotSwitched>>,
     ) -> Next {
         let began = Instant::now();
         // Whoever asked and is gone wants it no more.
-        let wanted = || !answer.is_closed();
-        let outcome = self.try_switch(live, &order, wanted).await;
+        let wanted = || !answer.is_closed() && ticket.is_wanted();
+        let outcome = self.try_switch(live, &order, wanted, || ticket.commit()).await;
         // Whoever hears the answer may unload what nobody holds.
         drop(order);
         let (told, next) = match outcome {
@@ -174,6 +208,7 @@ impl Instance {
         live: &mut Live,
         order: &Order,
         wanted: impl Fn() -> bool,
+        commits: impl Fn() -> bool,
     ) -> Result<(Switched, bool), Obstacle> {
         if !wanted() {
             return stays(SwitchStep::Reach, "nobody waits for it any more");
@@ -210,7 +245,7 @@ impl Instance {
         };
         let in_time = |_| (NotSwitched::at(SwitchStep::Continue, in_words(order.within)), None);
         let successor = made.map_err(in_time)??;
-        if !wanted() {
+        if !wanted() || !commits() {
             return stays(SwitchStep::Reach, "nobody waits for it any more");
         }
         let (schema_after, bytes_after) = facts(successor.state.as_ref());
@@ -430,12 +465,15 @@ impl Instance {
         }
         let actor = self.cell.name().clone();
         old.detach(Arc::new(Nobody));
+        let (catalog, plugin) = (self.parts.catalog.clone(), self.cell.spec.plugin.clone());
         tokio::spawn(async move {
             match old.terminate(&StopReason::Upgrade, Some(within), TurnBase::outside()).await {
                 Ok(Ok(Legacy::Save(_) | Legacy::Keep | Legacy::Forget)) => {}
                 Ok(Err(failure)) => tracing::info!(%actor, %failure, "the old version's last call failed"),
                 Err(crash) => tracing::info!(%actor, %crash, "the old version crashed in its last call"),
             }
+            drop(old);
+            catalog.sweep(&plugin);
         });
     }
 }

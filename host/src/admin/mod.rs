@@ -17,6 +17,8 @@
 //! | `POST /v1/children`, `DELETE /v1/children/{name}` | adds and starts a child; removes one that does not run |
 //! | `POST /v1/actors/{name}/start`, `…/stop`, `…/restart`, `…/kill` | what an operator does to one child |
 //! | `GET /v1/whereis/{name}` | a child, and the supervisors above it |
+//! | `POST /v1/plugins/{name}/swap`, `…/swap/back` | swaps the version that a plugin's actors run, or says what that would do; the component is the body |
+//! | `GET /v1/plugins/{name}/swap?wait_ms=`, `POST …/swap/stop`, `GET /v1/swaps` | where a swap stands, and at its end the report; stops one; the last swap of each plugin |
 //! | `GET /v1/groups/{group}`, `POST /v1/groups/{group}/dispatch` | a group's members; a message for each of them |
 //!
 //! Names stand percent-encoded in paths, `/` as `%2F`. A message's id may be given in the header `Idempotency-Key`. Errors
@@ -27,6 +29,7 @@ mod routes;
 mod socket;
 mod store;
 mod supervision;
+mod swap;
 pub mod view;
 
 use std::future::Future;

@@ -21,6 +21,7 @@ use super::BODY_TIMEOUT;
 use super::problem::Problem;
 use super::store::{self, Transfers};
 use super::supervision;
+use super::swap;
 use super::view::DeadMessage;
 use crate::host::{ActorInfo, CallOptions, Host, PluginInfo};
 use crate::model::{ActorName, Body, MessageId, NameError, Phase, SendError};
@@ -59,6 +60,7 @@ pub(super) fn router(host: Host, request_bytes: usize) -> Router {
         .route("/v1/dead-letters", get(dead_letters))
         .merge(store::routes())
         .merge(supervision::routes())
+        .merge(swap::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(Arc::clone(&context), close_at_the_end))

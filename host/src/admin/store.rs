@@ -36,11 +36,12 @@ const WANTED_BYTES: usize = 32 << 10;
 pub(super) struct Transfers {
     exports: Arc<Semaphore>,
     images: Semaphore,
+    pub(super) components: Semaphore,
 }
 
 impl Default for Transfers {
     fn default() -> Self {
-        Self { exports: Arc::new(Semaphore::new(EXPORTS)), images: Semaphore::new(1) }
+        Self { exports: Arc::new(Semaphore::new(EXPORTS)), images: Semaphore::new(1), components: Semaphore::new(1) }
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Mixed {
     /// Whether this very process began it, and so knows who was switched; else the records do.
     #[serde(skip)]
     pub(super) here: bool,
+    /// Whether it leads back: then a way back goes on with it.
+    pub(super) back: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +93,13 @@ impl Lineup {
         self.given_up
     }
 
+    /// The swap that has begun leads back.
+    pub(super) fn leads_back(&mut self) {
+        if let Some(mixed) = &mut self.mixed {
+            mixed.back = true;
+        }
+    }
+
     /// What `from` has done may be lost from now on.
     pub(super) fn give_up(&mut self, from: Digest) {
         self.given_up = Some(from);
@@ -98,7 +107,7 @@ impl Lineup {
 
     /// Where a way back would lead.
     pub(super) fn back(&self) -> Option<Digest> {
-        self.mixed.as_ref().map(|mixed| mixed.from).or(self.before)
+        self.mixed.as_ref().map(|mixed| if mixed.back { mixed.to } else { mixed.from }).or(self.before)
     }
 
     fn base(&self, actor: &ActorName) -> Digest {
@@ -159,15 +168,26 @@ impl Lineup {
         part: Part,
         running: impl IntoIterator<Item = (ActorName, Digest)>,
     ) {
-        self.mixed = Some(Mixed { from, to, part, here: true });
+        self.mixed = Some(Mixed { from, to, part, here: true, back: false });
         self.given_up = None;
-        let others = running.into_iter().filter(|(_, runs)| *runs != to);
-        self.assigned.extend(others.map(|(actor, runs)| (actor, Assigned::To(runs))));
+        // Who was left out before is meant now, unless it is told of again.
+        let meant = |actor: &ActorName| self.mixed.as_ref().is_some_and(|mixed| mixed.part.includes(actor));
+        self.assigned.retain(|actor, to| matches!(to, Assigned::AsSaved(..)) || !meant(actor));
+        for (actor, runs) in running {
+            if runs != to && !self.is_unsettled(&actor) {
+                self.assigned.insert(actor, Assigned::To(runs));
+            }
+        }
     }
 
     /// `actor` was switched: what is said of all says it of this one too.
     pub(super) fn switched(&mut self, actor: &ActorName) {
         self.assigned.remove(actor);
+    }
+
+    /// `actor` runs another version than the others, and stays with it.
+    pub(super) fn stays(&mut self, actor: &ActorName, digest: Digest) {
+        self.assigned.insert(actor.clone(), Assigned::To(digest));
     }
 
     /// Whether `actor` was switched from one to the other is not known: its record says.
@@ -284,6 +304,20 @@ mod tests {
         back.finish();
         assert_eq!((back.current(), runs(&back, &["a", "b"])), (OLD, vec![1, 1]));
         assert_eq!(back.before(), None, "nothing was before what has always been current");
+    }
+
+    #[test]
+    fn a_way_back_that_stops_half_way_goes_on_and_tells_anew_who_stays() {
+        let mut lineup = Lineup::new(OLD);
+        lineup.begin(OLD, NEW, Part::All, []);
+        lineup.begin(NEW, OLD, Part::All, running(&["sleeps"], NEW));
+        lineup.leads_back();
+        assert_eq!((lineup.back(), runs(&lineup, &["sleeps", "other"])), (Some(OLD), vec![2, 1]));
+        lineup.begin(NEW, OLD, Part::All, []);
+        assert_eq!(runs(&lineup, &["sleeps"]), [1]);
+        lineup.unsettled(&name("a"), (NEW, OLD));
+        lineup.begin(NEW, OLD, Part::All, running(&["a"], NEW));
+        assert!(lineup.choose(&name("a")).as_saved, "its record says, and nobody else");
     }
 
     #[test]

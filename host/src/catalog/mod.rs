@@ -9,7 +9,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::model::{ActorName, ActorSpec, Digest, ErrorCode, HostError, Part, PluginName, Version};
@@ -50,7 +50,7 @@ pub struct PluginInfo {
 }
 
 /// That an instance of some version crashed, or could not use its state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Whose.
     pub actor: ActorName,
@@ -307,6 +307,11 @@ impl Catalog {
         })
     }
 
+    /// What the next instance of an actor would run, by its name alone; `otherwise` where no such plugin is loaded.
+    pub(crate) fn base_of(&self, name: &PluginName, actor: &ActorName, otherwise: Digest) -> Digest {
+        self.lines().get(name).map_or(otherwise, |line| line.lineup.choose(actor).digest)
+    }
+
     /// Whether an actor is to run the version that its record names, whatever [`Catalog::choose`] says.
     pub(crate) fn runs_as_saved(&self, spec: &ActorSpec) -> bool {
         let lines = self.lines();
@@ -354,7 +359,7 @@ impl Catalog {
     }
 
     /// A swap begins: from now on new instances run `to`, and those that run now what they run until they are switched.
-    /// `give_up`: where `to` cannot read what `from` has written, the records before that are taken instead.
+    /// `back`: it leads back. `give_up`: where `to` cannot read what `from` has written, the records before that are taken instead.
     ///
     /// # Errors
     /// If that could not be noted on the disk; nothing has changed then.
@@ -363,11 +368,14 @@ impl Catalog {
         name: &PluginName,
         (from, to): (Digest, Digest),
         part: Part,
-        give_up: bool,
+        (back, give_up): (bool, bool),
         running: Vec<(ActorName, Digest)>,
     ) -> Result<(), HostError> {
         self.change(name, |lineup| {
             lineup.begin(from, to, part, running);
+            if back {
+                lineup.leads_back();
+            }
             if give_up {
                 lineup.give_up(from);
             }
@@ -378,6 +386,13 @@ impl Catalog {
     pub(crate) fn switched(&self, name: &PluginName, actor: &ActorName) {
         if let Some(line) = self.lines_mut().get_mut(name) {
             line.lineup.switched(actor);
+        }
+    }
+
+    /// An actor runs a version of its own, and stays with it until it is switched.
+    pub(crate) fn stays(&self, name: &PluginName, actor: &ActorName, digest: Digest) {
+        if let Some(line) = self.lines_mut().get_mut(name) {
+            line.lineup.stays(actor, digest);
         }
     }
 

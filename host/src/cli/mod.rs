@@ -9,11 +9,13 @@ mod inspect;
 mod message;
 mod output;
 mod place;
+mod plugins;
 mod ps;
 mod run;
 mod signals;
 mod store;
 mod store_migrate;
+mod swap;
 mod tree;
 mod wait;
 
@@ -31,7 +33,9 @@ Exit codes:
   2    wrong usage, or a problem in the configuration
   3    the host, or what `stop` was told to stop, has stopped, and something could not be saved: the actors are named
   4    no host answers
-  130  ended at once by a second SIGINT; 143 by a second SIGTERM";
+  5    a swap has failed, and all actors run the old version again
+  6    a swap stopped half-way: two versions run side by side
+  130  ended at once by a second SIGINT, and for `swap`, which goes on, by the first; 143 by a second SIGTERM";
 
 /// Runs WebAssembly plugins as supervised actors whose state outlives them.
 #[derive(Debug, Parser)]
@@ -74,6 +78,14 @@ enum Command {
     Cast(message::CastOptions),
     /// List the actors of the running host
     Ps(Listing),
+    /// List the plugins: their versions, which one is current, and how many actors run each
+    Plugins(Listing),
+    /// Have a plugin's actors run another version, under traffic, with their states
+    ///
+    /// The new version is checked against every actor's state and tried on copies of them; then actors are switched, batch
+    /// by batch, each with its old instance alive until the new one has taken over; then the new version is watched. Where
+    /// more fails than may, all go back. Without --yes it shows what would happen, and changes nothing.
+    Swap(swap::Options),
     /// Show who supervises whom
     ///
     /// STATE is where the actor stands, or else the child; WHAT is an actor's plugin or a supervisor's strategy; INTENSITY
@@ -133,6 +145,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Call(options) => block_on(message::call(&cli.place, options)),
         Command::Cast(options) => block_on(message::cast(&cli.place, options)),
         Command::Ps(options) => block_on(ps::ps(&cli.place, &options)),
+        Command::Plugins(options) => block_on(plugins::plugins(&cli.place, &options)),
+        Command::Swap(options) => block_on(swap::swap(&cli.place, options)),
         Command::Tree(options) => block_on(tree::tree(&cli.place, &options)),
         Command::Children(options) => block_on(tree::children(&cli.place, &options)),
         Command::Whereis(options) => block_on(tree::whereis(&cli.place, &options)),
@@ -186,6 +200,15 @@ mod tests {
             "baton call a b --batch f",
             "baton call --wait soon a b",
             "baton frobnicate",
+            "baton swap",
+            "baton swap p",
+            "baton swap p f --back",
+            "baton swap --stop --back p",
+            "baton swap p f --batch 0%",
+            "baton swap p f --part a*b",
+            "baton swap p f --check --yes",
+            "baton swap p f --on-failure explode",
+            "baton swap --back",
             "baton start a --args 1",
             "baton start a --plugin p --shutdown soon",
             "baton start a --plugin p --restart never",

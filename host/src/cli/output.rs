@@ -30,6 +30,8 @@ impl Failure {
     pub(super) const USAGE: u8 = 2;
     pub(super) const NOT_SAVED: u8 = 3;
     pub(super) const UNREACHABLE: u8 = 4;
+    pub(super) const WENT_BACK: u8 = 5;
+    pub(super) const HALF_WAY: u8 = 6;
 
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self { code: Self::FAILED, quiet: false, refusal: false, message: message.into(), hint: None }

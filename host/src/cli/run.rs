@@ -122,6 +122,9 @@ async fn build(config: &Config, recover: bool) -> Result<Host, HostError> {
     }
     for plugin in &config.plugins {
         builder = builder.plugin_file(&plugin.path).granted(plugin.grants.clone()).keeping(plugin.state);
+        if plugin.watch {
+            builder = builder.watched();
+        }
     }
     for child in &config.children {
         builder = builder.child(child.clone());

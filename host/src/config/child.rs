@@ -12,7 +12,7 @@ use super::{Files, args, keeping, limits};
 use crate::model::{
     ATTRIBUTES, ActorName, ActorSpec, Attributes, AutoShutdown, Backoff, ChildSpec, Children, DEFAULT_MAX_CHILDREN,
     GROUPS, GroupName, Intensity, Limits, Pattern, PluginName, Restart, Shutdown, Strategy, SupervisorSpec, Template,
-    check_attribute,
+    Version, check_attribute,
 };
 
 const MAX_RESTARTS: RangeInclusive<u64> = 0..=1_000_000;
@@ -25,7 +25,8 @@ const BACKOFF_MAX_MS: u64 = 60_000;
 const COUNT_KEYS: [&str; 4] = ["max_restarts", "max_seconds", "backoff_ms", "backoff_max_ms"];
 /// The keys that only supervisors have, and those that only actors have.
 const SUPERVISOR_KEYS: &[&str] = &["strategy", "auto_shutdown", "dynamic", "max_children"];
-const ACTOR_KEYS: &[&str] = &["plugin", "args", "args_file", "start_timeout_ms", "attributes", "groups", "limits"];
+const ACTOR_KEYS: &[&str] =
+    &["plugin", "version", "args", "args_file", "start_timeout_ms", "attributes", "groups", "limits"];
 
 /// Where a child says that it stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -118,6 +119,8 @@ impl Reader<'_> {
             inherited = self.plugins.limits(&plugin, section, self.limits, self.problems);
             spec.plugin = plugin;
         }
+        let version = section.string("version", "the version to stay with, such as \"1.0.0\"", self.problems);
+        spec.version = section.read("version", version, Version::new, self.problems);
         spec.args = args::read(section, self.base_dir, self.files, self.problems);
         spec.restart = restart(section, self.problems).unwrap_or(spec.restart);
         spec.shutdown = shutdown(section, self.problems).unwrap_or(spec.shutdown);

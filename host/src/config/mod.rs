@@ -124,6 +124,8 @@ pub struct PluginFile {
     pub grants: Grants,
     /// How its actors keep their states, where they do not say so themselves.
     pub state: StateRules,
+    /// Whether a change of the file is swapped in while the host runs.
+    pub watch: bool,
 }
 
 /// What the check asks of the file system; a table in tests.

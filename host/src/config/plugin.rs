@@ -65,13 +65,14 @@ pub(super) fn read(
         }
         let grants = grants(&mut section, problems);
         let state = keeping::read(&mut section, problems);
+        let watch = section.boolean("watch", problems).unwrap_or(false);
         let elsewhere = [
             Elsewhere { place: "in its `limits`", keys: limits::KEYS },
             Elsewhere { place: "in its `grants`", keys: &["supervise"] },
             Elsewhere { place: "at the top of the file", keys: TOP_KEYS },
         ];
         section.finish(&elsewhere, problems);
-        plugins.extend(path.map(|path| PluginFile { path, name, grants, state }));
+        plugins.extend(path.map(|path| PluginFile { path, name, grants, state, watch }));
     }
     (plugins, known)
 }

@@ -84,10 +84,12 @@ history = 1_000
 
 [[plugin]]
 path = "counter.wasm"
+watch = true
 
 [[actor]]
 name = "counter/1"
 plugin = "counter"
+version = "1.2.3-rc.1"
 args = '{"start": 5}'
 restart = "transient"
 shutdown = 250
@@ -116,11 +118,12 @@ limits = { message_bytes = 0x500000 }
     let path = "/etc/baton/counter.wasm".into();
     assert_eq!(
         config.plugins,
-        [PluginFile { path, name: None, grants: Grants::default(), state: StateRules::default() }]
+        [PluginFile { path, name: None, grants: Grants::default(), state: StateRules::default(), watch: true }]
     );
 
     let actor = config.actors().next().expect("one");
     assert_eq!((actor.name.as_str(), actor.plugin.as_str()), ("counter/1", "counter"));
+    assert_eq!(actor.version.as_ref().map(|version| version.as_str()), Some("1.2.3-rc.1"));
     assert_eq!(&actor.args[..], br#"{"start": 5}"#);
     assert_eq!((actor.restart, actor.state.on_bad_state), (Restart::Transient, Some(BadStatePolicy::Hold)));
     assert_eq!(actor.shutdown, Shutdown::After(Duration::from_millis(250)));
@@ -206,6 +209,13 @@ const BAD: &[(&str, &[&str])] = &[
         "[[actor]]\nname = \"x\"\nplugin = \"counter\"\nmailbox_mesages = 5\n[[plugin]]\npath = \"counter.wasm\"",
         &[
             "baton.toml:4: unknown key `mailbox_mesages` in [[actor]] \"x\"; did you mean `mailbox_messages`, which belongs in its `limits`?",
+        ],
+    ),
+    (
+        "[[actor]]\nname = \"x\"\nplugin = \"counter\"\nversion = \"one\"\n[[plugin]]\npath = \"counter.wasm\"\nwatch = 1",
+        &[
+            "baton.toml:4: `version` in [[actor]] \"x\": version \"one\" is not MAJOR.MINOR.PATCH",
+            "baton.toml:7: `watch` in [[plugin]] \"counter.wasm\" is 1; expected true or false",
         ],
     ),
     (

@@ -48,6 +48,12 @@ impl Host {
         self.0.swaps.status(plugin)
     }
 
+    /// The same, to be followed to its end.
+    #[must_use]
+    pub fn follow_swap(&self, plugin: &PluginName) -> Option<Swap> {
+        self.0.swaps.follow(plugin)
+    }
+
     /// The same for all plugins, in the order in which they began.
     #[must_use]
     pub fn swaps(&self) -> Vec<SwapStatus> {

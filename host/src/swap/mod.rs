@@ -1,5 +1,34 @@
 //! Another version of a plugin goes live under traffic: staged beside the old one, checked against every state, rehearsed on
 //! copies, switched actor by actor, watched, and taken back where it fails.
+//!
+//! ```no_run
+//! use baton_host::Host;
+//! use baton_host::swap::{SwapEventKind, SwapOptions, SwapOutcome, SwapSource};
+//!
+//! # async fn run(host: Host) -> Result<(), Box<dyn std::error::Error>> {
+//! let cart = "cart".parse()?;
+//! let newer = SwapSource::File("cart-2.1.0.wasm".into());
+//! let mut options = SwapOptions::default();
+//! options.allow_loss = true;
+//! let plan = host.plan_swap(&cart, newer.clone(), &options).await?;
+//! if plan.is_clean() {
+//!     let mut events = host.swap_events();
+//!     let swap = host.swap(&cart, newer, options).await?;
+//!     while let Some(event) = events.next().await {
+//!         match event {
+//!             Ok(event) => match event.kind {
+//!                 SwapEventKind::Switched { actor, pause_us, .. } => println!("{actor} after {pause_us} µs"),
+//!                 SwapEventKind::Ended { .. } => break,
+//!                 _ => {}
+//!             },
+//!             Err(missed) => println!("{missed} events were missed"),
+//!         }
+//!     }
+//!     assert_eq!(swap.ended().await?.outcome, SwapOutcome::Done);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod one;
 mod options;
@@ -148,9 +177,21 @@ impl Swaps {
         SwapEvents(self.events.subscribe())
     }
 
+    /// Tells that a file that is watched was not taken.
+    pub(crate) fn not_taken(&self, plugin: &PluginName, file: String, why: String) {
+        let kind = SwapEventKind::NotTaken { file, why };
+        // Nobody may listen.
+        drop(self.events.send(SwapEvent { swap: 0, plugin: plugin.clone(), time_ms: now_ms(), kind }));
+    }
+
     /// The swap of a plugin that runs, or the last one that did.
     pub(crate) fn status(&self, plugin: &PluginName) -> Option<SwapStatus> {
         self.last().get(plugin).map(|line| line.status.borrow().clone())
+    }
+
+    /// The same, to be followed.
+    pub(crate) fn follow(&self, plugin: &PluginName) -> Option<Swap> {
+        self.last().get(plugin).map(|line| Swap(line.status.clone()))
     }
 
     /// All of them.

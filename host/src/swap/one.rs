@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Ground;
+use super::rollout::misfit;
 use crate::actor::Cell;
 use crate::actor::switching::{Given, NotSwitched, Order, SwitchStep, Switched, hears, switch};
 use crate::model::Phase;
@@ -56,6 +57,11 @@ pub(super) async fn one(ground: &Ground, cell: &Arc<Cell>, wish: &Wish) -> One {
             (status.phase, status.component)
         };
         match phase {
+            _ if !hears(phase)
+                && let Some(why) = left_behind(cell, wish) =>
+            {
+                return One::Failed(NotSwitched::at(SwitchStep::Check, why));
+            }
             Phase::Held => return resume(ground, cell, wish).await,
             _ if component == Some(wish.to.digest()) => {
                 ground.catalog.switched(&cell.spec.plugin, cell.name());
@@ -74,6 +80,12 @@ pub(super) async fn one(ground: &Ground, cell: &Arc<Cell>, wish: &Wish) -> One {
             Err(not) => return One::Failed(not),
         }
     }
+}
+
+/// Why an actor that does not run stays with the version that it has, if it does: its record is not for the other one's eyes.
+fn left_behind(cell: &Cell, wish: &Wish) -> Option<String> {
+    let schema = cell.status().schema;
+    misfit(schema, wish.to.description()).filter(|_| !(wish.back && wish.allow_loss))
 }
 
 /// Waits for an actor of which nobody knows which version it runs, until its next instance has read its record; false: it has
@@ -97,11 +109,7 @@ async fn running(ground: &Ground, cell: &Cell, wish: &Wish) -> Result<Switched, 
         Phase::Running => Duration::from_millis(cell.limits.turn_timeout_ms.saturating_mul(2)),
         _ => Duration::ZERO,
     };
-    let asked = |given| async move {
-        let asked = tokio::time::timeout(wish.within + turn, switch(cell, order(given))).await;
-        let busy = || format!("it was busy for too long: it is {}", cell.status().phase);
-        asked.unwrap_or_else(|_| Err(NotSwitched::at(SwitchStep::Busy, busy())))
-    };
+    let asked = |given| switch(cell, order(given), wish.within + turn);
     if !wish.back {
         return asked(Given::Snapshot).await;
     }
@@ -133,6 +141,8 @@ async fn resume(ground: &Ground, cell: &Arc<Cell>, wish: &Wish) -> One {
         };
         match phase {
             Phase::Running | Phase::Suspended => return One::Resumed { generation },
+            // It was held with this version before, and is held again.
+            Phase::Held if wish.back => return One::There,
             Phase::Held => {
                 let why = held.map_or_else(|| "it is held again".to_owned(), |hold| format!("it is held: {hold}"));
                 return One::Failed(NotSwitched { unharmed: false, ..NotSwitched::at(SwitchStep::Continue, why) });

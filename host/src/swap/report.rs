@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::options::OnFailure;
 use crate::actor::switching::SwitchStep;
@@ -14,7 +14,7 @@ use crate::model::{ActorName, Description, Digest, Part, PluginName, Version};
 pub(super) const LISTED: usize = 1_000;
 
 /// A version of a plugin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionInfo {
     /// Its number.
     pub version: Version,
@@ -42,7 +42,7 @@ impl fmt::Display for VersionInfo {
 }
 
 /// Something about one actor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
     /// Whose.
     pub actor: ActorName,
@@ -51,7 +51,7 @@ pub struct Remark {
 }
 
 /// A list that is cut where it is long.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remarks {
     /// How many there are.
     pub count: usize,
@@ -69,7 +69,7 @@ impl Remarks {
 }
 
 /// The plugin's actors, counted by where they stand.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActorCounts {
     /// Run, or are about to.
     pub running: usize,
@@ -88,7 +88,7 @@ pub struct ActorCounts {
 }
 
 /// How the way back would be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WayBack {
     /// The old version reads what the new one writes: nothing is lost.
@@ -98,7 +98,7 @@ pub enum WayBack {
 }
 
 /// What a swap would do. Nothing has been touched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwapPlan {
     /// The plugin.
     pub plugin: PluginName,
@@ -131,7 +131,7 @@ impl SwapPlan {
 }
 
 /// What the new version did with copies of the actors' states.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rehearsal {
     /// States that it took over.
     pub taken_over: usize,
@@ -154,7 +154,7 @@ pub struct Rehearsal {
 }
 
 /// What a swap is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SwapPhase {
     /// The states are tried on the new version.
@@ -185,7 +185,7 @@ impl fmt::Display for SwapPhase {
 }
 
 /// Where a swap stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwapStatus {
     /// Counts the host's swaps.
     pub id: u64,
@@ -212,7 +212,7 @@ pub struct SwapStatus {
 }
 
 /// How a swap ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SwapOutcome {
     /// The actors that were meant run the new version, but for those that were left out.
@@ -237,7 +237,7 @@ impl fmt::Display for SwapOutcome {
 }
 
 /// An actor that was not switched, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwapFailure {
     /// Whose.
     pub actor: ActorName,
@@ -248,7 +248,7 @@ pub struct SwapFailure {
 }
 
 /// What came of a swap.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwapReport {
     /// How it ended.
     pub outcome: SwapOutcome,
@@ -285,7 +285,7 @@ pub struct SwapReport {
 }
 
 /// What happens in the course of a swap.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
 #[non_exhaustive]
 pub enum SwapEventKind {
@@ -342,6 +342,14 @@ pub enum SwapEventKind {
         /// It.
         actor: ActorName,
     },
+    /// The file of a plugin that is watched has changed, and was not taken: it is not whole yet, or no component that could
+    /// take over. Told once for each content.
+    NotTaken {
+        /// The file.
+        file: String,
+        /// Why.
+        why: String,
+    },
     /// It has ended.
     Ended {
         /// How.
@@ -350,9 +358,9 @@ pub enum SwapEventKind {
 }
 
 /// What happened in the course of a swap.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwapEvent {
-    /// Which swap: see [`SwapStatus::id`].
+    /// Which swap: see [`SwapStatus::id`]; 0 where there is none.
     pub swap: u64,
     /// The plugin.
     pub plugin: PluginName,

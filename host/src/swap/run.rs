@@ -1,7 +1,7 @@
 //! The course of one swap: check, rehearse, switch in batches, watch, and back where that is called for. It carries out what
 //! `rollout` decides.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +48,10 @@ struct Tally {
     later: usize,
     failed: usize,
     failures: Vec<SwapFailure>,
+    /// All that failed, on the way there or back.
+    tried: HashSet<ActorName>,
+    /// What those ran before that ran neither version: an earlier swap had left them out.
+    others: HashMap<ActorName, Program>,
     pauses_us: Vec<u64>,
     went_back: usize,
     stay: Remarks,
@@ -55,6 +59,13 @@ struct Tally {
     /// Faults of the new version that there were before.
     faults_before: u64,
     took: Duration,
+}
+
+impl Tally {
+    fn stays(&mut self, actor: ActorName, why: impl Into<String>) {
+        self.stay.add(&actor, why);
+        self.tried.insert(actor);
+    }
 }
 
 /// Why a swap does not go on.
@@ -132,9 +143,12 @@ impl Swap {
         }
     }
 
-    async fn carried_out(&mut self, survey: Survey, tally: &mut Tally) -> (SwapOutcome, Option<String>) {
+    async fn carried_out(&mut self, mut survey: Survey, tally: &mut Tally) -> (SwapOutcome, Option<String>) {
         tally.faults_before = self.faults();
         let began = Instant::now();
+        if self.back {
+            survey.misfits = self.left_behind(&survey, tally);
+        }
         if let Err(error) = self.begin((&self.from, &self.to), &survey.misfits).await {
             return (SwapOutcome::Refused, Some(error.to_string()));
         }
@@ -145,6 +159,13 @@ impl Swap {
             halted => halted,
         };
         match halted {
+            Ok(()) if tally.stay.count > 0 => {
+                let stay = tally.stay.count;
+                (
+                    SwapOutcome::HalfWay,
+                    Some(format!("{stay} actors cannot go back and stay with the version that they have")),
+                )
+            }
             Ok(()) => match self.finish().await {
                 Ok(()) => (SwapOutcome::Done, None),
                 Err(error) => (SwapOutcome::Done, Some(format!("it is not noted on the disk: {error}"))),
@@ -165,10 +186,12 @@ impl Swap {
         // Those that do not fit stay where they are, awake or asleep.
         let awake: HashSet<ActorName> = running.iter().map(|(actor, _)| actor.clone()).collect();
         let asleep = misfits.iter().filter(|actor| !awake.contains(*actor));
-        running.extend(asleep.map(|actor| (actor.clone(), from.digest())));
+        running.extend(
+            asleep.map(|actor| (actor.clone(), self.ground.catalog.base_of(&self.plugin, actor, from.digest()))),
+        );
         let (catalog, plugin) = (self.ground.catalog.clone(), self.plugin.clone());
         let (part, ways) = (self.options.part.clone(), (from.digest(), to.digest()));
-        let give_up = self.back && self.options.allow_loss;
+        let give_up = (self.back, self.back && self.options.allow_loss);
         let begun = tokio::task::spawn_blocking(move || catalog.begin(&plugin, ways, part, give_up, running)).await;
         begun.unwrap_or_else(|error| Err(HostError::new(crate::model::ErrorCode::Swap, "it panicked").source(error)))
     }
@@ -182,11 +205,12 @@ impl Swap {
     /// Switches all that the survey found, and those that came meanwhile.
     async fn rolled_out(&mut self, survey: Survey, tally: &mut Tally) -> Result<(), Halt> {
         let Survey { awake, misfits, .. } = survey;
-        let fit = |cell: &Arc<Cell>| self.back || !misfits.contains(cell.name());
+        let fit = |cell: &Arc<Cell>| !misfits.contains(cell.name());
         let mut cells: Vec<Arc<Cell>> = awake.into_iter().filter(fit).collect();
         self.tell(SwapEventKind::Began { total: cells.len() });
         for _ in 0..ROUNDS {
             self.count_to(cells.len());
+            self.remember(&cells, tally);
             self.in_batches(cells, tally).await?;
             cells = self.left_over(&misfits, tally);
             if cells.is_empty() {
@@ -196,14 +220,24 @@ impl Swap {
         Ok(())
     }
 
+    /// Notes who runs neither of the two versions, for the way back.
+    fn remember(&self, cells: &[Arc<Cell>], tally: &mut Tally) {
+        let two = [self.from.digest(), self.to.digest()];
+        for cell in cells {
+            let other = cell.status().component.filter(|component| !two.contains(component));
+            if let Some(program) = other.and_then(|other| self.ground.catalog.program(&self.plugin, other)) {
+                tally.others.insert(cell.name().clone(), program);
+            }
+        }
+    }
+
     /// Actors that run another version and were not tried yet.
     fn left_over(&self, misfits: &HashSet<ActorName>, tally: &Tally) -> Vec<Arc<Cell>> {
-        let tried = |name: &ActorName| tally.failures.iter().any(|failure| failure.actor == *name);
         let to = self.to.digest();
         let others = self.ground.registry.all().into_iter().filter(|cell| {
             let own = cell.spec.plugin == self.plugin && cell.spec.version.is_none();
             let elsewhere = own && cell.status().component.is_some_and(|component| component != to);
-            elsewhere && self.options.part.includes(cell.name()) && !tried(cell.name())
+            elsewhere && self.options.part.includes(cell.name()) && !tally.tried.contains(cell.name())
         });
         others.filter(|cell| !misfits.contains(cell.name())).collect()
     }
@@ -294,6 +328,7 @@ impl Swap {
             One::Later => tally.later += 1,
             One::Failed(not) => {
                 tally.failed += 1;
+                tally.tried.insert(actor.clone());
                 if tally.failures.len() < LISTED {
                     tally.failures.push(SwapFailure { actor, step: not.step, why: not.why });
                 }
@@ -374,17 +409,34 @@ impl Swap {
         self.tell(SwapEventKind::GoingBack { why: why.clone() });
         let (from, to) = (self.from.clone(), self.to.clone());
         (self.back, self.options.part) = (true, Part::All);
-        if let Err(error) = self.begin((&to, &from), &HashSet::new()).await {
+        tally.tried.clear();
+        // Those who do not run now, and whose records the old version does not read, stay as well.
+        let left = match survey(&self.ground, (&to, &from), &self.options).await {
+            Ok(found) => self.left_behind(&found, tally),
+            Err(error) => {
+                tracing::warn!(plugin = %self.plugin, %error, "it goes back without a look at those that sleep");
+                HashSet::new()
+            }
+        };
+        if let Err(error) = self.begin((&to, &from), &left).await {
             return (SwapOutcome::HalfWay, Some(format!("{why}; and the way back could not begin: {error}")));
         }
         for _ in 0..ROUNDS {
-            let cells = self.to_go_back(&from, tally);
+            let cells = self.to_go_back(&to, tally);
             if cells.is_empty() {
                 break;
             }
             self.count_to(cells.len());
-            let wish = self.wish(&from, true);
-            self.each(cells, wish, |swap, cell, outcome| swap.count_back(cell, outcome, tally)).await;
+            let before = |cell: &Arc<Cell>| tally.others.get(cell.name()).unwrap_or(&from).clone();
+            let mut groups: HashMap<Digest, (Program, Vec<Arc<Cell>>)> = HashMap::new();
+            for cell in cells {
+                let program = before(&cell);
+                groups.entry(program.digest()).or_insert_with(|| (program, Vec::new())).1.push(cell);
+            }
+            for (program, cells) in groups.into_values() {
+                let wish = self.wish(&program, true);
+                self.each(cells, wish, |swap, cell, outcome| swap.count_back(cell, outcome, &program, tally)).await;
+            }
         }
         if tally.stay.count > 0 {
             let stay = tally.stay.count;
@@ -399,23 +451,41 @@ impl Swap {
         }
     }
 
+    /// On the way back: those who do not run, and whose records are not for the old version's eyes, unless these may be passed
+    /// over.
+    fn left_behind(&self, found: &Survey, tally: &mut Tally) -> HashSet<ActorName> {
+        let runs = |actor: &ActorName| {
+            self.ground.registry.whereis(actor).is_some_and(|cell| cell.status().component.is_some())
+        };
+        let down = found.misfits.iter().filter(|actor| !self.options.allow_loss && !runs(actor));
+        let left: HashSet<ActorName> = down.cloned().collect();
+        let mut told: Vec<_> = left.iter().cloned().collect();
+        told.sort();
+        for actor in told {
+            tally.stays(actor, "it does not run, and the old version does not read what it has saved (allow_loss)");
+        }
+        left
+    }
+
     /// Actors that run the new version, or that it has left held.
-    fn to_go_back(&self, old: &Program, tally: &Tally) -> Vec<Arc<Cell>> {
-        let stays = |name: &ActorName| tally.stay.first.iter().any(|remark| remark.actor == *name);
+    fn to_go_back(&self, new: &Program, tally: &Tally) -> Vec<Arc<Cell>> {
         let own = |cell: &Arc<Cell>| cell.spec.plugin == self.plugin && cell.spec.version.is_none();
-        let all = self.ground.registry.all().into_iter().filter(own).filter(|cell| !stays(cell.name()));
+        let all = self.ground.registry.all().into_iter().filter(own).filter(|cell| !tally.tried.contains(cell.name()));
         let elsewhere = |cell: &Arc<Cell>| {
             let unsettled = self.ground.catalog.is_unsettled(&self.plugin, cell.name());
-            unsettled || cell.status().component.is_some_and(|component| component != old.digest())
+            // One between two instances runs what it is to run next.
+            let component = cell.status().component;
+            let next = || self.ground.catalog.base_of(&self.plugin, cell.name(), new.digest());
+            unsettled || component.unwrap_or_else(next) == new.digest()
         };
         all.filter(elsewhere).collect()
     }
 
-    fn count_back(&self, cell: &Cell, outcome: One, tally: &mut Tally) {
+    fn count_back(&self, cell: &Cell, outcome: One, old: &Program, tally: &mut Tally) {
         let actor = cell.name().clone();
         match outcome {
             One::Failed(not) => {
-                tally.stay.add(&actor, not.why);
+                tally.stays(actor, not.why);
                 return;
             }
             One::Switched(switched) => {
@@ -424,6 +494,9 @@ impl Swap {
                 }
             }
             One::Resumed { .. } | One::There | One::Later => {}
+        }
+        if old.digest() != self.from.digest() {
+            self.ground.catalog.stays(&self.plugin, &actor, old.digest());
         }
         tally.went_back += 1;
         self.tell(SwapEventKind::WentBack { actor });

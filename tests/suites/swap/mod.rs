@@ -1,6 +1,16 @@
 //! Another version of a plugin goes live under traffic.
 
 mod actor;
+mod back;
+mod events;
+mod numbers;
+mod rehearsal;
+mod restart;
+mod rollout;
+mod side_by_side;
+mod torture;
+mod turn;
+mod watching;
 
 use std::time::Duration;
 
