@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 use crate::actor::{Budget, Cell, control};
 use crate::catalog::Catalog;
 use crate::model::{
-    ActorName, ActorSpec, Body, CallError, ChildInfo, ChildSpec, Counts, Description, ErrorCode, Grants, GroupName,
-    HostError, MessageId, PluginName, Saved, SendError, StateRules, StopReason, Template,
+    ActorName, ActorSpec, Body, CallError, ChildInfo, ChildSpec, CoreDumps, Counts, Description, ErrorCode, Grants,
+    GroupName, HostError, MessageId, PluginName, Saved, SendError, StateRules, StopReason, Template,
 };
 use crate::registry::Registry;
 use crate::router::{Calls, Router};
@@ -93,7 +93,7 @@ pub struct HostBuilder {
     templates: Vec<Template>,
     grants: HashMap<PluginName, Grants>,
     rules: HashMap<PluginName, StateRules>,
-    instances: u32,
+    sandbox: SandboxOptions,
 }
 
 /// A plugin to load, and what was said of it.
@@ -258,7 +258,36 @@ impl HostBuilder {
     /// How many instances may live at once; [`DEFAULT_INSTANCES`] unless told. Address space is set aside for all.
     #[must_use]
     pub fn instances(mut self, count: u32) -> Self {
-        self.instances = count;
+        self.sandbox.instances = count;
+        self
+    }
+
+    /// The stack of each guest, in bytes; 512 KiB unless told. It is the engine's: a guest's own limits cannot change it.
+    #[must_use]
+    pub fn stack_bytes(mut self, bytes: usize) -> Self {
+        self.sandbox.stack_bytes = bytes;
+        self
+    }
+
+    /// Linear memory of all guests together, in bytes, beyond the first 2 MiB of each; unless told, what the machine has.
+    #[must_use]
+    pub fn guests_memory_bytes(mut self, bytes: usize) -> Self {
+        self.sandbox.guests_memory_bytes = Some(bytes);
+        self
+    }
+
+    /// How many guests may compute for long at once, beside those whose calls are done within some 10 ms; unless told, one
+    /// less than there are processors, and at least one.
+    #[must_use]
+    pub fn computing_guests(mut self, guests: usize) -> Self {
+        self.sandbox.computing_guests = Some(guests);
+        self
+    }
+
+    /// Writes a core dump of each guest that crashes, at most one a second. It holds all that the guest had in its memory.
+    #[must_use]
+    pub fn core_dumps(mut self, core_dumps: CoreDumps) -> Self {
+        self.sandbox.core_dumps = Some(core_dumps);
         self
     }
 
@@ -281,7 +310,7 @@ impl HostBuilder {
     }
 
     fn check(&self) -> Result<(), HostError> {
-        if self.instances == 0 {
+        if self.sandbox.instances == 0 {
             return Err(HostError::new(ErrorCode::Config, "`instances` is 0: no actor could run"));
         }
         let mut names = std::collections::HashSet::new();
@@ -324,7 +353,7 @@ impl HostBuilder {
         let below = |folder: &str| self.data_dir.as_ref().map(|dir| dir.join(folder));
         let components = below("plugins");
         let code_cache = self.code_cache.clone().or_else(|| below("code"));
-        let options = SandboxOptions { instances: self.instances, code_cache };
+        let options = SandboxOptions { code_cache, ..self.sandbox };
         let made = tokio::task::spawn_blocking(move || Sandbox::new(&options)).await;
         let sandbox = made.map_err(|e| HostError::new(ErrorCode::Engine, "the engine panicked").source(e))??;
         let catalog = Arc::new(Catalog::new(components)?);
@@ -409,7 +438,7 @@ impl Host {
             templates: Vec::new(),
             grants: HashMap::new(),
             rules: HashMap::new(),
-            instances: DEFAULT_INSTANCES,
+            sandbox: SandboxOptions { instances: DEFAULT_INSTANCES, ..SandboxOptions::default() },
         }
     }
 
@@ -418,7 +447,7 @@ impl Host {
     /// # Errors
     /// As loading it would give.
     pub async fn inspect(label: &str, bytes: Vec<u8>) -> Result<Inspection, HostError> {
-        let sandbox = Sandbox::new(&SandboxOptions { instances: 1, code_cache: None })?;
+        let sandbox = Sandbox::new(&SandboxOptions::default())?;
         Ok(sandbox.load(label, bytes).await?.inspection().clone())
     }
 

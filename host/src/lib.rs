@@ -38,7 +38,7 @@ pub use host::{
     Monitor, PastExit, PluginInfo, ShutdownReport, StateInfo,
 };
 pub use model::{
-    ActorName, ActorSpec, AutoShutdown, Backoff, Body, CallError, ChildInfo, ChildSpec, ChildState, Children, Counts,
-    Description, ErrorCode, ExitReason, Grants, GroupName, HostError, Intensity, Limits, MessageId, Pattern,
-    PluginName, Restart, Saved, SendError, Shutdown, Strategy, SupervisorSpec, Template,
+    ActorName, ActorSpec, AutoShutdown, Backoff, Body, CallError, ChildInfo, ChildSpec, ChildState, Children,
+    CoreDumps, Counts, Description, ErrorCode, ExitReason, Grants, GroupName, HostError, Intensity, Limits, MessageId,
+    Pattern, PluginName, Restart, Saved, SendError, Shutdown, Strategy, SupervisorSpec, Template,
 };

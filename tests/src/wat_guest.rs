@@ -87,6 +87,9 @@ pub struct WatGuest {
     bodies: BTreeMap<String, String>,
     /// What `handle` does first with a message that begins with this letter.
     letters: Vec<(char, String)>,
+    realloc: Option<String>,
+    /// Packages that its world needs beside the contract's, the package of that world, and the core imports that come of it.
+    world: Option<(Vec<String>, String, String)>,
     extra: String,
 }
 
@@ -104,6 +107,8 @@ impl WatGuest {
             supervises: false,
             bodies: BTreeMap::new(),
             letters: Vec::new(),
+            realloc: None,
+            world: None,
             extra: String::new(),
         }
     }
@@ -167,6 +172,23 @@ impl WatGuest {
         self
     }
 
+    /// A world of its own: WIT packages that it needs beside the contract's, a package that has just that world, and the core
+    /// imports that come of it.
+    #[must_use]
+    pub fn in_world(mut self, packages: &[&str], world: &str, imports: &str) -> Self {
+        let packages = packages.iter().map(ToString::to_string).collect();
+        self.world = Some((packages, world.into(), imports.into()));
+        self
+    }
+
+    /// Another body of the function that the host asks for room, as often as it hands something in. Its parameters are the old
+    /// address and size, the alignment, and `$size`.
+    #[must_use]
+    pub fn realloc(mut self, body: &str) -> Self {
+        self.realloc = Some(body.into());
+        self
+    }
+
     /// Further definitions: globals, data, functions. Addresses from 40,000 to 60,000 are free for data.
     #[must_use]
     pub fn with(mut self, definitions: &str) -> Self {
@@ -185,8 +207,17 @@ impl WatGuest {
         let mut resolve = Resolve::default();
         let wit = crate::repository().join("wit/actor/0.1.0");
         let (package, _) = resolve.push_path(&wit).expect("wit/ parses");
-        let world = if self.supervises { "supervised-actor" } else { "actor" };
-        let world = resolve.select_world(&[package], Some(world)).expect("the world is there");
+        let (package, named) = match &self.world {
+            None => (package, Some(if self.supervises { "supervised-actor" } else { "actor" }.to_owned())),
+            Some((packages, world, _)) => {
+                for needed in packages {
+                    resolve.push_str("needed.wit", needed).expect("the test's WIT parses");
+                }
+                // The one world that it has.
+                (resolve.push_str("world.wit", world).expect("the test's WIT parses"), None)
+            }
+        };
+        let world = resolve.select_world(&[package], named.as_deref()).expect("the world is there");
         wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
             .expect("the world is embedded");
         module
@@ -200,8 +231,16 @@ impl WatGuest {
         for (name, id, kind) in SUPERVISION.iter().filter(|_| self.supervises) {
             let _ = writeln!(text, r#"(import "baton:actor/supervision@0.1.0" "{name}" (func {id} {kind}))"#);
         }
+        if let Some((_, _, imports)) = &self.world {
+            let _ = writeln!(text, "{imports}");
+        }
         let _ = writeln!(text, r#"(memory (export "memory") {})"#, self.memory_pages);
         text.push_str(HELPERS);
+        let realloc = self.realloc.as_deref().unwrap_or(REALLOC);
+        let _ = writeln!(
+            text,
+            "(func $realloc (export \"cabi_realloc\") (param i32 i32 i32) (param $size i32) (result i32)\n{realloc})"
+        );
         let _ = write!(text, "{}", self.describe());
         for (name, kind) in EXPORTS {
             let body = self.bodies.get(name).map_or_else(|| default_body(name), String::as_str);
@@ -271,14 +310,7 @@ fn default_body(name: &str) -> &'static str {
     }
 }
 
-/// Results are written at 2,048; what the host passes in is allocated from 65,536 on and never freed, but begins anew
-/// with every call.
-const HELPERS: &str = r#"
-(global $count (mut i32) (i32.const 0))
-(global $next (mut i32) (i32.const 65536))
-(data (i32.const 2040) "no")
-(func $realloc (export "cabi_realloc") (param i32 i32 i32) (param $size i32) (result i32)
-  (local $at i32)
+const REALLOC: &str = "  (local $at i32)
   (local.set $at (i32.and (i32.add (global.get $next) (i32.const 15)) (i32.const -16)))
   (global.set $next (i32.add (local.get $at) (local.get $size)))
   (block $fits
@@ -286,7 +318,14 @@ const HELPERS: &str = r#"
       (br_if $fits (i32.le_u (global.get $next) (i32.mul (memory.size) (i32.const 65536))))
       (br_if $grow (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
     unreachable)
-  (local.get $at))
+  (local.get $at)";
+
+/// Results are written at 2,048; what the host passes in is allocated from 65,536 on and never freed, but begins anew
+/// with every call.
+const HELPERS: &str = r#"
+(global $count (mut i32) (i32.const 0))
+(global $next (mut i32) (i32.const 65536))
+(data (i32.const 2040) "no")
 (func $ok (result i32)
   (global.set $next (i32.const 65536))
   (i32.store (i32.const 2048) (i32.const 0)) (i32.store (i32.const 2052) (i32.const 0)) (i32.const 2048))

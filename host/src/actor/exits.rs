@@ -38,7 +38,7 @@ impl ExitSignal {
             true => format!("linked actor `{from}` ended: {reason}"),
             false => format!("actor `{from}` made it exit: {reason}"),
         };
-        Crash { kind: CrashKind::Linked, during: "link".into(), message, backtrace: Vec::new() }
+        Crash::new(CrashKind::Linked, "link", message)
     }
 }
 

@@ -72,7 +72,9 @@ impl Instance {
             Ok(Ok(answer)) => answer,
         };
         let effects = live.guest.take_effects();
-        if let (Err(failure), None) = (&answer, &reply) {
+        if let (Err(failure), None) = (&answer, &reply)
+            && self.cell.may_log()
+        {
             tracing::warn!(actor = %self.cell.name(), %failure, "a message that expects no reply failed");
         }
         {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use crate::model::{ActorName, Body, Failure, Limits, Message, MessageId, Request, Sent};
+use crate::model::{ActorName, Body, Failure, LimitMet, Limits, Message, MessageId, Request, Sent};
 use crate::sandbox::Out;
 use crate::store::{Answered, Outgoing, Received, Traffic};
 
@@ -166,18 +166,12 @@ impl Ledger {
         }
         let (messages, bytes) = (self.outbox.len(), self.outbox_bytes);
         if messages > limits.outbox_messages {
-            return Err(format!(
-                "{messages} messages wait to be confirmed, {}: limit outbox_messages = {}",
-                self.slowest(),
-                limits.outbox_messages
-            ));
+            let met = LimitMet::new("outbox_messages", limits.outbox_messages);
+            return Err(format!("{messages} messages wait to be confirmed, {}: {met}", self.slowest()));
         }
         if bytes > limits.outbox_bytes {
-            return Err(format!(
-                "{bytes} bytes wait to be confirmed, {}: limit outbox_bytes = {}",
-                self.slowest(),
-                limits.outbox_bytes
-            ));
+            let met = LimitMet::new("outbox_bytes", limits.outbox_bytes);
+            return Err(format!("{bytes} bytes wait to be confirmed, {}: {met}", self.slowest()));
         }
         Ok(rest)
     }

@@ -43,6 +43,7 @@ impl Instance {
         let env = GuestEnv {
             actor: self.cell.name().clone(),
             limits: self.cell.limits.clone(),
+            meter: self.cell.meter.clone(),
             outside: self.parts.outside.clone(),
             place: Place::Actor,
         };
@@ -276,5 +277,5 @@ impl Instance {
 
 /// The host has lost the right to run the actor.
 pub(super) fn fenced(during: &str, why: impl Into<String>) -> Crash {
-    Crash { kind: CrashKind::Fenced, during: during.to_owned(), message: why.into(), backtrace: Vec::new() }
+    Crash::new(CrashKind::Fenced, during, why)
 }

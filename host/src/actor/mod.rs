@@ -31,7 +31,7 @@ use crate::model::{
     ActorName, ActorSpec, Crash, Digest, Exit, ExitReason, Hold, Limits, Message, Phase, PluginName, SendError,
     StopReason, Version,
 };
-use crate::sandbox::Out;
+use crate::sandbox::{Meter, Out};
 use crate::store::{Refused, now_ms};
 
 pub(crate) use budget::Budget;
@@ -78,6 +78,8 @@ pub(crate) struct Cell {
     pub(crate) spec: ActorSpec,
     pub(crate) limits: Arc<Limits>,
     pub(crate) mailbox: Mailbox,
+    /// What is counted over all its instances.
+    pub(crate) meter: Arc<Meter>,
     lane: Lane,
     outbox: Arc<Outbox>,
     status: Mutex<Status>,
@@ -191,11 +193,18 @@ impl Cell {
             last_bad_state: None,
         };
         let mailbox = Mailbox::new(spec.name.clone(), limits.clone());
-        Self { spec, limits, mailbox, lane: Lane::default(), outbox: Arc::default(), status: Mutex::new(status) }
+        let (meter, outbox) = (Arc::default(), Arc::default());
+        Self { spec, limits, mailbox, meter, lane: Lane::default(), outbox, status: Mutex::new(status) }
     }
 
     pub(crate) fn name(&self) -> &ActorName {
         &self.spec.name
+    }
+
+    /// Whether a line may be written of what it does: what a guest can bring about as often as it likes is not to fill the
+    /// log.
+    pub(crate) fn may_log(&self) -> bool {
+        self.meter.may_log(self.name(), &self.limits)
     }
 
     /// The status, to read or change. Held for a moment, never across a wait.

@@ -25,6 +25,9 @@ use crate::model::{
 use crate::sandbox::{Effect, Guest, Out, Outside, Program};
 use crate::store::{Lease, SnapshotStore, StoreError, now_ms};
 
+/// How long an actor has turns one after the other before others on its worker have theirs.
+const GIVES_WAY_AFTER: Duration = Duration::from_millis(1);
+
 /// What an instance is made with.
 #[derive(Debug, Clone)]
 pub(crate) struct Parts {
@@ -191,7 +194,13 @@ impl Instance {
         let (mut after_timer, mut suspended) = (false, false);
         let mut pump = Pump::new();
         pump.run(&self.cell, &*self.parts.post, &live.ledger, true);
+        let mut busy_since = Instant::now();
         loop {
+            // One that always has a message or a timer would keep its worker for itself.
+            if busy_since.elapsed() >= GIVES_WAY_AFTER {
+                tokio::task::yield_now().await;
+                busy_since = Instant::now();
+            }
             let waits = Waits { timers: &live.timers, unsaved: &live.unsaved, pump: &pump };
             let next = match self.next_step(waits, suspended, after_timer).await {
                 Step::Interrupt(Interrupt::Stop(reason, budget)) => return self.stop(live, reason, budget).await,
@@ -365,14 +374,12 @@ pub(super) fn apply_timers(timers: &mut Arc<BTreeMap<String, u64>>, plan: &Plan)
 pub(super) fn store_crash(during: &str, what: &str, error: &StoreError) -> Crash {
     match error {
         StoreError::Conflict(why) => fenced(during, why),
-        error => Crash {
-            kind: match error {
+        error => {
+            let kind = match error {
                 StoreError::TooLarge { .. } => CrashKind::Limit,
                 _ => CrashKind::Store,
-            },
-            during: during.to_owned(),
-            message: format!("{what}: {error}"),
-            backtrace: Vec::new(),
-        },
+            };
+            Crash::new(kind, during, format!("{what}: {error}"))
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::run::{Instance, Live, apply_timers};
 use super::turn::Plan;
 use super::writes::{Write, write};
 use super::{Budget, Cell};
-use crate::model::{Crash, CrashKind, Durability, Message, Phase, Sent, State};
+use crate::model::{Crash, CrashKind, Durability, LimitMet, Message, Phase, Sent, State};
 use crate::sandbox::{Program, TurnBase};
 use crate::store::{Cause, Lease, NewRecord, Origination, StoreError, StoredTimer, now_ms};
 
@@ -90,11 +90,9 @@ impl Instance {
         let asked = turn || plan.save || !plan.out.is_empty() || !plan.timers.is_empty();
         let members = |group: &_| self.parts.outside.members(group);
         let rest = live.ledger.take(std::mem::take(&mut plan.out), members, &self.cell.limits);
-        plan.out = rest.map_err(|limit| Crash {
-            kind: CrashKind::Limit,
-            during: during.to_owned(),
-            message: format!("it sends faster than its messages are confirmed: {limit}"),
-            backtrace: Vec::new(),
+        plan.out = rest.map_err(|limit| {
+            let message = format!("it sends faster than its messages are confirmed: {limit}");
+            Crash::new(CrashKind::Limit, during, message)
         })?;
         if !asked {
             return Ok(());
@@ -191,7 +189,8 @@ impl Instance {
         let limit = self.cell.limits.snapshot_bytes;
         let plugin = program.description();
         if state.data.len() > limit {
-            return Err(format!("its state has {} bytes: limit snapshot_bytes = {limit}", state.data.len()));
+            let met = LimitMet::new("snapshot_bytes", limit);
+            return Err(format!("its state has {} bytes: {met}", state.data.len()));
         }
         if state.schema != plugin.schema {
             let (found, said) = (state.schema, plugin.schema);
@@ -260,12 +259,7 @@ fn crash_of(error: Failed, during: &str, what: &str) -> Crash {
     match error {
         Failed::Crashed(crash) => crash,
         Failed::Store(error) => super::run::store_crash(during, what, &error),
-        Failed::State(why) => Crash {
-            kind: CrashKind::Contract,
-            during: during.to_owned(),
-            message: format!("{what}: {why}"),
-            backtrace: Vec::new(),
-        },
+        Failed::State(why) => Crash::new(CrashKind::Contract, during, format!("{what}: {why}")),
     }
 }
 

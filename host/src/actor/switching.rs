@@ -361,6 +361,7 @@ impl Instance {
         let env = GuestEnv {
             actor: self.cell.name().clone(),
             limits: self.cell.limits.clone(),
+            meter: self.cell.meter.clone(),
             outside: self.parts.outside.clone(),
             place: Place::Spare,
         };

@@ -146,6 +146,9 @@ pub struct DeadMessage {
     pub why: String,
     /// The guest's frames, innermost first, where it crashed.
     pub backtrace: Vec<String>,
+    /// Where its memory was written to, or why it was not, where core dumps are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub core_dump: Option<String>,
     /// When, in milliseconds since the Unix epoch.
     pub time_ms: u64,
 }
@@ -161,6 +164,7 @@ impl From<DeadLetter> for DeadMessage {
             body,
             why: letter.why,
             backtrace: letter.backtrace,
+            core_dump: letter.core_dump,
             time_ms: letter.time_ms,
         }
     }

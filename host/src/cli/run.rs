@@ -120,6 +120,18 @@ async fn build(config: &Config, recover: bool) -> Result<Host, HostError> {
     if let Some(instances) = config.instances {
         builder = builder.instances(instances);
     }
+    if let Some(bytes) = config.stack_bytes {
+        builder = builder.stack_bytes(bytes);
+    }
+    if let Some(bytes) = config.guests_memory_bytes {
+        builder = builder.guests_memory_bytes(bytes);
+    }
+    if let Some(guests) = config.computing_guests {
+        builder = builder.computing_guests(guests);
+    }
+    if let Some(core_dumps) = &config.core_dumps {
+        builder = builder.core_dumps(core_dumps.clone());
+    }
     for plugin in &config.plugins {
         builder = builder.plugin_file(&plugin.path).granted(plugin.grants.clone()).keeping(plugin.state);
         if plugin.watch {

@@ -5,12 +5,19 @@ use std::ops::RangeInclusive;
 use super::problem::Problems;
 use super::section::{Elsewhere, Section};
 use super::settings::{DAY_MS, TOP_KEYS};
-use crate::model::Limits;
+use crate::model::{Limits, MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLES};
 
 /// An hour, the longest that one call into a guest may take.
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// What `start_timeout_ms` may be.
 pub(super) const START_TIMEOUT_MS: RangeInclusive<u64> = 1..=HOUR_MS;
+
+/// More than an hour's instructions.
+const MOST_FUEL: u64 = 1_000_000_000_000_000;
+
+const fn u64_of(n: u32) -> u64 {
+    n as u64
+}
 
 /// A limit: its key, what is sensible, and where it goes.
 struct Limit {
@@ -48,13 +55,19 @@ limits! {
     message_bytes: 1..=32 * MIB,
     snapshot_bytes: 1..=SAVED_BYTES,
     memory_bytes: 64 << 10..=4_096 * MIB,
+    memories: 1..=u64_of(MOST_MEMORIES),
     table_elements: 1..=10_000_000,
+    tables: 1..=u64_of(MOST_TABLES),
+    core_instances: 1..=u64_of(MOST_CORE_INSTANCES),
     start_timeout_ms: START_TIMEOUT_MS,
     continue_timeout_ms: 1..=HOUR_MS,
     turn_timeout_ms: 1..=HOUR_MS,
+    turn_guest_ms: 1..=HOUR_MS,
+    turn_fuel: 0..=MOST_FUEL,
     continue_attempts: 1..=100,
     turn_sends: 0..=1_000_000,
     turn_send_bytes: 0..=1_024 * MIB,
+    turn_calls: 0..=1_000_000,
     timers: 0..=1_000_000,
     outbox_messages: 1..=1_000_000,
     outbox_bytes: 1..=SAVED_BYTES,
@@ -63,6 +76,7 @@ limits! {
     replies_ms: 0..=DAY_MS,
     log_line_bytes: 64..=MIB,
     turn_log_lines: 0..=1_000_000,
+    log_lines_per_second: 0..=1_000_000,
 }
 
 /// The `limits` of a section over those that it inherits.

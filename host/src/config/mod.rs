@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::{
-    ActorName, ActorSpec, ChildSpec, CutShort, Grants, Limits, PluginName, SUPERVISOR_DEPTH, Shutdown, StateRules,
-    SupervisorSpec, Template,
+    ActorName, ActorSpec, ChildSpec, CoreDumps, CutShort, Grants, Limits, PluginName, SUPERVISOR_DEPTH, Shutdown,
+    StateRules, SupervisorSpec, Template,
 };
 use crate::store::Backend;
 
@@ -45,6 +45,14 @@ pub struct Config {
     pub shutdown_timeout: Option<Duration>,
     /// How many instances may live at once; none: the host's default.
     pub instances: Option<u32>,
+    /// The stack of each guest, in bytes; none: the host's default.
+    pub stack_bytes: Option<usize>,
+    /// Linear memory of all guests together, in bytes; none: the host's default.
+    pub guests_memory_bytes: Option<usize>,
+    /// How many guests may compute for long at once; none: the host's default.
+    pub computing_guests: Option<usize>,
+    /// Where core dumps go; none: nowhere.
+    pub core_dumps: Option<CoreDumps>,
     /// What is logged.
     pub log: String,
     /// The plugins to load.

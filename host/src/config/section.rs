@@ -246,7 +246,9 @@ impl<'t> Section<'t> {
             if self.asked.contains(&name) {
                 continue;
             }
-            let meant = match closest(name, self.asked.iter().copied()) {
+            // A key that is right elsewhere was hardly meant to be another one here.
+            let astray = elsewhere.iter().any(|other| other.keys.contains(&name));
+            let meant = match closest(name, self.asked.iter().copied()).filter(|_| !astray) {
                 Some(meant) => format!("; did you mean `{meant}`?"),
                 None => elsewhere.iter().find_map(|other| other.meant(name)).unwrap_or_default(),
             };

@@ -11,15 +11,32 @@ use super::child::Reader;
 use super::problem::{Problems, closest, shown};
 use super::section::{Elsewhere, Section};
 use super::{Config, DATA_DIR, Files, Problem, limits, plugin, tree};
-use crate::model::Limits;
+use crate::model::{CoreDumps, Limits};
 use crate::store::{Backend, LEAST_HISTORY, MOST_HISTORY};
 
 /// A day, the longest time that makes sense.
 pub(super) const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// The keys at the top of the file.
-pub(super) const TOP_KEYS: &[&str] = &["data_dir", "shutdown_timeout_ms", "instances", "log"];
+pub(super) const TOP_KEYS: &[&str] = &[
+    "data_dir",
+    "shutdown_timeout_ms",
+    "instances",
+    "stack_bytes",
+    "guests_memory_bytes",
+    "computing_guests",
+    "core_dumps",
+    "core_dump_files",
+    "core_dump_bytes",
+    "log",
+];
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 const INSTANCES: RangeInclusive<u64> = 1..=1_000_000;
+/// Each guest's stack has room of its own, and so has each host function that it calls.
+const STACK_BYTES: RangeInclusive<u64> = 64 << 10..=64 << 20;
+const GUESTS_MEMORY_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 50;
+const COMPUTING_GUESTS: RangeInclusive<u64> = 1..=1_024;
+const CORE_DUMP_FILES: RangeInclusive<u64> = 1..=10_000;
+const CORE_DUMP_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 40;
 const HISTORY: RangeInclusive<u64> = LEAST_HISTORY as u64..=MOST_HISTORY as u64;
 const LOG: &str = "info";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -65,6 +82,12 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
         )
         .unwrap_or(Some(SHUTDOWN_TIMEOUT));
     let instances = top.integer("instances", &INSTANCES, problems).and_then(|n| u32::try_from(n).ok());
+    let stack_bytes = top.integer("stack_bytes", &STACK_BYTES, problems).and_then(|n| usize::try_from(n).ok());
+    let guests_memory_bytes = top.integer("guests_memory_bytes", &GUESTS_MEMORY_BYTES, problems);
+    let guests_memory_bytes = guests_memory_bytes.and_then(|n| usize::try_from(n).ok());
+    let computing_guests =
+        top.integer("computing_guests", &COMPUTING_GUESTS, problems).and_then(|n| usize::try_from(n).ok());
+    let core_dumps = read_core_dumps(&mut top, base_dir, problems);
     let log = top.string("log", "a filter such as \"info\"", problems);
     let log = top.read("log", log, log_filter, problems).unwrap_or_else(|| LOG.to_owned());
     let (backend, history) = read_store(&mut top, problems);
@@ -74,7 +97,40 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
     let (children, templates) = (reader.children(&mut top), reader.templates(&mut top));
     let (children, templates) = tree::grow(children, templates, problems);
     top.finish(&[], problems);
-    Config { data_dir, backend, history, shutdown_timeout, instances, log, plugins, children, templates }
+    Config {
+        data_dir,
+        backend,
+        history,
+        shutdown_timeout,
+        instances,
+        stack_bytes,
+        guests_memory_bytes,
+        computing_guests,
+        core_dumps,
+        log,
+        plugins,
+        children,
+        templates,
+    }
+}
+
+/// Where core dumps go, and how much is kept of them; without a folder they go nowhere.
+fn read_core_dumps(top: &mut Section<'_>, base_dir: &Path, problems: &mut Problems) -> Option<CoreDumps> {
+    let dir = top.string("core_dumps", "the path of a folder", problems);
+    let mut found = CoreDumps::new(base_dir.join(dir.unwrap_or_default()));
+    if let Some(files) = top.integer("core_dump_files", &CORE_DUMP_FILES, problems) {
+        found.files = usize::try_from(files).unwrap_or(found.files);
+    }
+    if let Some(bytes) = top.integer("core_dump_bytes", &CORE_DUMP_BYTES, problems) {
+        found.bytes = bytes;
+    }
+    for key in ["core_dump_files", "core_dump_bytes"] {
+        if dir.is_none() && top.has(key) {
+            let text = format!("`{key}` without `core_dumps`, the folder that they go to");
+            problems.add(top.place(key), text);
+        }
+    }
+    dir.map(|_| found)
 }
 
 /// What keeps the state, and how many records of each actor; none: the host's default.

@@ -76,6 +76,12 @@ fn every_key_reaches_its_setting() {
 data_dir = "/var/lib/baton"
 shutdown_timeout_ms = "infinity"
 instances = 50_000
+stack_bytes = 1_048_576
+guests_memory_bytes = 2_147_483_648
+computing_guests = 3
+core_dumps = "dumps"
+core_dump_files = 5
+core_dump_bytes = 1_000_000
 log = "warn,baton_host::actor=debug"
 
 [store]
@@ -113,6 +119,10 @@ limits = { message_bytes = 0x500000 }
     );
     assert_eq!(config.data_dir, Path::new("/var/lib/baton"));
     assert_eq!((config.shutdown_timeout, config.instances), (None, Some(50_000)));
+    assert_eq!((config.stack_bytes, config.guests_memory_bytes), (Some(1 << 20), Some(2 << 30)));
+    assert_eq!(config.computing_guests, Some(3));
+    let dumps = CoreDumps { dir: "/etc/baton/dumps".into(), files: 5, bytes: 1_000_000 };
+    assert_eq!(config.core_dumps, Some(dumps));
     assert_eq!(config.log, "warn,baton_host::actor=debug");
     assert_eq!((config.backend, config.history), (Backend::Redb, Some(1_000)));
     let path = "/etc/baton/counter.wasm".into();
@@ -195,6 +205,13 @@ fn the_built_in_limits_keep_to_their_own_ranges() {
 /// The text, and every problem in it, in the order of the lines.
 const BAD: &[(&str, &[&str])] = &[
     ("data_dri = \"x\"", &["baton.toml:1: unknown key `data_dri` in the file; did you mean `data_dir`?"]),
+    (
+        "core_dump_files = 5\nstack_bytes = 1",
+        &[
+            "baton.toml:1: `core_dump_files` without `core_dumps`, the folder that they go to",
+            "baton.toml:2: `stack_bytes` in the file is 1; expected an integer from 65536 to 67108864",
+        ],
+    ),
     ("zzz = 1", &["baton.toml:1: unknown key `zzz` in the file"]),
     (
         "[store]\nbackend = \"reddb\"\nhistory = 1\nhistori = 3\nlog = \"info\"",

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Failure, Hold};
+use super::{Failure, Hold, LimitMet};
 
 /// Why a message was not taken. Nothing has happened to the actor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum SendError {
     UnknownActor(String),
     /// Its mailbox is full.
     #[error(
-        "the mailbox of `{actor}` is full: it holds {messages} messages (limit mailbox_messages = {max_messages}) and {bytes} bytes (limit mailbox_bytes = {max_bytes}); try again later, or raise the limit"
+        "the mailbox of `{actor}` is full: it holds {messages} messages (limit mailbox_messages = {max_messages}) and {bytes} bytes (limit mailbox_bytes = {max_bytes}); try again later, or raise `limits.mailbox_messages` or `limits.mailbox_bytes` under its [[actor]] or [[plugin]]"
     )]
     MailboxFull {
         /// Whose.
@@ -31,7 +31,7 @@ pub enum SendError {
         max_bytes: usize,
     },
     /// The body is larger than the actor takes.
-    #[error("a body of {bytes} bytes is too large for `{actor}`: limit message_bytes = {max_bytes}")]
+    #[error("a body of {bytes} bytes is too large for `{actor}`: {}", LimitMet::new("message_bytes", *max_bytes))]
     TooLarge {
         /// For whom.
         actor: String,

@@ -69,6 +69,17 @@ pub struct Crash {
     pub message: String,
     /// The guest's frames, innermost first, where there are any.
     pub backtrace: Vec<String>,
+    /// Where its memory was written to, or why it was not, where core dumps are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub core_dump: Option<String>,
+}
+
+impl Crash {
+    /// One without frames.
+    #[must_use]
+    pub fn new(kind: CrashKind, during: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind, during: during.into(), message: message.into(), backtrace: Vec::new(), core_dump: None }
+    }
 }
 
 /// How an instance ended.

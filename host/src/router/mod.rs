@@ -17,7 +17,7 @@ use crate::model::{
     Request, SendError, Template,
 };
 use crate::registry::{Refused, Registry};
-use crate::sandbox::Out;
+use crate::sandbox::{Meter, Out};
 use crate::store::now_ms;
 use crate::supervisor::Supervisor;
 
@@ -26,6 +26,8 @@ pub(crate) use calls::Calls;
 
 /// Dead letters that are kept; older ones make room.
 const DEAD_LETTERS: usize = 1_000;
+/// How many of them a second the log tells of: a guest can bring them about as often as it likes.
+const DEAD_LINES_PER_SECOND: usize = 100;
 /// Bytes of a dead letter's body that are kept.
 const DEAD_BODY_BYTES: usize = 4 << 10;
 
@@ -52,6 +54,8 @@ pub struct DeadLetter {
     pub why: String,
     /// The guest's frames where it crashed its actor, innermost first.
     pub backtrace: Vec<String>,
+    /// Where its memory was written to, or why it was not, where core dumps are asked for.
+    pub core_dump: Option<String>,
     /// When, in milliseconds since the Unix epoch.
     pub time_ms: u64,
 }
@@ -70,6 +74,8 @@ pub(crate) struct Router {
     listed: Mutex<Option<HashSet<ActorName>>>,
     alarm: Alarm,
     dead: Mutex<VecDeque<DeadLetter>>,
+    /// How many of them the log tells of.
+    dead_lines: Meter,
     waits: Waits,
 }
 
@@ -89,6 +95,7 @@ impl Router {
             closed: AtomicBool::new(false),
             listed: Mutex::new(None),
             alarm: Alarm::default(),
+            dead_lines: Meter::default(),
             dead: Mutex::new(VecDeque::new()),
             waits: Waits::default(),
         }
@@ -277,7 +284,13 @@ impl Router {
             Message::Down(actor, reason) => ("down", String::new(), Some(actor.clone()), reason.as_bytes()),
             Message::Other(_, body) => ("other", String::new(), None, body),
         };
-        tracing::warn!(%to, kind, id, why, "dead letter");
+        let line = self.dead_lines.line_of(DEAD_LINES_PER_SECOND, DEAD_LINES_PER_SECOND);
+        if let Some(dropped) = line.dropped {
+            tracing::warn!(dropped, "dead letters are not logged: more than {DEAD_LINES_PER_SECOND} a second");
+        }
+        if line.passes {
+            tracing::warn!(%to, kind, id, why, "dead letter");
+        }
         let letter = DeadLetter {
             to: to.to_string(),
             from,
@@ -287,6 +300,7 @@ impl Router {
             body_bytes: body.len(),
             why: crash.map_or_else(|| why.to_owned(), |crash| format!("{why}: {crash}")),
             backtrace: crash.map(|crash| crash.backtrace.clone()).unwrap_or_default(),
+            core_dump: crash.and_then(|crash| crash.core_dump.clone()),
             time_ms: now_ms(),
         };
         let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
@@ -356,7 +370,9 @@ impl Post for Router {
 
 /// The turn that asked for it has ended: nobody else can be told.
 fn warn_refused(actor: &Cell, done: Result<(), Refused>, what: &str) {
-    if let Err(why) = done {
+    if let Err(why) = done
+        && actor.may_log()
+    {
         tracing::warn!(actor = %actor.name(), %why, "{what}");
     }
 }

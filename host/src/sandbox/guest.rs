@@ -6,18 +6,27 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Func, Instance, Lift, Lower, TypedFunc};
-use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
+use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
+use super::limiter::Share;
+use super::pace::{self, Beside, Pace};
 use super::program::Program;
 use super::wasi::Wasi;
-use super::{Effect, GuestEnv, abi, trap};
+use super::{Effect, GuestEnv, Sandbox, abi, trap};
 use crate::model::{
-    Crash, CrashKind, Description, Failure, Handoff, Legacy, Message, MessageId, Refusal, State, StopReason,
+    Crash, CrashKind, Description, Failure, Handoff, Legacy, LimitMet, Limits, Message, MessageId, Refusal, State,
+    StopReason,
 };
 
 /// How much longer than its deadline a guest may be waited for: it is stopped by the epoch a tick later, and this is for
 /// one that waits outside wasm.
 const DEADLINE_GRACE: Duration = Duration::from_millis(50);
+
+/// What an answer, or what a guest hands to the host in one call, may hold beside a body or a state, in bytes: names, texts
+/// and lists.
+const COPIED_BYTES: usize = 1 << 20;
+/// An instance with more memory than this takes a while to let go of, in bytes.
+const LARGE_BYTES: usize = 4 << 20;
 
 /// What a call into the guest belongs to.
 #[derive(Debug, Clone)]
@@ -40,9 +49,9 @@ pub(super) struct Data {
     pub(super) env: GuestEnv,
     pub(super) wasi: Option<Box<Wasi>>,
     pub(super) turn: Turn,
-    pub(super) memory_bytes: usize,
-    /// By how much it grew last: taken back if the growth fails after all.
-    pub(super) memory_grew: usize,
+    /// What it has of what all guests share.
+    pub(super) share: Share,
+    pub(super) pace: Arc<Pace>,
     /// The limit that the guest met last, with its value: told if a trap follows.
     pub(super) limit_met: Option<String>,
 }
@@ -63,6 +72,8 @@ pub(super) struct Turn {
     pub(super) saves: bool,
     pub(super) stops: bool,
     pub(super) log_lines: usize,
+    /// Calls of others, and what it asked of the supervision tree.
+    pub(super) calls: usize,
 }
 
 impl Turn {
@@ -80,39 +91,36 @@ impl Turn {
             saves: false,
             stops: false,
             log_lines: 0,
+            calls: 0,
         }
     }
 }
 
-impl ResourceLimiter for Data {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            // Its own module does not allow it: no limit of ours was met.
-            return Ok(false);
-        }
-        let total = self.memory_bytes.saturating_sub(current).saturating_add(desired);
-        let limit = self.env.limits.memory_bytes;
-        if total > limit {
-            self.limit_met = Some(format!("memory_bytes = {limit} (it asked for {total})"));
-            return Ok(false);
-        }
-        self.memory_grew = total - self.memory_bytes;
-        self.memory_bytes = total;
-        Ok(true)
+/// The clock ticks while the guest computes: it ends here, or gives way.
+fn tick(context: StoreContextMut<'_, Data>) -> wasmtime::Result<UpdateDeadline> {
+    let data = context.data();
+    if data.turn.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+        return Err(trap::DeadlinePassed.into());
     }
+    let limit = data.env.limits.turn_guest_ms;
+    if data.pace.computed() > Duration::from_millis(limit) {
+        return Err(trap::ComputedTooLong(limit).into());
+    }
+    data.pace.yields();
+    Ok(UpdateDeadline::Yield(1))
+}
 
-    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.memory_bytes -= std::mem::take(&mut self.memory_grew);
-        Ok(())
+/// Fuel for one call. Only what counts it was compiled to; to the others it is nothing.
+fn set_fuel(store: &mut Store<Data>, limits: &Limits) {
+    if limits.turn_fuel > 0
+        && let Err(error) = store.set_fuel(limits.turn_fuel)
+    {
+        tracing::error!(%error, "fuel is not counted");
     }
+}
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let limit = self.env.limits.table_elements;
-        if desired > limit {
-            self.limit_met = Some(format!("table_elements = {limit} (it asked for {desired})"));
-        }
-        Ok(desired <= limit)
-    }
+fn is_large(store: &Store<Data>) -> bool {
+    store.data().share.memory_bytes() > LARGE_BYTES
 }
 
 /// The exports of `lifecycle`, looked up once per program.
@@ -187,9 +195,10 @@ impl Functions {
 
 /// One live instance. After a crash it is of no more use, and is to be dropped.
 pub(crate) struct Guest {
-    store: Store<Data>,
+    store: Beside<Store<Data>>,
     functions: Functions,
-    limits: Arc<crate::model::Limits>,
+    limits: Arc<Limits>,
+    sandbox: Sandbox,
     place: OwnedSemaphorePermit,
 }
 
@@ -203,36 +212,35 @@ impl Guest {
     /// Makes an instance of `program`; its own start code runs within `within`.
     pub(super) async fn new(program: &Program, env: GuestEnv, within: Duration) -> Result<Self, Crash> {
         let limits = env.limits.clone();
-        let place = program.places().take(env.place, within).await?;
-        let base = TurnBase::outside();
-        let wasi = program.uses_wasi().then(|| Box::new(Wasi::new(&env.actor, limits.turn_log_lines)));
+        let sandbox = program.sandbox().clone();
+        let place = sandbox.places.take(env.place, within).await?;
+        let linked = program.linked(limits.turn_fuel > 0).await?;
+        let (pace, meter) = (Arc::new(Pace::default()), env.meter.clone());
+        let wasi = program.uses_wasi().then(|| Box::new(Wasi::new(&env)));
         let data = Data {
             env,
             wasi,
-            turn: Turn::new(base, Some(Instant::now() + within)),
-            memory_bytes: 0,
-            memory_grew: 0,
+            turn: Turn::new(TurnBase::outside(), Some(Instant::now() + within)),
+            share: Share::of(sandbox.room().clone()),
+            pace: pace.clone(),
             limit_met: None,
         };
-        let mut store = Store::new(program.engine(), data);
+        let mut store = Beside::new(Store::new(linked.pre.engine(), data), is_large);
         store.limiter(|data| data);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|context| {
-            let deadline = context.data().turn.deadline;
-            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                return Err(trap::DeadlinePassed.into());
-            }
-            Ok(UpdateDeadline::Yield(1))
-        });
-        let instantiated = tokio::time::timeout(within + DEADLINE_GRACE, program.pre().instantiate_async(&mut store));
-        let instance = match instantiated.await {
+        store.epoch_deadline_callback(tick);
+        set_fuel(&mut store, &limits);
+        store.set_hostcall_fuel(COPIED_BYTES);
+        let instantiated = linked.pre.instantiate_async(&mut *store);
+        let instantiated = pace::run(instantiated, &pace, &meter, sandbox.lane());
+        let instance = match tokio::time::timeout(within + DEADLINE_GRACE, instantiated).await {
             Ok(Ok(instance)) => instance,
-            Ok(Err(error)) => return Err(trap::crash("start", &error, store.data(), Some(within))),
+            Ok(Err(error)) => return Err(sandbox.crashed("start", &error, &mut store, Some(within))),
             Err(_) => return Err(trap::timeout("start", Some(within))),
         };
-        let functions = Functions::new(&mut store, &instance, program.exports())
-            .map_err(|error| trap::contract("start", &error))?;
-        Ok(Self { store, functions, limits, place })
+        let functions =
+            Functions::new(&mut store, &instance, &linked.exports).map_err(|error| trap::contract("start", &error))?;
+        Ok(Self { store, functions, limits, sandbox, place })
     }
 
     /// Takes the place of `before` among the actors' instances, and leaves it its own.
@@ -256,10 +264,12 @@ impl Guest {
             (data.turn.effects, data.turn.timers_new) = (effects, timers_new);
         }
         data.limit_met = None;
+        data.pace.begin();
         if let Some(wasi) = &data.wasi {
             wasi.new_turn();
         }
         self.store.set_epoch_deadline(1);
+        set_fuel(&mut self.store, &self.limits);
     }
 
     /// What the calls since the last time asked for, in order.
@@ -280,18 +290,23 @@ impl Guest {
         base: TurnBase,
     ) -> Result<S::Results, Crash> {
         self.begin(base, within);
+        // A state is the largest that an answer holds, a body the largest that it hands to the host on the way.
+        let largest = if matches!(during, "snapshot" | "terminate") { self.limits.snapshot_bytes } else { 0 };
+        self.store.set_hostcall_fuel(largest.max(self.limits.message_bytes).saturating_add(COPIED_BYTES));
         #[allow(unsafe_code)]
         // SAFETY: `Functions::new` checked this function against the same signature; the lifetimes of what the arguments
         // borrow are no part of it.
         let function = unsafe { TypedFunc::<S::Params, S::Results>::new_unchecked(function) };
-        let called = function.call_async(&mut self.store, args);
+        let (pace, meter) = (self.store.data().pace.clone(), self.store.data().env.meter.clone());
+        let called = function.call_async(&mut *self.store, args);
+        let called = pace::run(called, &pace, &meter, self.sandbox.lane());
         let waited = match within {
             Some(within) => tokio::time::timeout(within + DEADLINE_GRACE, called).await,
             None => Ok(called.await),
         };
         match waited {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(trap::crash(during, &error, self.store.data(), within)),
+            Ok(Err(error)) => Err(self.sandbox.crashed(during, &error, &mut self.store, within)),
             Err(_) => Err(trap::timeout(during, within)),
         }
     }
@@ -340,9 +355,9 @@ impl Guest {
         if let Ok(reply) = &answer
             && reply.len() > self.limits.message_bytes
         {
-            let (bytes, limit) = (reply.len(), self.limits.message_bytes);
-            let message = format!("a reply of {bytes} bytes went past the limit message_bytes = {limit}");
-            return Err(Crash { kind: CrashKind::Limit, during: "handle".into(), message, backtrace: Vec::new() });
+            let met = LimitMet::new("message_bytes", self.limits.message_bytes);
+            let message = format!("a reply of {} bytes: {met}", reply.len());
+            return Err(Crash::new(CrashKind::Limit, "handle", message));
         }
         Ok(answer.map_err(Into::into))
     }

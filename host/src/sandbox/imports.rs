@@ -7,7 +7,7 @@ use wasmtime::component::Linker;
 
 use super::guest::Data;
 use super::{Effect, NestedCall, Out, abi, trap};
-use crate::model::{ActorName, Body, MessageId, SendError};
+use crate::model::{ActorName, Body, LimitMet, MessageId, SendError};
 use crate::store::now_ms;
 
 /// Most random bytes in one request; the contract names it.
@@ -88,8 +88,11 @@ impl Data {
         let actor = &self.env.actor;
         if self.turn.log_lines > limit {
             if self.turn.log_lines == limit + 1 {
-                tracing::warn!(target: "baton::guest", %actor, limit, "more log lines in this turn are dropped (limit turn_log_lines)");
+                tracing::warn!(target: "baton::guest", %actor, "more log lines in this turn are dropped ({})", LimitMet::new("turn_log_lines", limit));
             }
+            return;
+        }
+        if !self.env.may_log() {
             return;
         }
         let line = log_line(message, fields, self.env.limits.log_line_bytes);
@@ -112,10 +115,10 @@ impl Data {
     pub(super) fn leave_room(&mut self, bytes: usize) -> Result<(), abi::SendError> {
         let limits = &self.env.limits;
         if self.turn.sent >= limits.turn_sends {
-            return Err(abi::SendError::Limit(format!("limit turn_sends = {}", limits.turn_sends)));
+            return Err(abi::SendError::Limit(LimitMet::new("turn_sends", limits.turn_sends).to_string()));
         }
         if self.turn.sent_bytes + bytes > limits.turn_send_bytes {
-            return Err(abi::SendError::Limit(format!("limit turn_send_bytes = {}", limits.turn_send_bytes)));
+            return Err(abi::SendError::Limit(LimitMet::new("turn_send_bytes", limits.turn_send_bytes).to_string()));
         }
         self.turn.sent += 1;
         self.turn.sent_bytes += bytes;
@@ -125,9 +128,19 @@ impl Data {
     pub(super) fn check_body(&self, body: &[u8]) -> Result<(), abi::SendError> {
         let (bytes, limit) = (body.len(), self.env.limits.message_bytes);
         match bytes > limit {
-            true => Err(abi::SendError::Limit(format!("{bytes} bytes: limit message_bytes = {limit}"))),
+            true => Err(abi::SendError::Limit(format!("{bytes} bytes: {}", LimitMet::new("message_bytes", limit)))),
             false => Ok(()),
         }
+    }
+
+    /// Counts one question more to others, if it may ask one.
+    pub(super) fn one_call_more(&mut self) -> Result<(), LimitMet> {
+        let limit = self.env.limits.turn_calls;
+        if self.turn.calls >= limit {
+            return Err(LimitMet::new("turn_calls", limit));
+        }
+        self.turn.calls += 1;
+        Ok(())
     }
 
     /// An effect on another actor that carries nothing.
@@ -164,6 +177,7 @@ impl Data {
     }
 
     fn prepare_call(&mut self, to: &str, body: Vec<u8>, timeout_ms: u64) -> Result<NestedCall, abi::CallError> {
+        self.one_call_more().map_err(|met| abi::CallError::Limit(met.to_string()))?;
         let to = ActorName::new(to).map_err(|_| abi::CallError::UnknownActor)?;
         if body.len() > self.env.limits.message_bytes {
             let error = SendError::TooLarge {
@@ -198,7 +212,7 @@ impl Data {
         let turn = &mut self.turn;
         if !turn.base.timers.contains_key(&name) && !turn.timers_new.contains(&name) {
             if turn.base.timers.len() + turn.timers_new.len() >= self.env.limits.timers {
-                return Ok(Err(abi::SendError::Limit(format!("limit timers = {}", self.env.limits.timers))));
+                return Ok(Err(abi::SendError::Limit(LimitMet::new("timers", self.env.limits.timers).to_string())));
             }
             turn.timers_new.insert(name.clone());
         }
@@ -216,12 +230,19 @@ impl Data {
     }
 }
 
-/// One line: the message and its fields, without control characters, cut at `limit` bytes.
+/// What a terminal or an editor would obey, or show elsewhere than where it stands: control characters, ends of lines, and
+/// those that turn the direction of writing.
+fn obeyed(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
+}
+
+/// One line: the message and its fields, without what is obeyed, cut at `limit` bytes.
 pub(super) fn log_line(message: &str, fields: &[(String, String)], limit: usize) -> String {
     let fields = fields.iter().flat_map(|(key, value)| [" ", key.as_str(), "=", value.as_str()]);
     let mut line = String::new();
     for c in std::iter::once(message).chain(fields).flat_map(str::chars) {
-        let c = if c.is_control() { ' ' } else { c };
+        let c = if obeyed(c) { ' ' } else { c };
         if line.len() + c.len_utf8() > limit {
             break;
         }
@@ -239,5 +260,6 @@ mod tests {
         let fields = [("key".to_owned(), "va\nlue".to_owned())];
         assert_eq!(log_line("a\r\nb", &fields, 100), "a  b key=va lue");
         assert_eq!(log_line("ääää", &fields, 5), "ää");
+        assert_eq!(log_line("\u{1b}[2J\u{202e}txt\u{2028}\u{9b}1m", &[], 100), " [2J txt  1m");
     }
 }

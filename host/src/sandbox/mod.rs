@@ -3,10 +3,15 @@
 
 mod abi;
 mod cache;
+mod core_dump;
 mod engine;
 mod guest;
 mod imports;
+mod limiter;
+mod meter;
+mod nesting;
 mod nobody;
+mod pace;
 mod places;
 mod program;
 mod supervision;
@@ -26,6 +31,7 @@ use crate::model::{
 
 pub(crate) use engine::{Sandbox, SandboxOptions};
 pub(crate) use guest::{Guest, TurnBase};
+pub(crate) use meter::Meter;
 pub(crate) use nobody::Nobody;
 pub(crate) use places::Place;
 pub use program::Inspection;
@@ -36,8 +42,17 @@ pub(crate) use program::{PLUGIN_BYTES, Program};
 pub(crate) struct GuestEnv {
     pub(crate) actor: ActorName,
     pub(crate) limits: Arc<Limits>,
+    /// What is counted of the actor over all its instances.
+    pub(crate) meter: Arc<Meter>,
     pub(crate) outside: Arc<dyn Outside>,
     pub(crate) place: Place,
+}
+
+impl GuestEnv {
+    /// Whether the actor may write another line now, over all its turns.
+    fn may_log(&self) -> bool {
+        self.meter.may_log(&self.actor, &self.limits)
+    }
 }
 
 /// Takes the calls that act at once. Whoever starts an actor hands it one.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::trap;
-use crate::model::{Crash, CrashKind};
+use crate::model::{Crash, CrashKind, LimitMet};
 
 /// Instances for which there is room beyond `instances`: successors at a swap while the one before lives, rehearsals, and
 /// plugins that describe themselves.
@@ -48,7 +48,7 @@ impl Places {
     }
 
     fn full(&self, _: &TryAcquireError) -> Crash {
-        let message = format!("no room for another instance (limit `instances` = {})", self.instances);
-        Crash { kind: CrashKind::Limit, during: "start".to_owned(), message, backtrace: Vec::new() }
+        let met = LimitMet::of_the_host("instances", self.instances);
+        Crash::new(CrashKind::Limit, "start", format!("no room for another instance ({met})"))
     }
 }

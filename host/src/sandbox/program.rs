@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use wasmtime::Engine;
+use tokio::sync::OnceCell;
 use wasmtime::component::{Component, InstancePre};
 
 use super::guest::{Data, Exports, Guest, TurnBase};
+use super::imports::log_line;
 use super::nobody::Nobody;
-use super::places::{Place, Places};
-use super::{GuestEnv, Sandbox, abi};
+use super::places::Place;
+use super::{GuestEnv, Sandbox, abi, nesting};
 use crate::model::{
-    ActorName, Crash, CrashKind, Description, Digest, ErrorCode, HostError, Limits, PluginName, Version,
+    ActorName, Crash, CrashKind, Description, Digest, ErrorCode, HostError, Limits, MOST_CORE_INSTANCES, MOST_MEMORIES,
+    MOST_TABLES, PluginName, Version,
 };
 
 /// Largest plugin file, in bytes.
@@ -20,6 +22,8 @@ pub(crate) const PLUGIN_BYTES: usize = 256 << 20;
 /// Entries of a description's metadata, and bytes of all of them together.
 const METADATA_ENTRIES: usize = 64;
 const METADATA_BYTES: usize = 16 << 10;
+/// Bytes that are kept of what is wrong with a file.
+const CAUSE_BYTES: usize = 4 << 10;
 /// Longest media type, in bytes.
 const MEDIA_TYPE_BYTES: usize = 127;
 /// Bounds of `describe`, which runs before anyone has configured anything for the plugin.
@@ -51,11 +55,20 @@ pub struct Inspection {
 pub(crate) struct Program(Arc<Inner>);
 
 struct Inner {
-    pre: InstancePre<Data>,
-    exports: Exports,
+    sandbox: Sandbox,
+    linked: Linked,
+    /// The file's bytes, and what they are where fuel is counted, made when the first such actor starts.
+    bytes: Arc<[u8]>,
+    counting: Arc<OnceCell<Linked>>,
     uses_wasi: bool,
-    places: Places,
     inspection: Inspection,
+}
+
+/// What instances are made of.
+#[derive(Clone)]
+pub(super) struct Linked {
+    pub(super) pre: InstancePre<Data>,
+    pub(super) exports: Exports,
 }
 
 impl std::fmt::Debug for Program {
@@ -89,20 +102,30 @@ impl Program {
         Guest::new(self, env, within).await
     }
 
-    pub(super) fn engine(&self) -> &Engine {
-        self.0.pre.engine()
+    pub(super) fn sandbox(&self) -> &Sandbox {
+        &self.0.sandbox
     }
 
-    pub(super) fn pre(&self) -> &InstancePre<Data> {
-        &self.0.pre
-    }
-
-    pub(super) fn exports(&self) -> &Exports {
-        &self.0.exports
-    }
-
-    pub(super) fn places(&self) -> &Places {
-        &self.0.places
+    /// The compiled plugin; with `fuel` counted it is compiled anew, once.
+    pub(super) async fn linked(&self, fuel: bool) -> Result<&Linked, Crash> {
+        if !fuel {
+            return Ok(&self.0.linked);
+        }
+        let compile = || async {
+            let (sandbox, bytes) = (self.0.sandbox.clone(), self.0.bytes.clone());
+            let label = self.description().name.to_string();
+            let compiled = tokio::task::spawn_blocking(move || sandbox.counting()?.link(&label, &bytes)).await;
+            match compiled {
+                Ok(linked) => linked.map(|(linked, ..)| linked),
+                Err(error) => {
+                    Err(plugin_error(self.description().name.as_str(), "compiling it panicked").source(error))
+                }
+            }
+        };
+        let failed = |error: HostError| {
+            Crash::new(CrashKind::Limit, "start", format!("its fuel cannot be counted (`turn_fuel`): {error}"))
+        };
+        self.0.counting.get_or_try_init(compile).await.map_err(failed)
     }
 
     pub(super) fn uses_wasi(&self) -> bool {
@@ -118,7 +141,7 @@ impl Sandbox {
     /// If they are no plugin: each error says what was found and what was expected.
     pub(crate) async fn load(&self, label: &str, bytes: Vec<u8>) -> Result<Program, HostError> {
         let (sandbox, name) = (self.clone(), label.to_owned());
-        let compiled = tokio::task::spawn_blocking(move || sandbox.compile(&name, &bytes)).await;
+        let compiled = tokio::task::spawn_blocking(move || sandbox.compile(&name, bytes)).await;
         let compiled = compiled.map_err(|e| plugin_error(label, "compiling it panicked").source(e))??;
         let mut program = compiled;
         let description = describe(&program).await.map_err(|crash| {
@@ -132,7 +155,15 @@ impl Sandbox {
         Ok(Program(Arc::new(program)))
     }
 
-    fn compile(&self, label: &str, bytes: &[u8]) -> Result<Inner, HostError> {
+    fn compile(&self, label: &str, bytes: Vec<u8>) -> Result<Inner, HostError> {
+        let (linked, inspection) = self.link(label, &bytes)?;
+        let uses_wasi = inspection.imports.iter().any(|name| name.starts_with("wasi:"));
+        let (sandbox, counting) = (self.clone(), Arc::default());
+        Ok(Inner { sandbox, linked, bytes: bytes.into(), counting, uses_wasi, inspection })
+    }
+
+    /// Compiles and links: what instances are made of, and what the file is as far as that shows.
+    fn link(&self, label: &str, bytes: &[u8]) -> Result<(Linked, Inspection), HostError> {
         let digest = Digest::of(bytes);
         let (kind, component) = self.component(label, bytes, digest)?;
         let kinds = component.component_type();
@@ -143,12 +174,11 @@ impl Sandbox {
         let pre = self.linker.instantiate_pre(&component).map_err(|error| {
             plugin_error(label, "it imports what this host does not have")
                 .hint("a plugin may import baton:actor/host, baton:actor/supervision and WASI 0.2; `baton inspect` lists what one asks for")
-                .source(format!("{error:#}"))
+                .source(cause(&error))
         })?;
-        let uses_wasi = imports.iter().any(|name| name.starts_with("wasi:"));
         let inspection =
             Inspection { kind, digest, description: unknown(), imports, exports: exported, bytes: bytes.len() };
-        Ok(Inner { pre, exports, uses_wasi, places: self.places.clone(), inspection })
+        Ok((Linked { pre, exports }, inspection))
     }
 
     /// The compiled component, from the cache where it has it.
@@ -168,9 +198,13 @@ impl Sandbox {
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, digest)) {
             return Ok((kind, component));
         }
+        if kind == "component" && nesting::is_too_deep(bytes) {
+            let levels = nesting::LEVELS;
+            return Err(plugin_error(label, format!("components in it nest deeper than {levels}, which is the most")));
+        }
         let lifted = if kind == "core module" { Some(lift(label, bytes)?) } else { None };
         let component = Component::from_binary(&self.engine, lifted.as_deref().unwrap_or(bytes))
-            .map_err(|error| plugin_error(label, "it is not a valid component").source(format!("{error:#}")))?;
+            .map_err(|error| plugin_error(label, "it is not a valid component").source(cause(&error)))?;
         if let Some(cache) = &self.cache {
             cache.put(&component, digest);
         }
@@ -180,6 +214,11 @@ impl Sandbox {
 
 fn plugin_error(label: &str, why: impl std::fmt::Display) -> HostError {
     HostError::new(ErrorCode::Plugin, format!("plugin {label}: {why}"))
+}
+
+/// Why, in the words of whoever read the file. These hold names from it: each is cut, and on one line.
+fn cause(error: &impl std::fmt::Display) -> String {
+    log_line(&format!("{error:#}"), &[], CAUSE_BYTES)
 }
 
 /// A core module that says which world it was made for becomes a component.
@@ -194,7 +233,7 @@ fn lift(label: &str, bytes: &[u8]) -> Result<Vec<u8>, HostError> {
                 "build it with an SDK or with wit-bindgen, whose output says which world it is made for, or make it a \
                  component with `wasm-tools component new`",
             )
-            .source(format!("{error:#}"))
+            .source(cause(&error))
     })
 }
 
@@ -212,7 +251,7 @@ fn find_exports(label: &str, kind: &str, component: &Component, exported: &[Stri
                 plugin_error(label, format!("it exports nothing; {} is needed", abi::LIFECYCLE))
                     .hint("build it for the world `baton:actor/actor`")
             }
-            None => plugin_error(label, format!("it exports {}, not {}", exported.join(", "), abi::LIFECYCLE))
+            None => plugin_error(label, format!("it exports {}, not {}", cause(&exported.join(", ")), abi::LIFECYCLE))
                 .hint("build it for the world `baton:actor/actor`"),
         }
     };
@@ -260,20 +299,26 @@ async fn describe(program: &Inner) -> Result<Description, Crash> {
         turn_timeout_ms: DESCRIBE_TIMEOUT_MS,
         turn_sends: 0,
         timers: 0,
+        // Its actors' own limits are not known yet.
+        memories: MOST_MEMORIES as usize,
+        tables: MOST_TABLES as usize,
+        core_instances: MOST_CORE_INSTANCES as usize,
         ..Limits::default()
     };
     let env = GuestEnv {
         actor: ActorName::new("describe").expect("a valid name"),
         limits: Arc::new(limits),
+        meter: Arc::default(),
         outside: Arc::new(Nobody),
         place: Place::Spare,
     };
     // A program is cheap to clone once it is whole; until then its parts are.
     let whole = Program(Arc::new(Inner {
-        pre: program.pre.clone(),
-        exports: program.exports.clone(),
+        sandbox: program.sandbox.clone(),
+        linked: program.linked.clone(),
+        bytes: program.bytes.clone(),
+        counting: program.counting.clone(),
         uses_wasi: program.uses_wasi,
-        places: program.places.clone(),
         inspection: program.inspection.clone(),
     }));
     let mut guest = whole.instantiate(env).await?;
@@ -282,12 +327,8 @@ async fn describe(program: &Inner) -> Result<Description, Crash> {
 
 /// A description is a stranger's word: names, versions and sizes are checked before anything uses them.
 pub(super) fn checked(answer: abi::Description) -> Result<Description, Crash> {
-    let wrong = |why: String| Crash {
-        kind: CrashKind::Contract,
-        during: "describe".into(),
-        message: format!("its description cannot be used: {why}"),
-        backtrace: Vec::new(),
-    };
+    let wrong =
+        |why: String| Crash::new(CrashKind::Contract, "describe", format!("its description cannot be used: {why}"));
     let name = PluginName::new(&answer.name).map_err(|e| wrong(e.to_string()))?;
     let version = Version::new(&answer.version).map_err(|e| wrong(e.to_string()))?;
     let (schema, reads_from, reads_to) = (answer.schema, answer.reads_from, answer.reads_to);
@@ -299,7 +340,8 @@ pub(super) fn checked(answer: abi::Description) -> Result<Description, Crash> {
             "it writes schema {schema} and reads {reads_from} to {reads_to}: it could not take over its own state"
         )));
     }
-    if answer.messages.len() > MEDIA_TYPE_BYTES || !answer.messages.contains('/') || !answer.messages.is_ascii() {
+    let printable = |text: &str| text.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+    if answer.messages.len() > MEDIA_TYPE_BYTES || !answer.messages.contains('/') || !printable(&answer.messages) {
         return Err(wrong(format!(
             "`messages` is not a media type of at most {MEDIA_TYPE_BYTES} bytes, such as application/json"
         )));
@@ -308,6 +350,9 @@ pub(super) fn checked(answer: abi::Description) -> Result<Description, Crash> {
     if answer.metadata.len() > METADATA_ENTRIES || bytes > METADATA_BYTES {
         return Err(wrong(format!("its metadata has more than {METADATA_ENTRIES} entries or {METADATA_BYTES} bytes")));
     }
-    let (messages, metadata) = (answer.messages, answer.metadata);
+    // It is shown to people; what a terminal would obey is no part of it.
+    let plain =
+        |(key, value): (String, String)| (log_line(&key, &[], METADATA_BYTES), log_line(&value, &[], METADATA_BYTES));
+    let (messages, metadata) = (answer.messages, answer.metadata.into_iter().map(plain).collect());
     Ok(Description { name, version, schema, reads_from, reads_to, messages, metadata })
 }

@@ -73,7 +73,7 @@ fn add_children(to: &mut LinkerInstance<'_, Data>) -> wasmtime::Result<()> {
 fn waits<P, T, U>(
     to: &mut LinkerInstance<'_, Data>,
     name: &str,
-    ask: impl Fn(&Data, P) -> Answer<Supervised<T>> + Send + Sync + 'static,
+    ask: impl Fn(&mut Data, P) -> Answer<Supervised<T>> + Send + Sync + 'static,
     tell: impl Fn(T) -> Answer<U> + Copy + Send + Sync + 'static,
 ) -> wasmtime::Result<()>
 where
@@ -82,8 +82,10 @@ where
     (Answer<U>,): ComponentNamedList + Lower + Send + Sync + 'static,
     U: Send + 'static,
 {
-    to.func_wrap_async(name, move |cx: Cx<'_>, params: P| {
-        let asked = ask(cx.data(), params);
+    to.func_wrap_async(name, move |mut cx: Cx<'_>, params: P| {
+        let data = cx.data_mut();
+        let asked = data.one_call_more().map_err(|met| SupervisionError::Limit(met.to_string()));
+        let asked = asked.and_then(|()| ask(data, params));
         Box::new(async move {
             let answer = match asked {
                 Ok(answer) => answer.await.map_err(SupervisionError::from).and_then(tell),
@@ -186,7 +188,7 @@ impl Data {
 fn listed<T, U>(items: Vec<T>, each: impl Fn(T) -> U) -> Answer<Vec<U>> {
     match items.len() {
         many if many > LISTED => Err(SupervisionError::Limit(format!(
-            "{many} entries; a list has at most {LISTED} (limit listed = {LISTED})"
+            "{many} entries; a list has at most {LISTED} (limit listed = {LISTED}, which is fixed)"
         ))),
         _ => Ok(items.into_iter().map(each).collect()),
     }

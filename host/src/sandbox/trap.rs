@@ -5,17 +5,24 @@ use std::time::Duration;
 use wasmtime::{Error, Trap, WasmBacktrace};
 
 use super::guest::Data;
-use crate::model::{Crash, CrashKind};
+use super::imports::log_line;
+use crate::model::{Crash, CrashKind, LimitMet, Limits};
 
-/// Frames of a backtrace that are kept.
-const FRAMES: usize = 32;
-/// Characters of an error text that are kept.
-const TEXT_CHARS: usize = 2_000;
+/// Frames of a backtrace that are kept; the stack has the rest.
+pub(super) const FRAMES: usize = 32;
+/// Bytes of one of them, and of an error text, that are kept.
+const FRAME_BYTES: usize = 256;
+const TEXT_BYTES: usize = 2_000;
 
 /// Raised in a guest whose deadline has passed.
 #[derive(Debug, thiserror::Error)]
 #[error("its time is up")]
 pub(super) struct DeadlinePassed;
+
+/// Raised in a guest that has computed for too long; the limit.
+#[derive(Debug, thiserror::Error)]
+#[error("it computed for too long")]
+pub(super) struct ComputedTooLong(pub(super) u64);
 
 /// Raised in a guest that asked a host function for what it does not give.
 #[derive(Debug, thiserror::Error)]
@@ -26,17 +33,62 @@ pub(super) fn crash(during: &str, error: &Error, data: &Data, within: Option<Dur
     if error.is::<DeadlinePassed>() {
         return Crash { backtrace: backtrace(error), ..timeout(during, within) };
     }
-    let (kind, message) = match (&data.limit_met, error.downcast_ref::<Trap>()) {
-        (Some(limit), _) => (CrashKind::Limit, format!("it trapped after meeting the limit {limit}: {}", root(error))),
-        (None, Some(Trap::StackOverflow)) => (CrashKind::Limit, "its call stack was exhausted".to_owned()),
-        (None, Some(trap)) => (CrashKind::Trap, trap.to_string()),
-        (None, None) if error.is::<Misuse>() => (CrashKind::Limit, root(error)),
-        (None, None) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
-            (CrashKind::Limit, format!("no room for another instance (limit `instances`): {}", root(error)))
-        }
-        (None, None) => (CrashKind::Trap, root(error)),
+    if let Some(ComputedTooLong(limit)) = error.downcast_ref() {
+        let met = LimitMet::new("turn_guest_ms", *limit);
+        let message = format!("`{during}` computed for too long ({met})");
+        return Crash { backtrace: backtrace(error), ..Crash::new(CrashKind::Timeout, during, message) };
+    }
+    let (kind, message) = match (&data.limit_met, limit_of(error, data)) {
+        (Some(limit), _) => (CrashKind::Limit, format!("it trapped after meeting the {limit}: {}", root(error))),
+        (None, Some(met)) => (CrashKind::Limit, met),
+        (None, None) => match error.downcast_ref::<Trap>() {
+            Some(trap) => (CrashKind::Trap, trap.to_string()),
+            None if error.is::<Misuse>() => (CrashKind::Limit, root(error)),
+            None => (CrashKind::Trap, root(error)),
+        },
     };
-    Crash { kind, during: during.to_owned(), message: cut(message), backtrace: backtrace(error) }
+    Crash { backtrace: backtrace(error), ..Crash::new(kind, during, log_line(&message, &[], TEXT_BYTES)) }
+}
+
+/// The limit that the engine itself found to be met.
+fn limit_of(error: &Error, data: &Data) -> Option<String> {
+    let (limits, room) = (&data.env.limits, &data.share.room);
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => {
+            let met = LimitMet::of_the_host("stack_bytes", room.stack_bytes);
+            return Some(format!("its call stack was exhausted ({met})"));
+        }
+        Some(Trap::OutOfFuel) => {
+            return Some(format!("its fuel was spent ({})", LimitMet::new("turn_fuel", limits.turn_fuel)));
+        }
+        _ => {}
+    }
+    let root = root(error);
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        let met = LimitMet::of_the_host("instances", room.instances);
+        return Some(format!("no room for another instance ({met}): {root}"));
+    }
+    told_in_words(&root, limits)
+}
+
+/// Limits that the engine tells in words alone.
+fn told_in_words(root: &str, limits: &Limits) -> Option<String> {
+    if root.contains("fuel allocated for hostcalls has been exhausted") {
+        let (body, state) = (
+            LimitMet::new("message_bytes", limits.message_bytes),
+            LimitMet::new("snapshot_bytes", limits.snapshot_bytes),
+        );
+        return Some(format!("it handed over more at once than a message ({body}) or a state ({state}) may hold"));
+    }
+    let counted = root.strip_prefix("resource limit exceeded: ")?;
+    let (what, met) = [
+        ("instance count", LimitMet::new("core_instances", limits.core_instances)),
+        ("memory count", LimitMet::new("memories", limits.memories)),
+        ("table count", LimitMet::new("tables", limits.tables)),
+    ]
+    .into_iter()
+    .find(|(what, _)| counted.starts_with(what))?;
+    Some(format!("it is made of too many: {what} ({met})"))
 }
 
 pub(super) fn timeout(during: &str, within: Option<Duration>) -> Crash {
@@ -46,40 +98,85 @@ pub(super) fn timeout(during: &str, within: Option<Duration>) -> Crash {
         "terminate" => "its shutdown budget",
         _ => "turn_timeout_ms",
     };
-    let value = within.map(|within| format!(" = {}", within.as_millis())).unwrap_or_default();
-    let message = format!("`{during}` ran past its time (limit {limit}{value})");
-    Crash { kind: CrashKind::Timeout, during: during.to_owned(), message, backtrace: Vec::new() }
+    let ms = within.map(|within| u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
+    let met = match (during, ms) {
+        ("terminate", Some(ms)) => {
+            format!("its shutdown budget = {ms} ms; give it more with `shutdown = …` under its [[actor]]")
+        }
+        (_, Some(ms)) => LimitMet::new(limit, ms).to_string(),
+        (_, None) => format!("limit {limit}"),
+    };
+    Crash::new(CrashKind::Timeout, during, format!("`{during}` ran past its time ({met})"))
 }
 
 /// The guest's exports are not of the contract's types.
 pub(super) fn contract(during: &str, error: &Error) -> Crash {
-    Crash {
-        kind: CrashKind::Contract,
-        during: during.to_owned(),
-        message: cut(format!("its exports are not those of baton:actor/lifecycle: {error:#}")),
-        backtrace: Vec::new(),
-    }
+    let message = format!("its exports are not those of baton:actor/lifecycle: {error:#}");
+    Crash::new(CrashKind::Contract, during, log_line(&message, &[], TEXT_BYTES))
 }
 
 fn root(error: &Error) -> String {
     error.root_cause().to_string()
 }
 
-fn cut(text: String) -> String {
-    match text.char_indices().nth(TEXT_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
+/// Names come from the guest's file: each is cut, and on one line.
 fn backtrace(error: &Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let frame = |frame: &wasmtime::FrameInfo| {
         let offset = frame.module_offset().map(|offset| format!(" at {offset:#x}")).unwrap_or_default();
-        match frame.symbols().first().and_then(|symbol| symbol.name()).or(frame.func_name()) {
-            Some(name) => cut(format!("{:#}{offset}", rustc_demangle::demangle(name))),
+        match frame.func_name() {
+            Some(name) => {
+                let name = format!("{:#}", rustc_demangle::demangle(name));
+                format!("{}{offset}", log_line(&name, &[], FRAME_BYTES))
+            }
             None => format!("function {}{offset}", frame.func_index()),
         }
     };
     backtrace.frames().iter().take(FRAMES).map(frame).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_engine_tells_in_words_names_its_limit() {
+        let limits = Limits {
+            message_bytes: 10,
+            snapshot_bytes: 20,
+            core_instances: 3,
+            memories: 4,
+            tables: 5,
+            ..Limits::default()
+        };
+        let cases = [
+            ("resource limit exceeded: instance count too high at 4", &["core_instances = 3"][..]),
+            ("resource limit exceeded: memory count too high at 5", &["limit memories = 4"]),
+            ("resource limit exceeded: table count too high at 6", &["limit tables = 5"]),
+            (
+                "too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted",
+                &["message_bytes = 10", "snapshot_bytes = 20"],
+            ),
+        ];
+        for (root, words) in cases {
+            let told = told_in_words(root, &limits).expect(root);
+            assert!(words.iter().all(|word| told.contains(word)), "{told}");
+        }
+        assert_eq!(told_in_words("wasm `unreachable` instruction executed", &limits), None);
+    }
+
+    #[test]
+    fn a_time_that_is_up_names_its_limit() {
+        let cases = [
+            ("init", "limit start_timeout_ms = 5; raise it with `limits.start_timeout_ms = …`"),
+            ("continue", "limit continue_timeout_ms = 5; "),
+            ("handle", "limit turn_timeout_ms = 5; "),
+            ("snapshot", "limit turn_timeout_ms = 5; "),
+            ("terminate", "its shutdown budget = 5 ms; give it more with `shutdown = …`"),
+        ];
+        for (during, words) in cases {
+            let crash = timeout(during, Some(Duration::from_millis(5)));
+            assert!(crash.message.contains(words), "{crash}");
+        }
+    }
 }

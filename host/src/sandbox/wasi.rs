@@ -12,9 +12,10 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::GuestEnv;
 use super::guest::Data;
 use super::imports::log_line;
-use crate::model::ActorName;
+use crate::model::LimitMet;
 
 /// Longest line taken from a guest's standard output, in bytes; a longer one is split.
 const LINE_BYTES: usize = 4 << 10;
@@ -34,11 +35,10 @@ pub(super) struct Wasi {
 }
 
 impl Wasi {
-    /// `lines`: how many each turn may write.
-    pub(super) fn new(actor: &ActorName, lines: usize) -> Self {
-        let lines = isize::try_from(lines).unwrap_or(isize::MAX);
+    pub(super) fn new(env: &GuestEnv) -> Self {
+        let lines = isize::try_from(env.limits.turn_log_lines).unwrap_or(isize::MAX);
         let lines_left = Arc::new(AtomicIsize::new(lines));
-        let stream = |stream| Lines { actor: actor.clone(), stream, left: lines_left.clone() };
+        let stream = |stream| Lines { env: env.clone(), stream, left: lines_left.clone() };
         let mut ctx = WasiCtx::builder();
         ctx.stdout(stream("stdout")).stderr(stream("stderr")).max_random_size(RANDOM_BYTES);
         let mut table = ResourceTable::new();
@@ -55,8 +55,7 @@ impl Wasi {
 impl WasiView for Data {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         // A component without WASI imports never comes here; one with them was given one when it was made.
-        let wasi =
-            self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&self.env.actor, self.env.limits.turn_log_lines)));
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&self.env)));
         WasiCtxView { ctx: &mut wasi.ctx, table: &mut wasi.table }
     }
 }
@@ -68,7 +67,7 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
 /// A standard stream whose lines go to the log.
 #[derive(Clone)]
 struct Lines {
-    actor: ActorName,
+    env: GuestEnv,
     stream: &'static str,
     left: Arc<AtomicIsize>,
 }
@@ -96,14 +95,17 @@ impl LineWriter {
         if line.is_empty() {
             return;
         }
-        let Lines { actor, stream, left } = &self.to;
+        let Lines { env, stream, left } = &self.to;
+        let actor = &env.actor;
         match left.fetch_sub(1, Ordering::Relaxed) {
+            1.. if !env.may_log() => {}
             1.. => {
                 let line = log_line(String::from_utf8_lossy(&line).trim_end(), &[], LINE_BYTES);
                 tracing::info!(target: "baton::guest", %actor, stream, "{line}");
             }
             0 => tracing::warn!(
-                target: "baton::guest", %actor, "more lines in this turn are dropped (limit turn_log_lines)"
+                target: "baton::guest", %actor, "more lines in this turn are dropped ({})",
+                LimitMet::new("turn_log_lines", env.limits.turn_log_lines)
             ),
             ..0 => {}
         }

@@ -83,10 +83,5 @@ pub(super) fn ended_from_outside(error: &tokio::task::JoinError) -> Exit {
     if error.is_cancelled() {
         return Exit::Stopped(StopReason::Shutdown, Saved::Not(NotSaved::Killed));
     }
-    Exit::Crashed(Crash {
-        kind: CrashKind::Trap,
-        during: "host".into(),
-        message: format!("the host's own code panicked: {error}"),
-        backtrace: Vec::new(),
-    })
+    Exit::Crashed(Crash::new(CrashKind::Trap, "host", format!("the host's own code panicked: {error}")))
 }

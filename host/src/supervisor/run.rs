@@ -444,7 +444,8 @@ fn root_name() -> ActorName {
 fn log(name: &ActorName, exit: &Exit) {
     match exit {
         Exit::Crashed(crash) => tracing::error!(
-            actor = %name, kind = ?crash.kind, during = crash.during, backtrace = ?crash.backtrace, "crash: {crash}"
+            actor = %name, kind = ?crash.kind, during = crash.during, backtrace = ?crash.backtrace,
+            core_dump = crash.core_dump, "crash: {crash}"
         ),
         Exit::Refused(failure) => tracing::error!(actor = %name, "`init` failed: {failure}"),
         // It was told already.

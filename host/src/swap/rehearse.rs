@@ -187,7 +187,13 @@ async fn play(program: &Program, part: Part) -> Played {
 /// The size of the new version's own state, or why it has none.
 async fn take_over(program: &Program, part: &Part, stage: Arc<Stage>) -> (Result<usize, String>, Vec<Effect>) {
     let limits = Arc::new(part.spec.limits.clone());
-    let env = GuestEnv { actor: part.spec.name.clone(), limits: limits.clone(), outside: stage, place: Place::Spare };
+    let env = GuestEnv {
+        actor: part.spec.name.clone(),
+        limits: limits.clone(),
+        meter: Arc::default(),
+        outside: stage,
+        place: Place::Spare,
+    };
     let mut guest = match program.instantiate(env).await {
         Ok(guest) => guest,
         Err(crash) => return (Err(format!("it would not start: {crash}")), Vec::new()),

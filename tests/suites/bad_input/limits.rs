@@ -73,7 +73,7 @@ async fn more_random_bytes_than_the_contract_says_are_a_crash() {
 
 /// Does `each` five times, whose result is a `result` at 45,100, and answers with how many were refused; the text of the
 /// last refusal is left at 45,108.
-pub(super) fn five_times(each: &str) -> String {
+pub(crate) fn five_times(each: &str) -> String {
     format!(
         "(i32.store (i32.const 45000) (i32.const 0))
          (loop $again
@@ -125,9 +125,9 @@ async fn what_one_turn_sends_is_bounded_in_bytes() {
     stage.well += 2;
     stage.goes_on().await;
     stage.end().await;
-    let stage = Stage::set(&sender("well/1", 100), |spec| spec.limits.message_bytes = 99).await;
+    let stage = Stage::set(&sender("well/1", 200), |spec| spec.limits.message_bytes = 199).await;
     assert_eq!(stage.count("!").await, 5);
-    says(String::from_utf8_lossy(&stage.ask("w").await.unwrap()), &["100 bytes: limit message_bytes = 99"]);
+    says(String::from_utf8_lossy(&stage.ask("w").await.unwrap()), &["200 bytes: limit message_bytes = 199"]);
     stage.end().await;
 }
 
@@ -194,7 +194,14 @@ async fn what_has_no_answer_is_bounded_too() {
 }
 
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    /// What was logged so far.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -230,7 +237,7 @@ async fn a_flood_of_log_lines_is_cut_and_says_so() {
     .await;
     assert_eq!(stage.count("!").await, 0);
     stage.end().await;
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     let said: Vec<_> = text.lines().filter(|line| line.contains("said ")).collect();
     assert_eq!(said.len(), 3, "{text}");
     assert!(said.iter().all(|line| line.matches('y').count() < 100 && line.contains("actor=bad/1")), "{said:?}");
@@ -277,7 +284,14 @@ async fn more_instances_than_there_is_room_for_are_told_so() {
     }
     let (n, error) = refused.expect("there is room for three");
     assert_eq!(n, 4);
-    says(error, &["actor `bad/4` would not start", "no room for another instance", "limit `instances`"]);
+    says(
+        error,
+        &[
+            "actor `bad/4` would not start",
+            "no room for another instance",
+            "limit instances = 3; raise it with `instances = …`",
+        ],
+    );
     for n in 1..=3 {
         assert_eq!(count(&ask(&host, &format!("bad/{n}"), "x").await.unwrap()), 1);
     }

@@ -6,7 +6,7 @@ mod continuing;
 mod descriptions;
 mod files;
 mod handling;
-mod limits;
+pub(crate) mod limits;
 mod mailboxes;
 mod names;
 mod policies;
@@ -24,28 +24,28 @@ use baton_host::{ActorInfo, ActorName, ActorSpec, Body, CallError, CallOptions, 
 use crate::harness::{StoreDouble, WatGuest, actor, host, name, until};
 
 /// Runs for ever; stands in for any body.
-const ENDLESS: &str = "(loop $for_ever (br $for_ever)) unreachable";
+pub(crate) const ENDLESS: &str = "(loop $for_ever (br $for_ever)) unreachable";
 
 /// A host with the actor `bad/1`, whose plugin goes wrong, and a healthy one beside it, `well/1`.
-struct Stage {
-    host: Host,
+pub(crate) struct Stage {
+    pub(crate) host: Host,
     /// What the healthy one has counted.
-    well: u32,
+    pub(crate) well: u32,
 }
 
 impl Stage {
     /// A guest that goes wrong, with what else its actor needs.
-    async fn set(guest: &WatGuest, adapt: impl FnOnce(&mut ActorSpec)) -> Self {
+    pub(crate) async fn set(guest: &WatGuest, adapt: impl FnOnce(&mut ActorSpec)) -> Self {
         Self::with(host(), guest, adapt).await
     }
 
     /// The same on what an earlier host left.
-    async fn on(store: &Arc<StoreDouble>, guest: &WatGuest, adapt: impl FnOnce(&mut ActorSpec)) -> Self {
+    pub(crate) async fn on(store: &Arc<StoreDouble>, guest: &WatGuest, adapt: impl FnOnce(&mut ActorSpec)) -> Self {
         let store: Arc<dyn SnapshotStore> = store.clone();
         Self::with(host().store(store), guest, adapt).await
     }
 
-    async fn with(builder: HostBuilder, guest: &WatGuest, adapt: impl FnOnce(&mut ActorSpec)) -> Self {
+    pub(crate) async fn with(builder: HostBuilder, guest: &WatGuest, adapt: impl FnOnce(&mut ActorSpec)) -> Self {
         let mut spec = actor("bad/1", "bad");
         adapt(&mut spec);
         let well = WatGuest::new("well").build();
@@ -56,34 +56,34 @@ impl Stage {
     }
 
     /// Asks the one that goes wrong.
-    async fn ask(&self, body: impl Into<Body>) -> Result<Body, CallError> {
+    pub(crate) async fn ask(&self, body: impl Into<Body>) -> Result<Body, CallError> {
         ask(&self.host, "bad/1", body).await
     }
 
     /// The number that it answers with.
-    async fn count(&self, body: &str) -> u32 {
+    pub(crate) async fn count(&self, body: &str) -> u32 {
         count(&self.ask(body.to_owned()).await.unwrap())
     }
 
     /// The words of the crash that `body` brings about.
-    async fn crash(&self, body: &str) -> String {
+    pub(crate) async fn crash(&self, body: &str) -> String {
         match self.ask(body.to_owned()).await {
             Err(CallError::Crashed { actor, reason }) if actor == "bad/1" => reason,
             other => panic!("{other:?}"),
         }
     }
 
-    fn bad(&self) -> ActorInfo {
+    pub(crate) fn bad(&self) -> ActorInfo {
         self.host.actor(&bad()).unwrap()
     }
 
-    async fn comes_to(&self, phase: Phase) -> ActorInfo {
+    pub(crate) async fn comes_to(&self, phase: Phase) -> ActorInfo {
         until(&format!("bad/1 is {phase}"), || self.bad().phase == phase).await;
         self.bad()
     }
 
     /// Why it is held; a call says the same.
-    async fn held(&self) -> Hold {
+    pub(crate) async fn held(&self) -> Hold {
         let hold = self.comes_to(Phase::Held).await.held.unwrap();
         match self.ask("x").await.unwrap_err() {
             CallError::NotSent(SendError::Held { actor, hold: told }) if actor == "bad/1" => assert_eq!(*told, hold),
@@ -93,20 +93,20 @@ impl Stage {
     }
 
     /// The healthy one is the same instance as ever, and nobody but this has sent it anything.
-    async fn goes_on(&mut self) {
+    pub(crate) async fn goes_on(&mut self) {
         self.well += 1;
         assert_eq!(count(&ask(&self.host, "well/1", "x").await.unwrap()), self.well);
         let well = self.host.actor(&name("well/1")).unwrap();
         assert_eq!((well.phase, well.restarts), (Phase::Running, 0));
     }
 
-    async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         self.goes_on().await;
         self.host.shutdown(None).await;
     }
 }
 
-fn bad() -> ActorName {
+pub(crate) fn bad() -> ActorName {
     name("bad/1")
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn count(reply: &[u8]) -> u32 {
     u32::from_le_bytes(reply.try_into().expect("four bytes"))
 }
 
-async fn ask(host: &Host, actor: &str, body: impl Into<Body>) -> Result<Body, CallError> {
+pub(crate) async fn ask(host: &Host, actor: &str, body: impl Into<Body>) -> Result<Body, CallError> {
     host.call(&name(actor), body, CallOptions::default()).await
 }
 
@@ -144,7 +144,7 @@ async fn mended(store: &Arc<StoreDouble>) {
 }
 
 /// That `text` has all of `words`.
-fn says(text: impl std::fmt::Display, words: &[&str]) {
+pub(crate) fn says(text: impl std::fmt::Display, words: &[&str]) {
     let text = text.to_string();
     for word in words {
         assert!(text.contains(word), "{word:?} is missing: {text}");

@@ -91,11 +91,11 @@ async fn what_effects_carry_counts_in_bytes() {
         says(String::from_utf8_lossy(&stage.ask("w").await.unwrap()), &["limit turn_send_bytes"]);
         stage.end().await;
     }
-    let small = |spec: &mut ActorSpec| spec.limits.message_bytes = 99;
-    let large = repeats("$dispatch {1} (i32.const 40000) (i32.const 100)", ["nobody", ""]);
+    let small = |spec: &mut ActorSpec| spec.limits.message_bytes = 199;
+    let large = repeats("$dispatch {1} (i32.const 40000) (i32.const 200)", ["nobody", ""]);
     let stage = Stage::set(&large, small).await;
     assert_eq!(stage.count("!").await, 5);
-    says(String::from_utf8_lossy(&stage.ask("w").await.unwrap()), &["100 bytes: limit message_bytes = 99"]);
+    says(String::from_utf8_lossy(&stage.ask("w").await.unwrap()), &["200 bytes: limit message_bytes = 199"]);
     stage.end().await;
 }
 

@@ -97,7 +97,8 @@ impl ChildSpec {
         let name = ActorName::new(&self.name)?;
         let plugin = PluginName::new(&self.plugin)?;
         if self.args.len() > limits.message_bytes {
-            let why = format!("args of {} bytes: limit message_bytes = {}", self.args.len(), limits.message_bytes);
+            let met = model::LimitMet::new("message_bytes", limits.message_bytes);
+            let why = format!("args of {} bytes: {met}", self.args.len());
             return Err(SupervisionError::Limit(why));
         }
         let spec = ActorSpec {

@@ -1,0 +1,178 @@
+//! How long a guest computes, and where a call goes on that takes long.
+//!
+//! A call begins on one of the runtime's workers, where most are done at once. One that is still computing when the clock
+//! ticks has taken long: it goes on beside the workers, a tick at a time, so that however many of them there are, the
+//! workers are free for others, and the operating system shares the processors.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Semaphore;
+
+use super::engine::EPOCH_TICK_MS;
+use super::meter::Meter;
+
+/// A call that computes this long is one that takes long; the next one of the same actor begins where long ones go on.
+const LONG: Duration = Duration::from_millis(EPOCH_TICK_MS);
+
+/// Where calls go on that take long.
+#[derive(Debug)]
+pub(super) struct Lane(Semaphore);
+
+impl Lane {
+    /// `guests` compute at once; the others take turns with them. Unless told, one less than there are processors: one is
+    /// always there for those whose calls are done at once.
+    pub(super) fn new(guests: Option<usize>) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self(Semaphore::new(guests.unwrap_or(processors - 1).max(1)))
+    }
+}
+
+/// What is known of the call in progress. Only the thread that polls it writes.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// Nanoseconds that the guest computed in the polls before this one.
+    computed: AtomicU64,
+    /// Where the clock of this poll stood when it began, and which clock that is.
+    began: AtomicU64,
+    by_processor: AtomicBool,
+    /// Whether this poll ended since the clock ticked, and not since the guest waits.
+    yielded: AtomicBool,
+}
+
+impl Pace {
+    pub(super) fn begin(&self) {
+        self.computed.store(0, Ordering::Relaxed);
+        self.yielded.store(false, Ordering::Relaxed);
+    }
+
+    /// How long the guest has computed in this call. Asked while it is polled.
+    pub(super) fn computed(&self) -> Duration {
+        let by_processor = self.by_processor.load(Ordering::Relaxed);
+        let mut this_poll = clock(by_processor).saturating_sub(self.began.load(Ordering::Relaxed));
+        if !by_processor {
+            // The wall's clock goes on while others have the processor: a tick at most is this guest's.
+            this_poll = this_poll.min(u64::try_from(LONG.as_nanos()).unwrap_or(u64::MAX));
+        }
+        Duration::from_nanos(self.computed.load(Ordering::Relaxed) + this_poll)
+    }
+
+    /// The guest gives way.
+    pub(super) fn yields(&self) {
+        self.yielded.store(true, Ordering::Relaxed);
+    }
+
+    fn poll<T>(&self, by_processor: bool, poll: impl FnOnce() -> Poll<T>) -> (Poll<T>, bool) {
+        self.by_processor.store(by_processor, Ordering::Relaxed);
+        self.began.store(clock(by_processor), Ordering::Relaxed);
+        let polled = poll();
+        if polled.is_pending() {
+            let computed = u64::try_from(self.computed().as_nanos()).unwrap_or(u64::MAX);
+            self.computed.store(computed, Ordering::Relaxed);
+        }
+        (polled, self.yielded.swap(false, Ordering::Relaxed))
+    }
+}
+
+/// Nanoseconds: of the wall's clock, or of the processor's for this thread alone, which is exact where others keep the
+/// processors busy and takes longer to read.
+fn clock(by_processor: bool) -> u64 {
+    use rustix::time::{ClockId, clock_gettime};
+    let at = clock_gettime(if by_processor { ClockId::ThreadCPUTime } else { ClockId::Monotonic });
+    u64::try_from(at.tv_sec)
+        .unwrap_or(0)
+        .saturating_mul(1_000_000_000)
+        .saturating_add(u64::try_from(at.tv_nsec).unwrap_or(0))
+}
+
+/// Runs a call into a guest to its end.
+pub(super) async fn run<F: Future>(call: F, pace: &Pace, meter: &Meter, lane: &Lane) -> F::Output {
+    let mut call = pin!(call);
+    if !meter.is_slow() {
+        // The processor's clock is for those that go on.
+        let quick = std::future::poll_fn(|cx| match pace.poll(false, || call.as_mut().poll(cx)) {
+            (Poll::Ready(out), _) => Poll::Ready(Some(out)),
+            (Poll::Pending, true) => Poll::Ready(None),
+            (Poll::Pending, false) => Poll::Pending,
+        });
+        if let Some(out) = quick.await {
+            // What cannot give way, such as filling a large memory, is known only once it is over.
+            if pace.computed() >= LONG {
+                meter.set_slow(true);
+            }
+            return out;
+        }
+        tokio::task::yield_now().await;
+    }
+    loop {
+        // The semaphore is never closed; were it, the call would go on without its permit.
+        let permit = lane.0.acquire().await;
+        let step = std::future::poll_fn(|cx| Poll::Ready(beside(|| pace.poll(true, || call.as_mut().poll(cx)))));
+        let polled = step.await;
+        drop(permit);
+        match polled {
+            (Poll::Ready(out), _) => {
+                meter.set_slow(pace.computed() >= LONG);
+                return out;
+            }
+            (Poll::Pending, true) => {
+                meter.set_slow(true);
+                tokio::task::yield_now().await;
+            }
+            (Poll::Pending, false) => woken().await,
+        }
+    }
+}
+
+/// Waits for whatever the poll before this has asked to be woken by.
+async fn woken() {
+    let mut first = true;
+    std::future::poll_fn(|_| if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) }).await;
+}
+
+/// Does what takes long and cannot give way, while another thread takes over as this worker, where the runtime has such.
+pub(super) fn beside<T>(what: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(what),
+        _ => what(),
+    }
+}
+
+/// Lets go of what takes long to drop beside the workers.
+pub(super) struct Beside<T> {
+    /// There until it is dropped.
+    kept: Option<T>,
+    is_large: fn(&T) -> bool,
+}
+
+impl<T> Beside<T> {
+    pub(super) fn new(kept: T, is_large: fn(&T) -> bool) -> Self {
+        Self { kept: Some(kept), is_large }
+    }
+}
+
+impl<T> std::ops::Deref for Beside<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.kept.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl<T> std::ops::DerefMut for Beside<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.kept.as_mut().expect("it is there until it is dropped")
+    }
+}
+
+impl<T> Drop for Beside<T> {
+    fn drop(&mut self) {
+        match self.kept.take() {
+            Some(kept) if (self.is_large)(&kept) && !std::thread::panicking() => beside(|| drop(kept)),
+            kept => drop(kept),
+        }
+    }
+}
