@@ -1,6 +1,7 @@
 //! The front door: builds the rooms below in order, and takes them down in reverse.
 
 mod keeping;
+mod loading;
 mod swapping;
 mod ties;
 mod watching;
@@ -30,7 +31,7 @@ pub use crate::actor::control::StateInfo;
 pub use crate::actor::{ActorInfo, PastExit};
 pub use crate::catalog::PluginInfo;
 pub use crate::router::DeadLetter;
-pub use crate::sandbox::Inspection;
+pub use crate::sandbox::{Inspection, Need};
 pub use crate::supervisor::ShutdownReport;
 pub use ties::{Link, Monitor};
 
@@ -92,6 +93,7 @@ pub struct HostBuilder {
     children: Vec<ChildSpec>,
     templates: Vec<Template>,
     grants: HashMap<PluginName, Grants>,
+    granted_to_all: Option<Grants>,
     rules: HashMap<PluginName, StateRules>,
     sandbox: SandboxOptions,
 }
@@ -212,7 +214,7 @@ impl HostBuilder {
         self
     }
 
-    /// What the actors of the plugin that was named last may do beyond calling and being called; nothing, unless told.
+    /// What the actors of the plugin that was named last may do beyond being called; nothing, unless told.
     #[must_use]
     pub fn granted(mut self, grants: Grants) -> Self {
         if let Some(plugin) = self.plugins.last_mut() {
@@ -241,10 +243,17 @@ impl HostBuilder {
         self
     }
 
-    /// As [`HostBuilder::granted`], for the plugin of this name.
+    /// What the actors of the plugin of this name may do beyond being called.
     #[must_use]
     pub fn grants(mut self, plugin: PluginName, grants: Grants) -> Self {
         self.grants.insert(plugin, grants);
+        self
+    }
+
+    /// The same for every plugin that has no grants of its own.
+    #[must_use]
+    pub fn granted_to_all(mut self, grants: Grants) -> Self {
+        self.granted_to_all = Some(grants);
         self
     }
 
@@ -353,11 +362,12 @@ impl HostBuilder {
         let below = |folder: &str| self.data_dir.as_ref().map(|dir| dir.join(folder));
         let components = below("plugins");
         let code_cache = self.code_cache.clone().or_else(|| below("code"));
+        let kept_apart = loading::kept_apart(self.data_dir.as_deref(), code_cache.as_deref(), &self.plugins);
         let options = SandboxOptions { code_cache, ..self.sandbox };
         let made = tokio::task::spawn_blocking(move || Sandbox::new(&options)).await;
         let sandbox = made.map_err(|e| HostError::new(ErrorCode::Engine, "the engine panicked").source(e))??;
         let catalog = Arc::new(Catalog::new(components)?);
-        let (mut grants, mut rules) = (self.grants, self.rules);
+        let (mut grants, mut rules, mut programs) = (self.grants, self.rules, Vec::new());
         let mut watched = Vec::new();
         for plugin in self.plugins {
             let file = plugin.watched.then(|| plugin.source.file()).transpose()?;
@@ -369,15 +379,18 @@ impl HostBuilder {
             watched.extend(file.map(|file| watching::File::new(name, file, program.digest())));
             plugin.grants.and_then(|granted| grants.insert(name.clone(), granted));
             plugin.rules.and_then(|kept| rules.insert(name.clone(), kept));
+            programs.push(program);
         }
         watched.iter().try_for_each(|file| file.check(&catalog))?;
+        let grants = loading::grants(&programs, grants, self.granted_to_all.as_ref(), &kept_apart).await?;
         catalog.restore(&sandbox).await?;
         let listed = self.children.iter().flat_map(ChildSpec::actors);
         for spec in listed.chain(self.templates.iter().map(Template::spec)) {
             catalog.choose(spec)?;
         }
         let registry = Arc::new(Registry::default());
-        let router = Arc::new(Router::new(registry.clone(), self.templates, grants));
+        let grants = Arc::new(grants);
+        let router = Arc::new(Router::new(registry.clone(), self.templates, grants.clone()));
         let rules = Arc::new(rules);
         let supervisor = Supervisor::start(|_| Surroundings {
             catalog: catalog.clone(),
@@ -388,6 +401,7 @@ impl HostBuilder {
             post: router.clone(),
             outside: Arc::new(Calls(router.clone())),
             rules: rules.clone(),
+            grants: grants.clone(),
         });
         router.supervised_by(supervisor.clone());
         let shutdown = Mutex::new(None);
@@ -437,6 +451,7 @@ impl Host {
             children: Vec::new(),
             templates: Vec::new(),
             grants: HashMap::new(),
+            granted_to_all: None,
             rules: HashMap::new(),
             sandbox: SandboxOptions { instances: DEFAULT_INSTANCES, ..SandboxOptions::default() },
         }

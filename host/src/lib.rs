@@ -35,7 +35,7 @@ pub mod swap;
 
 pub use host::{
     ActorInfo, CallOptions, DEFAULT_CALL_TIMEOUT, DEFAULT_INSTANCES, DeadLetter, Host, HostBuilder, Inspection, Link,
-    Monitor, PastExit, PluginInfo, ShutdownReport, StateInfo,
+    Monitor, Need, PastExit, PluginInfo, ShutdownReport, StateInfo,
 };
 pub use model::{
     ActorName, ActorSpec, AutoShutdown, Backoff, Body, CallError, ChildInfo, ChildSpec, ChildState, Children,

@@ -9,7 +9,7 @@ mod wat_guest;
 
 use std::path::{Path, PathBuf};
 
-use baton_host::{ActorName, ActorSpec, Host, HostBuilder, PluginName};
+use baton_host::{ActorName, ActorSpec, Grants, Host, HostBuilder, PluginName};
 
 pub use dice::{Dice, number_from};
 pub use power_loss::Disk;
@@ -66,9 +66,17 @@ pub fn code_cache() -> PathBuf {
     build_dir().join("test-code-cache")
 }
 
-/// A host builder for a test: few instances, the shared cache of compiled code, a store in memory.
+/// A host builder for a test: few instances, the shared cache of compiled code, a store in memory. Plugins that are given
+/// no grants of their own may talk with everyone and use every group.
 #[must_use]
 pub fn host() -> HostBuilder {
+    let all = || vec!["*".parse().expect("a pattern")];
+    strict_host().granted_to_all(Grants { call: all(), groups: all(), ..Grants::default() })
+}
+
+/// The same with nothing granted, as a host is by itself.
+#[must_use]
+pub fn strict_host() -> HostBuilder {
     Host::builder().instances(INSTANCES).code_cache(code_cache())
 }
 

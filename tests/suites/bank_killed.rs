@@ -150,7 +150,8 @@ impl Teller {
 fn place(backend: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let mut config = format!(
-        "data_dir = \"data\"\ninstances = 50\n[store]\nbackend = \"{backend}\"\n[[plugin]]\npath = \"{}\"\ndurability = \"turn\"\n",
+        "data_dir = \"data\"\ninstances = 50\n[store]\nbackend = \"{backend}\"\n[[plugin]]\npath = \"{}\"\ndurability = \"turn\"\n\
+         [plugin.grants]\ncall = [\"account/*\"]\n",
         guest("bank").display()
     );
     for n in 0..ACCOUNTS {

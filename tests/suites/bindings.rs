@@ -65,7 +65,8 @@ async fn a_plugin_imports_of_the_contract_only_what_it_uses() {
 
 #[tokio::test]
 async fn the_sdk_and_the_host_speak_of_the_same() {
-    let everyone = Grants { supervise: vec!["*".parse().unwrap()] };
+    let all = || vec!["*".parse().unwrap()];
+    let everyone = Grants { supervise: all(), call: all(), groups: all(), ..Grants::default() };
     let builder = host().plugin_file(guest("foreman")).granted(everyone);
     let builder = builder.actor(actor("boss", "foreman")).actor(actor("w/1", "foreman"));
     let host = builder.build().await.unwrap();

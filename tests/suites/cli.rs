@@ -48,6 +48,7 @@ impl Place {
 
     pub(crate) fn write(&self, file: &str, bytes: &[u8]) -> PathBuf {
         let path = self.dir.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
         path
     }
@@ -74,7 +75,18 @@ impl Place {
 
     /// A host that serves.
     pub(crate) fn host(&self) -> Running {
-        let mut child = self.command(&["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        self.host_with(&[])
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn host_with(&self, env: &[(&str, &str)]) -> Running {
+        let mut child = self
+            .command(&["run"])
+            .envs(env.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut ready = String::new();
         out.read_line(&mut ready).unwrap();

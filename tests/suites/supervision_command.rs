@@ -21,6 +21,8 @@ path = {foreman:?}
 name = "foreman"
 [plugin.grants]
 supervise = ["w/*", "pool", "till"]
+call = ["boss"]
+groups = ["staff"]
 
 [[plugin]]
 path = {counter:?}

@@ -22,7 +22,7 @@ use crate::catalog::{Catalog, Fault};
 use crate::model::{
     Crash, CrashKind, Durability, Exit, ExitReason, Keeping, NotSaved, Phase, Saved, Shutdown, StateRules, StopReason,
 };
-use crate::sandbox::{Effect, Guest, Out, Outside, Program};
+use crate::sandbox::{Effect, Granted, Guest, Out, Outside, Program};
 use crate::store::{Lease, SnapshotStore, StoreError, now_ms};
 
 /// How long an actor has turns one after the other before others on its worker have theirs.
@@ -42,6 +42,8 @@ pub(crate) struct Parts {
     pub(crate) outside: Arc<dyn Outside>,
     /// How the actors of this plugin keep their states, where they do not say so themselves.
     pub(crate) rules: StateRules,
+    /// What they may do.
+    pub(crate) grants: Arc<Granted>,
 }
 
 /// One instance of an actor, from `init` to its end.

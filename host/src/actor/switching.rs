@@ -362,6 +362,7 @@ impl Instance {
             actor: self.cell.name().clone(),
             limits: self.cell.limits.clone(),
             meter: self.cell.meter.clone(),
+            grants: self.parts.grants.clone(),
             outside: self.parts.outside.clone(),
             place: Place::Spare,
         };

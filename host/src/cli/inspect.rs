@@ -47,6 +47,9 @@ fn text(found: &Inspection) -> String {
     line("size", &format!("{} ({} bytes)", bytes(found.bytes as u64), found.bytes));
     line("digest", &found.digest.to_string());
     line("imports", &or_none(&found.imports));
+    let needs: Vec<_> =
+        found.needs.iter().map(|need| format!("{:<58} # {}", need.line, need.functions.join(", "))).collect();
+    line("grants", &or_none(&needs));
     line("exports", &or_none(&found.exports));
     text
 }

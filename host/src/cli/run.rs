@@ -44,6 +44,9 @@ pub(super) fn run(place: &Place, options: &Options) -> Result<(), Failure> {
     if let Some(dir) = &place.data_dir {
         config.data_dir.clone_from(dir);
     }
+    for plugin in &mut config.plugins {
+        plugin.grants.fill_env(|name| std::env::var(name).ok());
+    }
     log(options.log.as_deref().unwrap_or(&config.log), options.log_format)?;
     // Those that a supervisor cuts short are told by the host itself.
     let told: Vec<_> = config.children.iter().flat_map(|child| child.cut_short(None, "")).collect();

@@ -77,6 +77,10 @@ limits! {
     log_line_bytes: 64..=MIB,
     turn_log_lines: 0..=1_000_000,
     log_lines_per_second: 0..=1_000_000,
+    open_files: 0..=900,
+    open_sockets: 0..=900,
+    http_timeout_ms: 1..=HOUR_MS,
+    http_body_bytes: 0..=4_096 * MIB,
 }
 
 /// The `limits` of a section over those that it inherits.

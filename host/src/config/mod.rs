@@ -4,6 +4,7 @@
 
 mod args;
 mod child;
+mod grants;
 mod keeping;
 mod limits;
 mod plugin;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::problem::{Problems, perhaps};
 use super::section::{Elsewhere, Once, Section};
 use super::settings::TOP_KEYS;
-use super::{Files, PluginFile, keeping, limits};
-use crate::model::{Grants, Limits, NameOrPattern, PluginName, SUPERVISE_GRANTS};
+use super::{Files, PluginFile, grants, keeping, limits};
+use crate::model::{Limits, PluginName};
 
 /// What `[[plugin]]` says of one plugin, for the actors that name it.
 #[derive(Debug)]
@@ -63,12 +63,12 @@ pub(super) fn read(
                 problems.add(section.place("limits"), text);
             }
         }
-        let grants = grants(&mut section, problems);
+        let grants = grants::read(&mut section, base_dir, problems);
         let state = keeping::read(&mut section, problems);
         let watch = section.boolean("watch", problems).unwrap_or(false);
         let elsewhere = [
             Elsewhere { place: "in its `limits`", keys: limits::KEYS },
-            Elsewhere { place: "in its `grants`", keys: &["supervise"] },
+            Elsewhere { place: "in its `grants`", keys: grants::KEYS },
             Elsewhere { place: "at the top of the file", keys: TOP_KEYS },
         ];
         section.finish(&elsewhere, problems);
@@ -84,12 +84,4 @@ fn file(section: &mut Section<'_>, base_dir: &Path, files: &dyn Files, problems:
         problems.add(section.place("path"), text);
     }
     Some(path)
-}
-
-fn grants(section: &mut Section<'_>, problems: &mut Problems) -> Grants {
-    let label = format!("grants of {}", section.label);
-    let Some(mut own) = section.table("grants", label, problems) else { return Grants::default() };
-    let supervise = own.list("supervise", SUPERVISE_GRANTS, NameOrPattern::new, problems);
-    own.finish(&[], problems);
-    Grants { supervise }
 }

@@ -60,6 +60,11 @@ impl GroupName {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+
+    /// For patterns, which know the names of actors.
+    pub(super) fn as_actor(&self) -> &ActorName {
+        &self.0
+    }
 }
 
 impl fmt::Display for GroupName {

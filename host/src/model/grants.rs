@@ -1,12 +1,36 @@
-//! What the actors of a plugin may do beyond calling and being called. What is not granted is refused.
+//! What the actors of a plugin may do beyond being called. What is not granted is refused.
+
+mod address;
+mod files;
+mod net;
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ActorName, NameError, Pattern};
+use super::{ActorName, GroupName, NameError, Pattern};
 
-/// Names and patterns that one plugin's `supervise` may hold.
-pub const SUPERVISE_GRANTS: usize = 1_000;
+pub use address::{Network, Reach};
+pub use files::{Access, DirGrant, EnvGrant};
+pub use net::{HostPattern, HttpGrant, SocketGrant, Transport};
+
+/// Entries of each list that one plugin's grants may hold.
+pub const GRANTS: usize = 1_000;
+/// Directories that one plugin may be granted: each is held open.
+pub const DIR_GRANTS: usize = 64;
+
+/// A grant that cannot be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{shown:?} {why}")]
+pub struct GrantError {
+    shown: String,
+    why: String,
+}
+
+impl GrantError {
+    fn of(text: &str, why: impl Into<String>) -> Self {
+        Self { shown: text.chars().take(128).collect(), why: why.into() }
+    }
+}
 
 /// One name, or a pattern of names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +79,29 @@ impl FromStr for NameOrPattern {
     }
 }
 
-/// What the actors of one plugin may do. Nothing, unless told otherwise.
+/// What the actors of one plugin may do beyond logging, clocks, randomness, their own timers and replies. Nothing, unless
+/// told otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
-    /// Actors and supervisors that they may start, stop, link and end: at most [`SUPERVISE_GRANTS`].
+    /// Actors and supervisors that they may start, stop, link and end: at most [`GRANTS`], as of each of these lists.
     pub supervise: Vec<NameOrPattern>,
+    /// Actors that they may call, send to, monitor and look up.
+    pub call: Vec<NameOrPattern>,
+    /// Groups that they may join, send to, and ask for their members.
+    pub groups: Vec<NameOrPattern>,
+    /// Directories of the host that they see: at most [`DIR_GRANTS`].
+    pub dirs: Vec<DirGrant>,
+    /// What they find in their environment.
+    pub env: Vec<EnvGrant>,
+    /// HTTP requests that they may make.
+    pub http: Vec<HttpGrant>,
+    /// Addresses that they may connect to, or exchange datagrams with.
+    pub sockets: Vec<SocketGrant>,
+    /// Names that they may have resolved to addresses.
+    pub lookups: Vec<HostPattern>,
+    /// Whether the plugin is refused if it imports what it is not granted, instead of that being told. The contract's
+    /// `host`, which plugins import whole, does not count.
+    pub strict: bool,
 }
 
 impl Grants {
@@ -67,6 +109,39 @@ impl Grants {
     #[must_use]
     pub fn may_supervise(&self, name: &ActorName) -> bool {
         self.supervise.iter().any(|granted| granted.matches(name))
+    }
+
+    /// Whether `from`, one of them, may call, send to and monitor `to`. Each may do so with itself.
+    #[must_use]
+    pub fn may_call(&self, from: &ActorName, to: &ActorName) -> bool {
+        from == to || self.call.iter().any(|granted| granted.matches(to))
+    }
+
+    /// Whether `from`, one of them, may know whether `of` is there, and what it can be found by.
+    #[must_use]
+    pub fn may_see(&self, from: &ActorName, of: &ActorName) -> bool {
+        self.may_call(from, of) || self.may_supervise(of)
+    }
+
+    /// Whether they may join a group, send to it, and know who is in it.
+    #[must_use]
+    pub fn may_use_group(&self, group: &GroupName) -> bool {
+        self.groups.iter().any(|granted| granted.matches(group.as_actor()))
+    }
+
+    /// Fills in the values of what is to be taken from the environment; those that `value` does not have stay away.
+    pub fn fill_env(&mut self, value: impl Fn(&str) -> Option<String>) {
+        for granted in &mut self.env {
+            if granted.value.is_none() {
+                granted.value = value(&granted.name);
+            }
+        }
+    }
+
+    /// Whether nothing is granted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self { strict: self.strict, ..Self::default() }
     }
 }
 
@@ -78,6 +153,7 @@ mod tests {
     fn what_is_not_granted_is_refused() {
         let grants = |texts: &[&str]| Grants {
             supervise: texts.iter().map(|text| text.parse().expect("a name or pattern")).collect(),
+            ..Grants::default()
         };
         let cases: [(&[&str], &str, bool); 9] = [
             (&[], "a", false),
@@ -94,6 +170,27 @@ mod tests {
             let name = ActorName::new(name).expect("valid");
             assert_eq!(grants(granted).may_supervise(&name), expected, "{granted:?} and {name}");
         }
+    }
+
+    #[test]
+    fn an_actor_reaches_itself_and_whom_it_was_granted() {
+        let name = |text: &str| ActorName::new(text).expect("valid");
+        let grants = Grants {
+            call: vec!["room/*".parse().expect("valid")],
+            supervise: vec!["pool".parse().expect("valid")],
+            groups: vec!["lobby".parse().expect("valid")],
+            ..Grants::default()
+        };
+        for (to, call, see) in
+            [("me", true, true), ("room/1", true, true), ("pool", false, true), ("you", false, false)]
+        {
+            assert_eq!(grants.may_call(&name("me"), &name(to)), call, "{to}");
+            assert_eq!(grants.may_see(&name("me"), &name(to)), see, "{to}");
+        }
+        for (group, may) in [("lobby", true), ("lobby/1", false)] {
+            assert_eq!(grants.may_use_group(&GroupName::new(group).expect("valid")), may);
+        }
+        assert!(!grants.is_empty() && Grants { strict: true, ..Grants::default() }.is_empty());
     }
 
     #[test]

@@ -63,6 +63,14 @@ pub struct Limits {
     pub turn_log_lines: usize,
     /// Log lines per second, over all turns: one turn's may come at once. The rest is counted and dropped.
     pub log_lines_per_second: usize,
+    /// Files and directories that an instance may have open, where it was granted directories.
+    pub open_files: usize,
+    /// Sockets that an instance may have open, HTTP requests under way among them, where it was granted any.
+    pub open_sockets: usize,
+    /// Milliseconds for one HTTP request, from the look-up of its host to the last byte of the answer.
+    pub http_timeout_ms: u64,
+    /// Bytes of the body of one HTTP request, and of its answer's.
+    pub http_body_bytes: u64,
 }
 
 impl Default for Limits {
@@ -96,6 +104,10 @@ impl Default for Limits {
             log_line_bytes: 8 << 10,
             turn_log_lines: 1_000,
             log_lines_per_second: 200,
+            open_files: 64,
+            open_sockets: 16,
+            http_timeout_ms: 30_000,
+            http_body_bytes: 16 << 20,
         }
     }
 }

@@ -18,7 +18,10 @@ pub use attributes::{
     ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES, Attributes, GROUPS, GroupName, check_attribute,
 };
 pub use error::{CallError, ErrorCode, HostError, SendError};
-pub use grants::{Grants, NameOrPattern, SUPERVISE_GRANTS};
+pub use grants::{
+    Access, DIR_GRANTS, DirGrant, EnvGrant, GRANTS, GrantError, Grants, HostPattern, HttpGrant, NameOrPattern, Network,
+    Reach, SocketGrant, Transport,
+};
 pub use handoff::{Description, Handoff, Legacy, Origin, Refusal, State};
 pub use keeping::{BadStatePolicy, Durability, Keeping, StateRules};
 pub use limits::{CoreDumps, Limits};

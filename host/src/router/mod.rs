@@ -17,7 +17,7 @@ use crate::model::{
     Request, SendError, Template,
 };
 use crate::registry::{Refused, Registry};
-use crate::sandbox::{Meter, Out};
+use crate::sandbox::{Granted, Meter, Out};
 use crate::store::now_ms;
 use crate::supervisor::Supervisor;
 
@@ -66,7 +66,7 @@ pub(crate) struct Router {
     registry: Arc<Registry>,
     templates: Vec<Template>,
     /// What the actors of each plugin may do.
-    grants: HashMap<PluginName, Grants>,
+    grants: Arc<HashMap<PluginName, Arc<Granted>>>,
     /// Set once, right after both exist.
     supervisor: OnceLock<Supervisor>,
     closed: AtomicBool,
@@ -83,7 +83,7 @@ impl Router {
     pub(crate) fn new(
         registry: Arc<Registry>,
         mut templates: Vec<Template>,
-        grants: HashMap<PluginName, Grants>,
+        grants: Arc<HashMap<PluginName, Arc<Granted>>>,
     ) -> Self {
         // The most specific pattern that matches counts.
         templates.sort_by_key(|template| std::cmp::Reverse(template.pattern.specificity()));
@@ -155,7 +155,7 @@ impl Router {
 
     /// What the plugin of `actor` was granted.
     fn grants_of(&self, actor: &ActorName) -> Option<&Grants> {
-        self.grants.get(&self.registry.whereis(actor)?.spec.plugin)
+        Some(self.grants.get(&self.registry.whereis(actor)?.spec.plugin)?.grants())
     }
 
     /// Puts a message into its actor's mailbox, or says why not.
@@ -439,7 +439,7 @@ mod tests {
     #[test]
     fn a_dispatch_reaches_every_member_and_what_one_cannot_take_is_a_dead_letter() {
         let registry = Arc::new(Registry::default());
-        let router = Router::new(registry.clone(), Vec::new(), HashMap::new());
+        let router = Router::new(registry.clone(), Vec::new(), Arc::default());
         let full = Limits { mailbox_messages: 0, ..Limits::default() };
         let cells = [("b", Limits::default()), ("full", full), ("a", Limits::default())];
         let cells = cells.map(|(name, limits)| registered(&registry, name, limits));
@@ -462,7 +462,7 @@ mod tests {
     #[test]
     fn an_end_that_an_actor_will_not_hear_of_is_a_dead_letter() {
         let registry = Arc::new(Registry::default());
-        let router = Router::new(registry.clone(), Vec::new(), HashMap::new());
+        let router = Router::new(registry.clone(), Vec::new(), Arc::default());
         let [old, x] = ["a", "x"].map(|name| registered(&registry, name, Limits::default()));
         registry.unregister(&old);
         for out in [Out::Monitor(x.name().clone()), Out::Link(x.name().clone())] {

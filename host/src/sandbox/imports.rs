@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 
+use super::granted::lacks;
 use super::guest::Data;
 use super::{Effect, NestedCall, Out, abi, trap};
 use crate::model::{ActorName, Body, LimitMet, MessageId, SendError};
@@ -56,9 +57,7 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
         cx.data_mut().set_timer(name, after_ms).map(|set| (set,))
     })?;
     host.func_wrap("cancel-timer", |mut cx: Cx<'_>, (name,): (String,)| cx.data_mut().cancel_timer(name))?;
-    host.func_wrap("monitor", |mut cx: Cx<'_>, (actor,): (String,)| {
-        Ok((cx.data_mut().effect_on(&actor, Out::Monitor),))
-    })?;
+    host.func_wrap("monitor", |mut cx: Cx<'_>, (actor,): (String,)| Ok((cx.data_mut().monitor(&actor),)))?;
     host.func_wrap("demonitor", |mut cx: Cx<'_>, (actor,): (String,)| cx.data_mut().demonitor(&actor))?;
     host.func_wrap("stop", |mut cx: Cx<'_>, ()| {
         let turn = &mut cx.data_mut().turn;
@@ -167,8 +166,32 @@ impl Data {
         Ok(())
     }
 
+    fn monitor(&mut self, actor: &str) -> Result<(), abi::SendError> {
+        let seen = ActorName::new(actor)?;
+        if !self.env.grants.grants().may_see(&self.env.actor, &seen) {
+            self.tell_no_call("to monitor", &seen);
+            return Err(abi::SendError::Denied);
+        }
+        self.effect_on(actor, Out::Monitor)
+    }
+
+    /// Whether it may call and send to an actor; a refusal is told in the log.
+    fn may_call(&self, to: &ActorName) -> Result<(), ()> {
+        if self.env.grants.grants().may_call(&self.env.actor, to) {
+            return Ok(());
+        }
+        self.tell_no_call("a message to", to);
+        Err(())
+    }
+
+    fn tell_no_call(&self, what: &str, to: &ActorName) {
+        let line = format!("call = [\"{to}\"], or a pattern such as \"*\",");
+        self.env.grants.tell(&self.env.actor, &lacks(&format!("{what} `{to}`"), &line));
+    }
+
     fn send(&mut self, to: &str, body: Vec<u8>) -> Result<(), abi::SendError> {
         let to = ActorName::new(to)?;
+        self.may_call(&to).map_err(|()| abi::SendError::Denied)?;
         self.check_body(&body)?;
         self.leave_room(body.len())?;
         let id = self.next_id();
@@ -179,6 +202,7 @@ impl Data {
     fn prepare_call(&mut self, to: &str, body: Vec<u8>, timeout_ms: u64) -> Result<NestedCall, abi::CallError> {
         self.one_call_more().map_err(|met| abi::CallError::Limit(met.to_string()))?;
         let to = ActorName::new(to).map_err(|_| abi::CallError::UnknownActor)?;
+        self.may_call(&to).map_err(|()| abi::CallError::Denied)?;
         if body.len() > self.env.limits.message_bytes {
             let error = SendError::TooLarge {
                 actor: to.to_string(),

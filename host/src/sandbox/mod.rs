@@ -5,11 +5,15 @@ mod abi;
 mod cache;
 mod core_dump;
 mod engine;
+mod granted;
+mod guarded;
 mod guest;
+mod http;
 mod imports;
 mod limiter;
 mod meter;
 mod nesting;
+mod needs;
 mod nobody;
 mod pace;
 mod places;
@@ -30,20 +34,24 @@ use crate::model::{
 };
 
 pub(crate) use engine::{Sandbox, SandboxOptions};
+pub(crate) use granted::Granted;
 pub(crate) use guest::{Guest, TurnBase};
 pub(crate) use meter::Meter;
+pub use needs::Need;
 pub(crate) use nobody::Nobody;
 pub(crate) use places::Place;
 pub use program::Inspection;
 pub(crate) use program::{PLUGIN_BYTES, Program};
 
-/// What an instance is given of the world: its name, its bounds, and who takes its calls.
+/// What an instance is given of the world: its name, its bounds, what it may do, and who takes its calls.
 #[derive(Debug, Clone)]
 pub(crate) struct GuestEnv {
     pub(crate) actor: ActorName,
     pub(crate) limits: Arc<Limits>,
     /// What is counted of the actor over all its instances.
     pub(crate) meter: Arc<Meter>,
+    /// The default: nothing.
+    pub(crate) grants: Arc<Granted>,
     pub(crate) outside: Arc<dyn Outside>,
     pub(crate) place: Place,
 }

@@ -9,6 +9,7 @@ use wasmtime::component::{Component, InstancePre};
 
 use super::guest::{Data, Exports, Guest, TurnBase};
 use super::imports::log_line;
+use super::needs::{self, Need};
 use super::nobody::Nobody;
 use super::places::Place;
 use super::{GuestEnv, Sandbox, abi, nesting};
@@ -44,6 +45,8 @@ pub struct Inspection {
     pub description: Description,
     /// What it imports.
     pub imports: Vec<String>,
+    /// What of that does nothing, or is refused, unless it is granted.
+    pub needs: Vec<Need>,
     /// What it exports.
     pub exports: Vec<String>,
     /// Size of the file, in bytes.
@@ -168,16 +171,25 @@ impl Sandbox {
         let (kind, component) = self.component(label, bytes, digest)?;
         let kinds = component.component_type();
         let imports: Vec<String> = kinds.imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        let functions = needs::functions(&kinds, &self.engine);
         let exported: Vec<String> = kinds.exports(&self.engine).map(|(name, _)| name.to_owned()).collect();
         let exports = find_exports(label, kind, &component, &exported)?;
         check_versions(label, &imports)?;
+        needs::check_known(label, &imports)?;
         let pre = self.linker.instantiate_pre(&component).map_err(|error| {
             plugin_error(label, "it imports what this host does not have")
                 .hint("a plugin may import baton:actor/host, baton:actor/supervision and WASI 0.2; `baton inspect` lists what one asks for")
                 .source(cause(&error))
         })?;
-        let inspection =
-            Inspection { kind, digest, description: unknown(), imports, exports: exported, bytes: bytes.len() };
+        let inspection = Inspection {
+            kind,
+            digest,
+            description: unknown(),
+            imports,
+            needs: needs::of(&functions),
+            exports: exported,
+            bytes: bytes.len(),
+        };
         Ok((Linked { pre, exports }, inspection))
     }
 
@@ -212,7 +224,7 @@ impl Sandbox {
     }
 }
 
-fn plugin_error(label: &str, why: impl std::fmt::Display) -> HostError {
+pub(super) fn plugin_error(label: &str, why: impl std::fmt::Display) -> HostError {
     HostError::new(ErrorCode::Plugin, format!("plugin {label}: {why}"))
 }
 
@@ -309,6 +321,7 @@ async fn describe(program: &Inner) -> Result<Description, Crash> {
         actor: ActorName::new("describe").expect("a valid name"),
         limits: Arc::new(limits),
         meter: Arc::default(),
+        grants: Arc::default(),
         outside: Arc::new(Nobody),
         place: Place::Spare,
     };

@@ -5,6 +5,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Linker, LinkerInstance, Lowe
 
 use super::abi::supervision::{self as abi, SupervisionError};
 use super::abi::{SUPERVISION, SendError};
+use super::granted::lacks;
 use super::guest::Data;
 use super::imports::Cx;
 use super::{ChildChange, Effect, Out, Supervised};
@@ -99,12 +100,13 @@ where
 /// Those that look something up.
 fn add_names(to: &mut LinkerInstance<'_, Data>) -> wasmtime::Result<()> {
     to.func_wrap("whereis", |cx: Cx<'_>, (actor,): (String,)| {
-        let phase = ActorName::new(&actor).ok().and_then(|actor| cx.data().env.outside.whereis(&actor));
+        let actor = ActorName::new(&actor).ok().filter(|actor| cx.data().may_see(actor));
+        let phase = actor.and_then(|actor| cx.data().env.outside.whereis(&actor));
         Ok((phase.map(abi::Phase::from),))
     })?;
     to.func_wrap("members", |cx: Cx<'_>, (group,): (String,)| Ok((cx.data().members(&group),)))?;
     to.func_wrap("attribute", |cx: Cx<'_>, (actor, key): (String, String)| {
-        let actor = ActorName::new(&actor).ok();
+        let actor = ActorName::new(&actor).ok().filter(|actor| cx.data().may_see(actor));
         Ok((actor.and_then(|actor| cx.data().env.outside.attribute(&actor, &key)),))
     })?;
     to.func_wrap("having", |cx: Cx<'_>, (key, value): (String, String)| Ok((cx.data().having(&key, &value),)))
@@ -117,7 +119,7 @@ fn add_effects(to: &mut LinkerInstance<'_, Data>) -> wasmtime::Result<()> {
     to.func_wrap("exit", |mut cx: Cx<'_>, (actor, reason): (String, String)| {
         Ok((cx.data_mut().exit(&actor, &reason),))
     })?;
-    to.func_wrap("join", |mut cx: Cx<'_>, (group,): (String,)| Ok((cx.data_mut().membership(&group, Out::Join),)))?;
+    to.func_wrap("join", |mut cx: Cx<'_>, (group,): (String,)| Ok((cx.data_mut().join(&group),)))?;
     to.func_wrap("leave", |mut cx: Cx<'_>, (group,): (String,)| Ok((cx.data_mut().membership(&group, Out::Leave),)))?;
     to.func_wrap("dispatch", |mut cx: Cx<'_>, (group, body): (String, Vec<u8>)| {
         Ok((cx.data_mut().dispatch(&group, body),))
@@ -130,12 +132,31 @@ fn add_effects(to: &mut LinkerInstance<'_, Data>) -> wasmtime::Result<()> {
 impl Data {
     fn members(&self, group: &str) -> Answer<Vec<String>> {
         let group = GroupName::new(group)?;
+        self.may_use(&group).map_err(|()| SupervisionError::Denied)?;
         listed(self.env.outside.members(&group), |name| name.to_string())
     }
 
     fn having(&self, key: &str, value: &str) -> Answer<Vec<String>> {
         check_attribute(key, value)?;
-        listed(self.env.outside.having(key, value), |name| name.to_string())
+        let mut found = self.env.outside.having(key, value);
+        found.retain(|actor| self.may_see(actor));
+        listed(found, |name| name.to_string())
+    }
+
+    /// Whether it may know whether an actor is there, and what it can be found by.
+    fn may_see(&self, actor: &ActorName) -> bool {
+        self.env.grants.grants().may_see(&self.env.actor, actor)
+    }
+
+    /// Whether it may be in a group and send to it; a refusal is told in the log.
+    fn may_use(&self, group: &GroupName) -> Result<(), ()> {
+        let granted = &self.env.grants;
+        if granted.grants().may_use_group(group) {
+            return Ok(());
+        }
+        let line = format!("groups = [\"{group}\"]");
+        granted.tell(&self.env.actor, &lacks(&format!("the group `{group}`"), &line));
+        Err(())
     }
 
     /// A link can end the other one, too.
@@ -145,10 +166,12 @@ impl Data {
     }
 
     fn granted(&self, actor: &ActorName) -> Result<(), SendError> {
-        match self.env.outside.may_supervise(&self.env.actor, actor) {
-            true => Ok(()),
-            false => Err(SendError::Denied),
+        if self.env.outside.may_supervise(&self.env.actor, actor) {
+            return Ok(());
         }
+        let line = format!("supervise = [\"{actor}\"]");
+        self.env.grants.tell(&self.env.actor, &lacks(&format!("to link or end `{actor}`"), &line));
+        Err(SendError::Denied)
     }
 
     fn exit(&mut self, actor: &str, reason: &str) -> Result<(), SendError> {
@@ -160,6 +183,11 @@ impl Data {
         Ok(())
     }
 
+    fn join(&mut self, group: &str) -> Result<(), SendError> {
+        self.may_use(&GroupName::new(group)?).map_err(|()| SendError::Denied)?;
+        self.membership(group, Out::Join)
+    }
+
     fn membership(&mut self, group: &str, effect: impl FnOnce(GroupName) -> Out) -> Result<(), SendError> {
         let group = GroupName::new(group)?;
         self.leave_room(0)?;
@@ -169,6 +197,7 @@ impl Data {
 
     fn dispatch(&mut self, group: &str, body: Vec<u8>) -> Result<(), SendError> {
         let group = GroupName::new(group)?;
+        self.may_use(&group).map_err(|()| SendError::Denied)?;
         self.check_body(&body)?;
         self.leave_room(body.len())?;
         let id = self.next_id();

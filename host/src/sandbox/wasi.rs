@@ -1,5 +1,5 @@
-//! WASI 0.2 with nothing granted: clocks and randomness answer, standard output becomes log lines, and there are no
-//! files, no environment and no network.
+//! WASI 0.2: clocks and randomness answer, standard output becomes log lines; files, environment and network are there
+//! as far as they are granted.
 
 use std::io;
 use std::pin::Pin;
@@ -13,9 +13,14 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::GuestEnv;
+use super::guarded;
 use super::guest::Data;
+use super::http::{self, Http};
 use super::imports::log_line;
-use crate::model::LimitMet;
+use crate::model::{LimitMet, Transport};
+
+/// The version of the interfaces as wasmtime defines them; a guest that was built for another 0.2 finds them as well.
+pub(super) const WASI: &str = "0.2.12";
 
 /// Longest line taken from a guest's standard output, in bytes; a longer one is split.
 const LINE_BYTES: usize = 4 << 10;
@@ -28,7 +33,8 @@ const HANDLES: usize = 1_000;
 /// One instance's WASI.
 pub(super) struct Wasi {
     ctx: WasiCtx,
-    table: ResourceTable,
+    pub(super) table: ResourceTable,
+    pub(super) http: Http,
     /// Lines that this turn may still write.
     lines_left: Arc<AtomicIsize>,
     lines: isize,
@@ -36,14 +42,31 @@ pub(super) struct Wasi {
 
 impl Wasi {
     pub(super) fn new(env: &GuestEnv) -> Self {
-        let lines = isize::try_from(env.limits.turn_log_lines).unwrap_or(isize::MAX);
+        let GuestEnv { actor, limits, grants, .. } = env;
+        let lines = isize::try_from(limits.turn_log_lines).unwrap_or(isize::MAX);
         let lines_left = Arc::new(AtomicIsize::new(lines));
         let stream = |stream| Lines { env: env.clone(), stream, left: lines_left.clone() };
         let mut ctx = WasiCtx::builder();
         ctx.stdout(stream("stdout")).stderr(stream("stderr")).max_random_size(RANDOM_BYTES);
+        for granted in &grants.grants().env {
+            if let Some(value) = &granted.value {
+                ctx.env(&granted.name, value);
+            }
+        }
+        ctx.allow_tcp(grants.has_sockets(Transport::Tcp))
+            .allow_udp(grants.has_sockets(Transport::Udp))
+            .allow_ip_name_lookup(!grants.grants().lookups.is_empty());
+        let (asked, asker) = (grants.clone(), actor.clone());
+        ctx.socket_addr_check(move |address, usage| {
+            let may = asked.may_use(&asker, address, usage);
+            Box::pin(async move { may })
+        });
+        let mut ctx = ctx.build();
+        *ctx.filesystem() = grants.files();
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
-        Self { ctx: ctx.build(), table, lines_left, lines }
+        let http = Http::new(actor, grants.clone(), limits.http_timeout_ms, limits.http_body_bytes);
+        Self { ctx, table, http, lines_left, lines }
     }
 
     /// Another turn may write lines again.
@@ -54,14 +77,31 @@ impl Wasi {
 
 impl WasiView for Data {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        // A component without WASI imports never comes here; one with them was given one when it was made.
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&self.env)));
+        let wasi = self.wasi();
         WasiCtxView { ctx: &mut wasi.ctx, table: &mut wasi.table }
     }
 }
 
+impl Data {
+    pub(super) fn wasi(&mut self) -> &mut Wasi {
+        // A component without WASI imports never comes here; one with them was given one when it was made.
+        self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&self.env)))
+    }
+
+    /// What the guest has handles of.
+    pub(super) fn open_things(&mut self) -> impl Iterator<Item = &mut (dyn std::any::Any + Send)> {
+        self.wasi().table.iter_mut()
+    }
+
+    pub(super) fn requests_under_way(&self) -> usize {
+        self.wasi.as_ref().map_or(0, |wasi| wasi.http.under_way())
+    }
+}
+
 pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    guarded::add_to(linker)?;
+    http::add_to(linker)
 }
 
 /// A standard stream whose lines go to the log.

@@ -21,7 +21,7 @@ use crate::model::{
     SendError, StateRules, StopReason,
 };
 use crate::registry::Registry;
-use crate::sandbox::Outside;
+use crate::sandbox::{Granted, Outside};
 use crate::store::SnapshotStore;
 
 /// How long past its deadline an instance is waited for before its task is ended from outside.
@@ -39,6 +39,8 @@ pub(crate) struct Surroundings {
     pub(crate) outside: Arc<dyn Outside>,
     /// How the actors of each plugin keep their states, where they do not say so themselves.
     pub(crate) rules: Arc<HashMap<PluginName, StateRules>>,
+    /// What the actors of each plugin may do.
+    pub(crate) grants: Arc<HashMap<PluginName, Arc<Granted>>>,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, HostError>>;
@@ -271,6 +273,7 @@ impl Run {
             post: around.post.clone(),
             outside: around.outside.clone(),
             rules: around.rules.get(&actor.cell.spec.plugin).copied().unwrap_or_default(),
+            grants: around.grants.get(&actor.cell.spec.plugin).cloned().unwrap_or_default(),
         };
         let (signal, receiver) = watch::channel(Signal::Go);
         // A stop before has closed its mailbox.

@@ -19,7 +19,9 @@ use crate::model::{
     ActorName, ActorSpec, Body, CallError, ChildInfo, Counts, ErrorCode, GroupName, Handoff, HostError, Origin, Phase,
     SendError, State,
 };
-use crate::sandbox::{ChildChange, Effect, GuestEnv, NestedCall, Out, Outside, Place, Program, Supervised, TurnBase};
+use crate::sandbox::{
+    ChildChange, Effect, Granted, GuestEnv, NestedCall, Out, Outside, Place, Program, Supervised, TurnBase,
+};
 use crate::store::{RecordRef, now_ms};
 
 /// Rehearsals at once: each has an instance, and a copy of a state.
@@ -191,6 +193,7 @@ async fn take_over(program: &Program, part: &Part, stage: Arc<Stage>) -> (Result
         actor: part.spec.name.clone(),
         limits: limits.clone(),
         meter: Arc::default(),
+        grants: Arc::new(Granted::to_talk()),
         outside: stage,
         place: Place::Spare,
     };

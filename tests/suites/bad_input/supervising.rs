@@ -8,7 +8,8 @@ use crate::harness::{WatGuest, host, plugin};
 
 /// A stage whose guest may supervise whomever it names.
 async fn granted(guest: &WatGuest, adapt: impl FnOnce(&mut ActorSpec)) -> Stage {
-    let everyone = Grants { supervise: vec!["*".parse().unwrap()] };
+    let all = || vec!["*".parse().unwrap()];
+    let everyone = Grants { supervise: all(), call: all(), groups: all(), ..Grants::default() };
     Stage::with(host().grants(plugin("bad"), everyone), guest, adapt).await
 }
 
