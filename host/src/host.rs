@@ -18,7 +18,7 @@ use crate::actor::{Budget, Cell, control};
 use crate::catalog::Catalog;
 use crate::model::{
     ActorName, ActorSpec, Body, CallError, ChildInfo, ChildSpec, CoreDumps, Counts, Description, ErrorCode, Grants,
-    GroupName, HostError, MessageId, PluginName, Saved, SendError, StateRules, StopReason, Template,
+    GroupName, HostError, MessageId, PluginKey, PluginName, Saved, SendError, Sha256, StateRules, StopReason, Template,
 };
 use crate::registry::Registry;
 use crate::router::{Calls, Router};
@@ -94,6 +94,7 @@ pub struct HostBuilder {
     templates: Vec<Template>,
     grants: HashMap<PluginName, Grants>,
     granted_to_all: Option<Grants>,
+    plugin_keys: Vec<PluginKey>,
     rules: HashMap<PluginName, StateRules>,
     sandbox: SandboxOptions,
 }
@@ -105,11 +106,12 @@ struct Listed {
     grants: Option<Grants>,
     rules: Option<StateRules>,
     watched: bool,
+    pin: Option<Sha256>,
 }
 
 impl Listed {
     fn new(source: PluginSource) -> Self {
-        Self { source, grants: None, rules: None, watched: false }
+        Self { source, grants: None, rules: None, watched: false, pin: None }
     }
 }
 
@@ -220,6 +222,24 @@ impl HostBuilder {
         if let Some(plugin) = self.plugins.last_mut() {
             plugin.grants = Some(grants);
         }
+        self
+    }
+
+    /// The digest that the plugin that was named last must have: another one is refused before it is compiled.
+    #[must_use]
+    pub fn pinned(mut self, digest: Sha256) -> Self {
+        if let Some(plugin) = self.plugins.last_mut() {
+            plugin.pin = Some(digest);
+        }
+        self
+    }
+
+    /// Keys, by one of which every plugin must be signed, those of later swaps included: `FILE.wasm.minisig` beside
+    /// `FILE.wasm`, as minisign makes it. Bytes that come without a file have no signature, and are refused then. None: nothing
+    /// need be signed.
+    #[must_use]
+    pub fn plugin_keys(mut self, keys: Vec<PluginKey>) -> Self {
+        self.plugin_keys = keys;
         self
     }
 
@@ -366,14 +386,17 @@ impl HostBuilder {
         let options = SandboxOptions { code_cache, ..self.sandbox };
         let made = tokio::task::spawn_blocking(move || Sandbox::new(&options)).await;
         let sandbox = made.map_err(|e| HostError::new(ErrorCode::Engine, "the engine panicked").source(e))??;
-        let catalog = Arc::new(Catalog::new(components)?);
+        let catalog = Arc::new(Catalog::new(components, self.plugin_keys)?);
         let (mut grants, mut rules, mut programs) = (self.grants, self.rules, Vec::new());
         let mut watched = Vec::new();
         for plugin in self.plugins {
             let file = plugin.watched.then(|| plugin.source.file()).transpose()?;
             let program = match plugin.source {
-                PluginSource::File(path) => catalog.load_file(&sandbox, &path).await?,
-                PluginSource::Bytes(label, bytes) => catalog.load(&sandbox, &label, bytes).await?,
+                PluginSource::File(path) => catalog.load_file(&sandbox, &path, plugin.pin).await?,
+                PluginSource::Bytes(label, bytes) => {
+                    let bytes = catalog.trusted(&label, bytes, None, plugin.pin).await?;
+                    catalog.load(&sandbox, &label, bytes).await?
+                }
             };
             let name = &program.description().name;
             watched.extend(file.map(|file| watching::File::new(name, file, program.digest())));
@@ -452,6 +475,7 @@ impl Host {
             templates: Vec::new(),
             grants: HashMap::new(),
             granted_to_all: None,
+            plugin_keys: Vec::new(),
             rules: HashMap::new(),
             sandbox: SandboxOptions { instances: DEFAULT_INSTANCES, ..SandboxOptions::default() },
         }

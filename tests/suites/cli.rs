@@ -428,7 +428,7 @@ fn a_plugin_is_inspected_without_a_host() {
     assert_eq!((&found["description"]["name"], &found["description"]["schema"]), (&json!("counter"), &json!(1)));
     assert_eq!(found["bytes"], fs::metadata(&wasm).unwrap().len());
     let text = place.baton(&["inspect", wasm.to_str().unwrap()]).out;
-    assert!(text.starts_with("name      counter\nversion   1.0.0\n"), "{text}");
+    assert!(text.starts_with("name       counter\nversion    1.0.0\n"), "{text}");
     for (file, bytes) in [("text", &b"not wasm at all"[..]), ("empty", b"")] {
         place.write(file, bytes);
         let told = place.baton(&["inspect", file]);

@@ -1,7 +1,6 @@
 //! What an operator types to swap a plugin: real processes, real plugins, real files.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 
@@ -120,9 +119,8 @@ fn what_the_way_back_would_lose_is_named_before_it_is_lost() {
         &["misfits    cart/1: its state has schema 2", "loss       1 states are not read by 1.0.0", "--allow-loss"],
     );
     let told = exits(&place, &["swap", "--back", "cart", "--yes"], 6);
-    has(&told.out, &["outcome    half-way", "would lose what it has done since", "leads to 2.1.0"]);
+    has(&told.out, &["outcome    half-way", "would lose what it has done since", "--yes` to 1.0.0"]);
     has(&exits(&place, &["call", "cart/1", r#""show""#], 0).out, &["tea", "salt"]);
-    exits(&place, &["swap", "--back", "cart", "--yes", "--watch", "0s"], 0);
     let told = place.json(&["swap", "--back", "cart", "--yes", "--watch", "0s", "--allow-loss", "--json"]);
     assert_eq!((&told["report"]["outcome"], &told["report"]["lost"]["count"]), (&json!("done"), &json!(1)), "{told}");
     let left = exits(&place, &["call", "cart/1", r#""show""#], 0).out;
@@ -272,7 +270,6 @@ fn a_version_that_is_not_listed_cannot_be_pinned_to() {
 fn http(place: &Place, head: &str) -> (u16, Value) {
     let mut stream = UnixStream::connect(place.data("baton.sock")).unwrap();
     write!(stream, "{head}\r\nhost: baton\r\nconnection: close\r\n\r\n").unwrap();
-    stream.shutdown(Shutdown::Write).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();

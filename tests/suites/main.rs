@@ -34,6 +34,7 @@ mod store_sled;
 mod store_tools;
 mod supervision;
 mod supervision_command;
+mod supply_chain;
 mod swap;
 mod turn;
 mod under_fire;

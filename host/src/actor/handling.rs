@@ -134,7 +134,6 @@ impl Instance {
         crash: Crash,
         not_again: Option<NotAgain>,
     ) -> Next {
-        answer_crashed(reply, self.cell.name().as_str(), &crash.to_string());
         // Where it was the store's fault, what a durable sender has sent, or the record has still, is handled again.
         let at_fault = !matches!(crash.kind, CrashKind::Store | CrashKind::Fenced);
         match receipt {
@@ -147,6 +146,8 @@ impl Instance {
                 confirm(receipt.as_ref());
             }
         }
+        // Whoever hears of it finds the dead letter.
+        answer_crashed(reply, self.cell.name().as_str(), &crash.to_string());
         Next::End(Exit::Crashed(crash))
     }
 }

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::model::{ActorName, ActorSpec, Digest, ErrorCode, HostError, Part, PluginName, Version};
+use crate::model::{
+    ActorName, ActorSpec, Digest, ErrorCode, HostError, Part, PluginKey, PluginName, Sha256, Trust, Version,
+};
 use crate::sandbox::{PLUGIN_BYTES, Program, Sandbox};
 use kept::{Entry, Kept};
 use lineup::{Conflict, Lineup};
@@ -56,6 +58,23 @@ pub struct Fault {
     pub actor: ActorName,
     /// What happened.
     pub what: String,
+}
+
+/// Longest signature that is read, in bytes.
+const SIGNATURE_BYTES: u64 = 4 << 10;
+
+/// A plugin's file, and the signature that lies beside it, if one does.
+pub(crate) fn read_signed(file: &Path) -> std::io::Result<(Vec<u8>, Option<String>)> {
+    let bytes = read(file)?;
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".minisig");
+    let mut signature = String::new();
+    match File::open(beside) {
+        Ok(file) => file.take(SIGNATURE_BYTES).read_to_string(&mut signature)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((bytes, None)),
+        Err(error) => return Err(error),
+    };
+    Ok((bytes, Some(signature)))
 }
 
 /// A plugin's file, or one byte more than a plugin may have: then loading it says so.
@@ -117,6 +136,8 @@ impl Line {
 pub(crate) struct Catalog {
     lines: RwLock<BTreeMap<PluginName, Line>>,
     kept: Option<Kept>,
+    /// Keys, by one of which whatever is loaded must be signed; none: it need not be.
+    keys: Vec<PluginKey>,
 }
 
 impl Catalog {
@@ -124,9 +145,27 @@ impl Catalog {
     ///
     /// # Errors
     /// If the folder cannot be made.
-    pub(crate) fn new(dir: Option<PathBuf>) -> Result<Self, HostError> {
+    pub(crate) fn new(dir: Option<PathBuf>, keys: Vec<PluginKey>) -> Result<Self, HostError> {
         let kept = dir.map(Kept::open).transpose()?;
-        Ok(Self { lines: RwLock::default(), kept })
+        Ok(Self { lines: RwLock::default(), kept, keys })
+    }
+
+    /// Whether what comes from outside may be loaded: it is what was pinned, and signed where that is demanded. Asked before
+    /// anything else looks at it; what is recalled was asked for when it came.
+    ///
+    /// # Errors
+    /// `Plugin`, with what was expected.
+    pub(crate) async fn trusted(
+        &self,
+        label: &str,
+        bytes: Vec<u8>,
+        signature: Option<String>,
+        pin: Option<Sha256>,
+    ) -> Result<Vec<u8>, HostError> {
+        let (trust, label) = (Trust { pin, keys: self.keys.clone() }, label.to_owned());
+        let checked =
+            tokio::task::spawn_blocking(move || trust.check(&label, &bytes, signature.as_deref()).map(|()| bytes));
+        checked.await.map_err(|error| HostError::new(ErrorCode::Plugin, "checking a plugin panicked").source(error))?
     }
 
     fn lines(&self) -> RwLockReadGuard<'_, BTreeMap<PluginName, Line>> {
@@ -142,19 +181,25 @@ impl Catalog {
     ///
     /// # Errors
     /// If the file cannot be read or is no plugin, or if another file says that it is the same version.
-    pub(crate) async fn load_file(&self, sandbox: &Sandbox, path: &Path) -> Result<Program, HostError> {
+    pub(crate) async fn load_file(
+        &self,
+        sandbox: &Sandbox,
+        path: &Path,
+        pin: Option<Sha256>,
+    ) -> Result<Program, HostError> {
         let label = path.display().to_string();
         let file = path.to_owned();
-        let read = tokio::task::spawn_blocking(move || read(&file)).await.map_err(std::io::Error::other);
-        let bytes = read.and_then(|read| read).map_err(|error| {
+        let read = tokio::task::spawn_blocking(move || read_signed(&file)).await.map_err(std::io::Error::other);
+        let (bytes, signature) = read.and_then(|read| read).map_err(|error| {
             HostError::new(ErrorCode::Plugin, format!("plugin {label}: the file cannot be read"))
                 .hint("check the path; relative ones start at the folder of the configuration file")
                 .source(error)
         })?;
+        let bytes = self.trusted(&label, bytes, signature, pin).await?;
         self.load(sandbox, &label, bytes).await
     }
 
-    /// The same for bytes that are at hand.
+    /// The same for bytes that are at hand, and [trusted](Catalog::trusted).
     ///
     /// # Errors
     /// As [`Catalog::load_file`].

@@ -25,15 +25,18 @@ pub(super) async fn inspect(options: &Options) -> Result<(), Failure> {
     let read = Disk.read(&options.file, FILE_BYTES);
     let wasm = read.map_err(|error| Failure::new(format!("{}: {error}", options.file.display())))?;
     let found = Host::inspect(&options.file.display().to_string(), wasm).await?;
-    if options.json { print_json(&found) } else { Ok(print_line(harmless(text(&found).trim_end()).as_ref())?) }
+    let mut beside = options.file.clone().into_os_string();
+    beside.push(".minisig");
+    let signed = Disk.is_file(beside.as_ref());
+    if options.json { print_json(&found) } else { Ok(print_line(harmless(text(&found, signed).trim_end()).as_ref())?) }
 }
 
-fn text(found: &Inspection) -> String {
+fn text(found: &Inspection, signed: bool) -> String {
     let about = &found.description;
     let mut text = String::new();
     let mut line = |key: &str, value: &str| {
         // Writing to a String does not fail.
-        let _ = writeln!(text, "{key:<10}{}", value.replace('\n', "\n          "));
+        let _ = writeln!(text, "{key:<11}{}", value.replace('\n', "\n           "));
     };
     line("name", about.name.as_str());
     line("version", about.version.as_str());
@@ -46,6 +49,8 @@ fn text(found: &Inspection) -> String {
     line("kind", found.kind);
     line("size", &format!("{} ({} bytes)", bytes(found.bytes as u64), found.bytes));
     line("digest", &found.digest.to_string());
+    line("sha256", &found.sha256.to_string());
+    line("signature", if signed { "beside it, not checked here" } else { "none beside it" });
     line("imports", &or_none(&found.imports));
     let needs: Vec<_> =
         found.needs.iter().map(|need| format!("{:<58} # {}", need.line, need.functions.join(", "))).collect();

@@ -135,8 +135,12 @@ async fn build(config: &Config, recover: bool) -> Result<Host, HostError> {
     if let Some(core_dumps) = &config.core_dumps {
         builder = builder.core_dumps(core_dumps.clone());
     }
+    builder = builder.plugin_keys(config.plugin_keys.clone());
     for plugin in &config.plugins {
         builder = builder.plugin_file(&plugin.path).granted(plugin.grants.clone()).keeping(plugin.state);
+        if let Some(digest) = plugin.sha256 {
+            builder = builder.pinned(digest);
+        }
         if plugin.watch {
             builder = builder.watched();
         }

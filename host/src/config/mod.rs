@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::{
-    ActorName, ActorSpec, ChildSpec, CoreDumps, CutShort, Grants, Limits, PluginName, SUPERVISOR_DEPTH, Shutdown,
-    StateRules, SupervisorSpec, Template,
+    ActorName, ActorSpec, ChildSpec, CoreDumps, CutShort, Grants, Limits, PluginKey, PluginName, SUPERVISOR_DEPTH,
+    Sha256, Shutdown, StateRules, SupervisorSpec, Template,
 };
 use crate::store::Backend;
 
@@ -56,6 +56,8 @@ pub struct Config {
     pub core_dumps: Option<CoreDumps>,
     /// What is logged.
     pub log: String,
+    /// Keys, by one of which each plugin must be signed; none: it need not be.
+    pub plugin_keys: Vec<PluginKey>,
     /// The plugins to load.
     pub plugins: Vec<PluginFile>,
     /// What stands under the root, with all that is below it, in the order in which it starts.
@@ -129,6 +131,8 @@ pub struct PluginFile {
     pub path: PathBuf,
     /// The name that it must describe itself with, where the file says one.
     pub name: Option<PluginName>,
+    /// The digest that it must have.
+    pub sha256: Option<Sha256>,
     /// What its actors may do.
     pub grants: Grants,
     /// How its actors keep their states, where they do not say so themselves.

@@ -7,7 +7,7 @@ use super::problem::{Problems, perhaps};
 use super::section::{Elsewhere, Once, Section};
 use super::settings::TOP_KEYS;
 use super::{Files, PluginFile, grants, keeping, limits};
-use crate::model::{Limits, PluginName};
+use crate::model::{Limits, PluginName, Sha256};
 
 /// What `[[plugin]]` says of one plugin, for the actors that name it.
 #[derive(Debug)]
@@ -63,6 +63,8 @@ pub(super) fn read(
                 problems.add(section.place("limits"), text);
             }
         }
+        let sha256 = section.string("sha256", "a digest of 64 hexadecimal digits", problems);
+        let sha256 = section.read("sha256", sha256, str::parse::<Sha256>, problems);
         let grants = grants::read(&mut section, base_dir, problems);
         let state = keeping::read(&mut section, problems);
         let watch = section.boolean("watch", problems).unwrap_or(false);
@@ -72,7 +74,7 @@ pub(super) fn read(
             Elsewhere { place: "at the top of the file", keys: TOP_KEYS },
         ];
         section.finish(&elsewhere, problems);
-        plugins.extend(path.map(|path| PluginFile { path, name, grants, state, watch }));
+        plugins.extend(path.map(|path| PluginFile { path, name, sha256, grants, state, watch }));
     }
     (plugins, known)
 }

@@ -11,7 +11,7 @@ use super::child::Reader;
 use super::problem::{Problems, closest, shown};
 use super::section::{Elsewhere, Section};
 use super::{Config, DATA_DIR, Files, Problem, limits, plugin, tree};
-use crate::model::{CoreDumps, Limits};
+use crate::model::{CoreDumps, Limits, PLUGIN_KEYS, PluginKey};
 use crate::store::{Backend, LEAST_HISTORY, MOST_HISTORY};
 
 /// A day, the longest time that makes sense.
@@ -28,6 +28,7 @@ pub(super) const TOP_KEYS: &[&str] = &[
     "core_dump_files",
     "core_dump_bytes",
     "log",
+    "plugin_keys",
 ];
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 const INSTANCES: RangeInclusive<u64> = 1..=1_000_000;
@@ -90,6 +91,7 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
     let core_dumps = read_core_dumps(&mut top, base_dir, problems);
     let log = top.string("log", "a filter such as \"info\"", problems);
     let log = top.read("log", log, log_filter, problems).unwrap_or_else(|| LOG.to_owned());
+    let plugin_keys = top.list("plugin_keys", PLUGIN_KEYS, str::parse::<PluginKey>, problems);
     let (backend, history) = read_store(&mut top, problems);
     let limits = limits::read(&mut top, "[limits]", Limits::default(), problems);
     let (plugins, known) = plugin::read(&mut top, &limits, base_dir, files, problems);
@@ -108,6 +110,7 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
         computing_guests,
         core_dumps,
         log,
+        plugin_keys,
         plugins,
         children,
         templates,

@@ -128,7 +128,14 @@ limits = { message_bytes = 0x500000 }
     let path = "/etc/baton/counter.wasm".into();
     assert_eq!(
         config.plugins,
-        [PluginFile { path, name: None, grants: Grants::default(), state: StateRules::default(), watch: true }]
+        [PluginFile {
+            path,
+            name: None,
+            sha256: None,
+            grants: Grants::default(),
+            state: StateRules::default(),
+            watch: true
+        }]
     );
 
     let actor = config.actors().next().expect("one");

@@ -13,6 +13,7 @@ mod spec;
 mod stop;
 mod template;
 mod tree;
+mod trust;
 
 pub use attributes::{
     ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES, Attributes, GROUPS, GroupName, check_attribute,
@@ -36,3 +37,4 @@ pub use tree::{
     AutoShutdown, ChildInfo, ChildSpec, ChildState, Children, Counts, CutShort, DEFAULT_MAX_CHILDREN, SUPERVISOR_DEPTH,
     Strategy, Supervises, SupervisorSpec,
 };
+pub use trust::{PLUGIN_KEYS, PluginKey, Sha256, Trust};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Func, Instance, Lift, Lower, TypedFunc};
-use wasmtime::{Store, StoreContextMut, UpdateDeadline};
+use wasmtime::{Store, UpdateDeadline};
 
 use super::limiter::Share;
 use super::pace::{self, Beside, Pace};
@@ -97,8 +97,7 @@ impl Turn {
 }
 
 /// The clock ticks while the guest computes: it ends here, or gives way.
-fn tick(context: StoreContextMut<'_, Data>) -> wasmtime::Result<UpdateDeadline> {
-    let data = context.data();
+fn tick(data: &Data) -> wasmtime::Result<UpdateDeadline> {
     if data.turn.deadline.is_some_and(|deadline| Instant::now() > deadline) {
         return Err(trap::DeadlinePassed.into());
     }
@@ -228,7 +227,7 @@ impl Guest {
         let mut store = Beside::new(Store::new(linked.pre.engine(), data), is_large);
         store.limiter(|data| data);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(tick);
+        store.epoch_deadline_callback(|context| tick(context.data()));
         set_fuel(&mut store, &limits);
         store.set_hostcall_fuel(COPIED_BYTES);
         let instantiated = linked.pre.instantiate_async(&mut *store);

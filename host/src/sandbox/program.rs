@@ -15,7 +15,7 @@ use super::places::Place;
 use super::{GuestEnv, Sandbox, abi, nesting};
 use crate::model::{
     ActorName, Crash, CrashKind, Description, Digest, ErrorCode, HostError, Limits, MOST_CORE_INSTANCES, MOST_MEMORIES,
-    MOST_TABLES, PluginName, Version,
+    MOST_TABLES, PluginName, Sha256, Version,
 };
 
 /// Largest plugin file, in bytes.
@@ -41,6 +41,9 @@ pub struct Inspection {
     pub kind: &'static str,
     /// Digest of the file.
     pub digest: Digest,
+    /// SHA-256 of the file, as it is pinned in a configuration.
+    #[serde(serialize_with = "as_text")]
+    pub sha256: Sha256,
     /// What the plugin says of itself.
     pub description: Description,
     /// What it imports.
@@ -51,6 +54,10 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// Size of the file, in bytes.
     pub bytes: usize,
+}
+
+fn as_text<S: serde::Serializer>(digest: &Sha256, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(digest)
 }
 
 /// A plugin that was compiled and linked, and has said who it is. Cheap to clone.
@@ -184,6 +191,7 @@ impl Sandbox {
         let inspection = Inspection {
             kind,
             digest,
+            sha256: Sha256::of(bytes),
             description: unknown(),
             imports,
             needs: needs::of(&functions),

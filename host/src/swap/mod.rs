@@ -235,6 +235,8 @@ impl Swaps {
         if back && let Some(swap) = self.turned_back(plugin) {
             return Ok(swap);
         }
+        // Told before anything is loaded: it is the first that whoever asks should know.
+        Self::runs_none(plugin, &self.last())?;
         let to = self.staged(plugin, source).await?;
         let from = match self.from(plugin, &to, &options.part).await {
             Ok(from) => from,
@@ -249,6 +251,17 @@ impl Swaps {
         swap.told_of(to);
         tokio::spawn(swap.run());
         Ok(Swap(receiver))
+    }
+
+    /// That no swap of the plugin runs; else who began it, and where it is.
+    fn runs_none(plugin: &PluginName, last: &HashMap<PluginName, Line>) -> Result<(), HostError> {
+        let status = last.get(plugin).map(|line| line.status.borrow());
+        let Some(running) = status.filter(|status| status.report.is_none()) else { return Ok(()) };
+        let SwapStatus { from, to, by, phase, done, total, .. } = &*running;
+        let what = format!(
+            "a swap of `{plugin}` from {from} to {to} runs already, begun by {by}: it is {phase}, {done} of {total}"
+        );
+        Err(HostError::new(ErrorCode::Swap, what).hint("wait for its end, or tell it to stop or to go back"))
     }
 
     /// A swap that runs and is told to go back.
@@ -271,23 +284,25 @@ impl Swaps {
     async fn staged(&self, plugin: &PluginName, source: SwapSource) -> Result<Program, HostError> {
         let Ground { catalog, sandbox, .. } = &self.ground;
         catalog.current(plugin)?;
-        let (label, bytes) = match source {
+        let (label, bytes, signature) = match source {
             SwapSource::Back => {
                 let nowhere =
                     || HostError::new(ErrorCode::Swap, format!("`{plugin}` was not swapped: there is no way back"));
                 return catalog.recall(sandbox, plugin, catalog.back(plugin).ok_or_else(nowhere)?).await;
             }
-            SwapSource::Bytes(label, bytes) => (label, bytes),
+            SwapSource::Bytes(label, bytes) => (label, bytes, None),
             SwapSource::File(path) => {
                 let label = path.display().to_string();
-                let read = tokio::task::spawn_blocking(move || catalog::read(&path)).await;
+                let read = tokio::task::spawn_blocking(move || catalog::read_signed(&path)).await;
                 let read = read.map_err(std::io::Error::other).and_then(|read| read);
                 let failed = |error: std::io::Error| {
                     HostError::new(ErrorCode::Plugin, format!("{label}: the file cannot be read")).source(error)
                 };
-                (label.clone(), read.map_err(failed)?)
+                let (bytes, signature) = read.map_err(failed)?;
+                (label, bytes, signature)
             }
         };
+        let bytes = catalog.trusted(&label, bytes, signature, None).await?;
         let program = catalog.stage(sandbox, &label, bytes).await?;
         let name = program.description().name.clone();
         if name == *plugin {
@@ -316,17 +331,7 @@ impl Swaps {
         if *self.closed.borrow() {
             return Err(HostError::new(ErrorCode::ShuttingDown, "the host is going down"));
         }
-        if let Some(running) =
-            last.get(plugin).map(|line| line.status.borrow()).filter(|status| status.report.is_none())
-        {
-            let SwapStatus { from, to, by, phase, done, total, .. } = &*running;
-            let what = format!(
-                "a swap of `{plugin}` from {from} to {to} runs already, begun by {by}: it is {phase}, {done} of {total}"
-            );
-            return Err(
-                HostError::new(ErrorCode::Swap, what).hint("wait for its end, or tell it to stop or to go back")
-            );
-        }
+        Self::runs_none(plugin, &last)?;
         // Another one may have ended since this one was staged.
         if self.ground.catalog.may_begin(plugin, to.digest(), &options.part)? != from.digest() {
             return Err(HostError::new(ErrorCode::Swap, format!("another swap of `{plugin}` ended meanwhile")));
@@ -338,6 +343,7 @@ impl Swaps {
             plugin: plugin.clone(),
             from: version(&from),
             to: version(&to),
+            back,
             part: options.part.clone(),
             by: options.by.clone(),
             began_ms: now_ms(),

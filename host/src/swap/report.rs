@@ -195,6 +195,8 @@ pub struct SwapStatus {
     pub from: VersionInfo,
     /// What is to run.
     pub to: VersionInfo,
+    /// Whether it leads back to what ran before.
+    pub back: bool,
     /// Which actors.
     pub part: Part,
     /// Who asked for it.

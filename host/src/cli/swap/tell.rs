@@ -187,10 +187,10 @@ pub(super) fn report(status: &SwapStatus, report: &SwapReport) -> String {
     add(&mut text, "took", format!("{} ms", report.took_ms));
     if report.outcome == SwapOutcome::HalfWay {
         let plugin = &status.plugin;
+        let (by_file, back) = if status.back { (&status.from, &status.to) } else { (&status.to, &status.from) };
         let what = format!(
-            "two versions run side by side: `baton swap {plugin} FILE --yes` with the file of {} goes on, `baton swap --back \
-             {plugin} --yes` leads to {}",
-            status.to, status.from
+            "two versions run side by side: `baton swap {plugin} FILE --yes` with the file of {by_file} leads all to it, \
+             `baton swap --back {plugin} --yes` to {back}"
         );
         add(&mut text, "now", what);
     }
