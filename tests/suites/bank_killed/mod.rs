@@ -1,8 +1,9 @@
 //! A bank whose host is killed at any moment, again and again: each transfer is applied once, and who asks again gets the
 //! first reply.
 
-use std::io::{BufReader, Write};
-use std::os::unix::net::UnixStream;
+mod swapped;
+mod tellers;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,9 @@ use baton_host::MessageId;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use self::tellers::{Asked, Connection, Flows, Teller, work};
 use crate::harness::{Dice, guest};
-use crate::process_handoff::{HostProcess, read_response, rounds};
+use crate::process_handoff::{HostProcess, rounds};
 
 const ACCOUNTS: usize = 5;
 /// Those who ask for transfers, side by side.
@@ -25,127 +27,6 @@ const QUIET: usize = 10;
 /// How often the standing order pays in each round, on average, and how long it waits between two payments.
 const ORDERS: usize = 3;
 const EVERY_MS: u64 = 10;
-
-/// One message to an account, with an id of its own.
-#[derive(Debug, Clone, PartialEq)]
-struct Asked {
-    id: String,
-    account: usize,
-    body: String,
-    /// Whom it pays, and how much; none: it is no transfer.
-    pays: Option<(usize, u64)>,
-}
-
-/// What came back: the status and the body.
-type Answer = (u16, String);
-
-/// The host was not there, or went away in the middle.
-#[derive(Debug)]
-struct Lost;
-
-/// One connection to a host.
-struct Connection(BufReader<UnixStream>);
-
-impl Connection {
-    fn new(dir: &Path) -> Result<Self, Lost> {
-        let stream = UnixStream::connect(dir.join("data/baton.sock")).map_err(|_| Lost)?;
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Ok(Self(BufReader::new(stream)))
-    }
-
-    fn ask(&mut self, asked: &Asked) -> Result<Answer, Lost> {
-        let Asked { id, account, body, .. } = asked;
-        let request = format!(
-            "POST /v1/actors/account%2F{account}/call HTTP/1.1\r\nhost: baton\r\ncontent-type: application/json\r\n\
-             idempotency-key: {id}\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.0.get_mut().write_all(request.as_bytes()).map_err(|_| Lost)?;
-        let (status, closes, body) = read_response(&mut self.0).ok_or(Lost)?;
-        match (status, closes) {
-            (200 | 422, false) => Ok((status, body)),
-            _ => panic!("{asked:?}: {status}: {body}"),
-        }
-    }
-}
-
-/// What a teller knows of an account.
-#[derive(Debug, Default, Clone, Copy, PartialEq)]
-struct Flows {
-    sent: (u64, u64),
-    received: (u64, u64),
-}
-
-/// Who asks for transfers, one after the other, and for each of them until it has an answer.
-struct Teller {
-    number: usize,
-    rng: Dice,
-    asked: u64,
-    /// What has no answer yet.
-    pending: Option<Asked>,
-    /// What was answered last.
-    last: Option<(Asked, Answer)>,
-    flows: [Flows; ACCOUNTS],
-    /// Answers to what was asked again: after the first answer was lost, and after it was seen.
-    retried: u64,
-    repeated: u64,
-}
-
-impl Teller {
-    fn new(number: usize, seeds: &mut Dice) -> Self {
-        let rng = Dice::with_seed(seeds.below(usize::MAX) as u64);
-        let flows = [Flows::default(); ACCOUNTS];
-        Self { number, rng, asked: 0, pending: None, last: None, flows, retried: 0, repeated: 0 }
-    }
-
-    /// Works until the host is gone, or until `most` have been answered and nothing is pending.
-    fn work(&mut self, dir: &Path, most: usize) {
-        let Ok(mut connection) = Connection::new(dir) else { return };
-        let mut answered = 0;
-        while answered < most || self.pending.is_some() {
-            match self.one(&mut connection) {
-                Ok(()) => answered += 1,
-                Err(Lost) => return,
-            }
-        }
-    }
-
-    fn one(&mut self, connection: &mut Connection) -> Result<(), Lost> {
-        if let Some((asked, first)) = self.last.clone()
-            && self.rng.below(4) == 0
-        {
-            let again = connection.ask(&asked)?;
-            assert_eq!(again, first, "{asked:?}: another answer than the first one");
-            self.repeated += 1;
-            self.last = None;
-        }
-        let is_retry = self.pending.is_some();
-        let asked = match self.pending.take() {
-            Some(asked) => asked,
-            None => self.next(),
-        };
-        self.pending = Some(asked.clone());
-        let answer = connection.ask(&asked)?;
-        self.pending = None;
-        self.retried += u64::from(is_retry);
-        if let (200, Some((to, cents))) = (answer.0, asked.pays) {
-            for (count, sum) in [&mut self.flows[asked.account].sent, &mut self.flows[to].received] {
-                (*count, *sum) = (*count + 1, *sum + cents);
-            }
-        }
-        assert!(answer.0 == 200 || answer.1.contains("overdraft"), "{asked:?}: {answer:?}");
-        self.last = Some((asked, answer));
-        Ok(())
-    }
-
-    fn next(&mut self) -> Asked {
-        self.asked += 1;
-        let (from, cents) = (self.rng.below(ACCOUNTS), 1 + self.rng.below(1_500) as u64);
-        let to = (from + 1 + self.rng.below(ACCOUNTS - 1)) % ACCOUNTS;
-        let body = json!({"transfer": {"to": format!("account/{to}"), "cents": cents}}).to_string();
-        Asked { id: format!("{}-{}", self.number, self.asked), account: from, body, pays: Some((to, cents)) }
-    }
-}
 
 fn place(backend: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -222,16 +103,6 @@ fn adds_up(dir: &Path, tellers: &[Teller], orders: u64, all: bool) {
         balances += told["balance_cents"].as_u64().unwrap();
     }
     assert_eq!(balances, DEPOSIT * ACCOUNTS as u64);
-}
-
-/// All tellers at work side by side, and meanwhile `end`.
-fn work(dir: &Path, tellers: &mut [Teller], most: usize, end: impl FnOnce()) {
-    std::thread::scope(|scope| {
-        for teller in tellers {
-            scope.spawn(move || teller.work(dir, most));
-        }
-        end();
-    });
 }
 
 mod on_sled {
