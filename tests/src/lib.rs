@@ -2,6 +2,7 @@
 //! few lines of WAT.
 
 mod dice;
+mod fuzz;
 mod power_loss;
 mod shim;
 mod store_double;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use baton_host::{ActorName, ActorSpec, Grants, Host, HostBuilder, PluginName};
 
 pub use dice::{Dice, number_from};
+pub use fuzz::{Corpus, assert_no_panic, hear_panics};
 pub use power_loss::Disk;
 pub use shim::{Call, Entry, Shim, read_journal};
 pub use store_double::{Op, StoreDouble};

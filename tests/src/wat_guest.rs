@@ -196,6 +196,12 @@ impl WatGuest {
         self
     }
 
+    /// What it may call of the host once it [supervises](Self::supervises): the names that bodies use, and the types.
+    #[must_use]
+    pub fn imports() -> Vec<(&'static str, &'static str)> {
+        IMPORTS.iter().chain(&SUPERVISION).map(|(_, id, kind)| (*id, *kind)).collect()
+    }
+
     /// The core module, which says which world it is made for.
     ///
     /// # Panics
@@ -203,7 +209,16 @@ impl WatGuest {
     #[must_use]
     pub fn build(&self) -> Vec<u8> {
         let text = self.text();
-        let mut module = wat::parse_str(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let module = wat::parse_str(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        self.embed(module)
+    }
+
+    /// `module`, which says that it is made for the world that this guest is made for.
+    ///
+    /// # Panics
+    /// If it is no module.
+    #[must_use]
+    pub fn embed(&self, mut module: Vec<u8>) -> Vec<u8> {
         let mut resolve = Resolve::default();
         let wit = crate::repository().join("wit/actor/0.1.0");
         let (package, _) = resolve.push_path(&wit).expect("wit/ parses");

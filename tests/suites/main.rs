@@ -16,6 +16,7 @@ mod code_cache;
 mod control;
 mod damaged_heads;
 mod ending;
+mod fuzz;
 mod grants;
 mod hostile;
 mod journal;

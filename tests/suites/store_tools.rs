@@ -24,7 +24,7 @@ const YES: Consent = Consent { yes: true, stop_it: false, running: false };
 const STOP_IT: Consent = Consent { yes: true, stop_it: true, running: false };
 const DRY: Consent = Consent { yes: false, stop_it: false, running: false };
 
-async fn image(store: &dyn SnapshotStore, actor: &str) -> Image {
+pub(crate) async fn image(store: &dyn SnapshotStore, actor: &str) -> Image {
     tools::image(store, &name(actor)).await.unwrap().expect("it is stored")
 }
 
@@ -107,7 +107,7 @@ fn cast(id: &str) -> Message {
 }
 
 /// A record with something of everything that an actor has under way, named after `word`.
-fn busy(word: &str) -> NewRecord {
+pub(crate) fn busy(word: &str) -> NewRecord {
     let id = |what: &str| MessageId::new(&format!("{what}-{word}")).unwrap();
     let sent = Sent { line: 1, number: word.len() as u64 };
     NewRecord {
@@ -123,7 +123,7 @@ fn busy(word: &str) -> NewRecord {
     }
 }
 
-async fn two_busy_records(store: &dyn SnapshotStore) {
+pub(crate) async fn two_busy_records(store: &dyn SnapshotStore) {
     let mut lease = claim(store, &name("a"), "host").await;
     store.commit(&mut lease, busy("old")).await.unwrap();
     store.commit(&mut lease, busy("newer")).await.unwrap();

@@ -10,6 +10,7 @@ mod guarded;
 mod guest;
 mod http;
 mod imports;
+mod lifting;
 mod limiter;
 mod meter;
 mod needs;

@@ -12,7 +12,7 @@ use super::imports::log_line;
 use super::needs::{self, Need};
 use super::nobody::Nobody;
 use super::places::Place;
-use super::{GuestEnv, Sandbox, abi, nesting};
+use super::{GuestEnv, Sandbox, abi, lifting, nesting};
 use crate::model::{
     ActorName, Crash, CrashKind, Description, Digest, ErrorCode, HostError, Limits, MOST_CORE_INSTANCES, MOST_MEMORIES,
     MOST_TABLES, PluginName, Sha256, Version,
@@ -222,7 +222,7 @@ impl Sandbox {
             let levels = nesting::LEVELS;
             return Err(plugin_error(label, format!("components in it nest deeper than {levels}, which is the most")));
         }
-        let lifted = if kind == "core module" { Some(lift(label, bytes)?) } else { None };
+        let lifted = if kind == "core module" { Some(lifting::lift(&self.engine, label, bytes)?) } else { None };
         let component = Component::from_binary(&self.engine, lifted.as_deref().unwrap_or(bytes))
             .map_err(|error| plugin_error(label, "it is not a valid component").source(cause(&error)))?;
         if let Some(cache) = &self.cache {
@@ -237,24 +237,8 @@ pub(super) fn plugin_error(label: &str, why: impl std::fmt::Display) -> HostErro
 }
 
 /// Why, in the words of whoever read the file. These hold names from it: each is cut, and on one line.
-fn cause(error: &impl std::fmt::Display) -> String {
+pub(super) fn cause(error: &impl std::fmt::Display) -> String {
     log_line(&format!("{error:#}"), &[], CAUSE_BYTES)
-}
-
-/// A core module that says which world it was made for becomes a component.
-fn lift(label: &str, bytes: &[u8]) -> Result<Vec<u8>, HostError> {
-    let encoded = wit_component::ComponentEncoder::default()
-        .validate(true)
-        .module(bytes)
-        .and_then(|mut encoder| encoder.encode());
-    encoded.map_err(|error| {
-        plugin_error(label, "it is a core module that could not be made a component")
-            .hint(
-                "build it with an SDK or with wit-bindgen, whose output says which world it is made for, or make it a \
-                 component with `wasm-tools component new`",
-            )
-            .source(cause(&error))
-    })
 }
 
 fn find_exports(label: &str, kind: &str, component: &Component, exported: &[String]) -> Result<Exports, HostError> {

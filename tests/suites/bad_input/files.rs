@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use baton_host::{ErrorCode, Host, HostError};
 
 use super::{ask, count, says};
-use crate::harness::{WatGuest, actor, host};
+use crate::harness::{WatGuest, actor, host, repository};
 
 const HEAD: &str = "(component (core module $m (memory (export \"memory\") 1) (func (export \"f\")))\n\
                     (core instance $i (instantiate $m)) (func $f (canon lift (core func $i \"f\")))\n";
@@ -37,7 +37,7 @@ async fn bytes_that_are_no_webassembly_are_told_from_damaged_ones() {
         ("half a magic", b"\0a", &["not WebAssembly"]),
         ("no version", b"\0asm", &["WebAssembly of a version that is not known"]),
         ("a later version", b"\0asm\x07\0\0\0", &["WebAssembly of a version that is not known"]),
-        ("a module cut short", &whole[..whole.len() / 2], &["a core module that could not be made a component"]),
+        ("a module cut short", &whole[..whole.len() / 2], &["it is not a valid core module: unexpected end-of-file"]),
     ];
     for (what, bytes, words) in cases {
         println!("{what}");
@@ -49,6 +49,15 @@ async fn bytes_that_are_no_webassembly_are_told_from_damaged_ones() {
     for length in (8..whole.len()).step_by(97) {
         refused(whole[..length].to_vec()).await;
     }
+}
+
+#[tokio::test]
+async fn a_module_whose_packages_use_each_other_is_refused_and_ends_nothing() {
+    let file = repository().join("tests/fixtures/corpus/guests/packages-that-use-each-other");
+    says(
+        refused(std::fs::read(file).unwrap()).await,
+        &["could not be made a component", "the packages of its world use each other: baton:actor@0.1.0"],
+    );
 }
 
 #[tokio::test]
