@@ -233,7 +233,7 @@ impl WatGuest {
             }
         };
         let world = resolve.select_world(&[package], named.as_deref()).expect("the world is there");
-        wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
             .expect("the world is embedded");
         module
     }

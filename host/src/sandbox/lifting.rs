@@ -27,10 +27,8 @@ pub(super) fn lift(engine: &Engine, label: &str, module: &[u8]) -> Result<Vec<u8
             .source(why)
     };
     check_worlds(module).map_err(unfit)?;
-    let encoded = wit_component::ComponentEncoder::default()
-        .validate(true)
-        .module(module)
-        .and_then(|mut encoder| encoder.encode());
+    let encoded =
+        wit_component::ComponentEncoder::default().validate(true).module(module).and_then(|encoder| encoder.encode());
     encoded.map_err(|error| unfit(cause(&error)))
 }
 

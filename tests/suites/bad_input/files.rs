@@ -53,11 +53,15 @@ async fn bytes_that_are_no_webassembly_are_told_from_damaged_ones() {
 
 #[tokio::test]
 async fn a_module_whose_packages_use_each_other_is_refused_and_ends_nothing() {
-    let file = repository().join("tests/fixtures/corpus/guests/packages-that-use-each-other");
-    says(
-        refused(std::fs::read(file).unwrap()).await,
-        &["could not be made a component", "the packages of its world use each other: baton:actor@0.1.0"],
-    );
+    let kept = repository().join("tests/fixtures/corpus/guests");
+    let cases = [
+        ("packages-that-use-each-other", "the packages of its world use each other: baton:actor@0.1.0"),
+        ("packages-in-a-circle", "package `baton:actor@0.1.0` creates a dependency cycle"),
+    ];
+    for (file, words) in cases {
+        let module = std::fs::read(kept.join(file)).unwrap();
+        says(refused(module).await, &["could not be made a component", words]);
+    }
 }
 
 #[tokio::test]
