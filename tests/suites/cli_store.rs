@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::cli::{Place, Told};
-use crate::harness::name;
+use crate::harness::{guest, name};
 
 /// A counter that was saved as 3, 5 and 8; nobody runs.
 fn saved_thrice() -> Place {
@@ -137,6 +137,25 @@ fn an_export_beside_a_working_host_moves_its_actors_to_another() {
     good(other.baton(&["store", "import", file.to_str().unwrap(), "--actor", "counter/1", "--replace", "--yes"]));
     let _there = other.host();
     assert_eq!(count(&other, "counter/1"), "41");
+}
+
+#[test]
+fn an_export_is_taken_where_there_is_no_store_yet() {
+    let place = saved_thrice();
+    good(place.baton(&["store", "export", "all"]));
+    let wasm = guest("counter").display().to_string();
+    let new = Place::new(&format!(
+        "instances = 50\n[store]\nbackend = \"redb\"\n[[plugin]]\npath = {wasm:?}\n[[actor]]\nname = \"counter/1\"\n\
+         plugin = \"counter\"\n"
+    ));
+    let file = place.data("").with_file_name("all").display().to_string();
+    assert_eq!(new.baton(&["store", "ls"]).code, 1, "nothing else makes one");
+    assert_eq!(new.baton(&["store", "import", "missing"]).code, 1);
+    assert!(!new.data("").exists(), "nor does what cannot be read");
+    assert!(good(new.baton(&["store", "import", &file])).starts_with("taken: counter/1: 3 records, "));
+    assert!(new.data("store.redb").exists(), "it is the one that the configuration names");
+    let _host = new.host();
+    assert_eq!(count(&new, "counter/1"), "8");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use baton_host::admin::socket_path;
-use baton_host::config;
-use baton_host::store::{DEFAULT_HISTORY, MOST_HISTORY};
+use baton_host::config::{self, Config};
+use baton_host::store::{Backend, DEFAULT_HISTORY, MOST_HISTORY};
 
 use super::Place;
 use super::client::Client;
@@ -40,14 +40,21 @@ impl Place {
         }
     }
 
+    /// What keeps the state of a host of this configuration.
+    pub(super) fn backend(&self) -> Backend {
+        self.settings().map(|config| config.backend).unwrap_or_default()
+    }
+
+    /// The configuration, where there is one without a mistake.
+    fn settings(&self) -> Option<Config> {
+        let config = self.config.as_deref().or_else(|| Some(Path::new(CONFIG)).filter(|path| path.exists()));
+        config.and_then(|path| config::load(path).ok())
+    }
+
     /// How many records of each actor a host of this configuration keeps. Where the file does not say what a host would do,
     /// as many as there may be: nothing is dropped by mistake.
     pub(super) fn history(&self) -> usize {
-        let config = self.config.as_deref().or_else(|| Some(Path::new(CONFIG)).filter(|path| path.exists()));
-        match config.map(config::load) {
-            Some(Ok(config)) => config.history.unwrap_or(DEFAULT_HISTORY),
-            Some(Err(_)) | None => MOST_HISTORY,
-        }
+        self.settings().map_or(MOST_HISTORY, |config| config.history.unwrap_or(DEFAULT_HISTORY))
     }
 
     /// A client of the host.

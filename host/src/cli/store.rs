@@ -110,7 +110,12 @@ pub(super) async fn store(place: &Place, command: Command) -> Result<(), Failure
     if let Command::Migrate(options) = &command {
         return store_migrate::migrate(options).await;
     }
-    let mut source = Source::find(place).await?;
+    // What is imported is checked first: a store is made for it where there is none.
+    let mut images = match &command {
+        Command::Import(options) => Some(transfer::images(options).await?),
+        _ => None,
+    };
+    let mut source = Source::find(place, images.is_some()).await?;
     let done = match command {
         Command::Migrate(_) => Ok(()),
         Command::Ls(listing) => show::ls(&mut source, &listing).await,
@@ -120,7 +125,10 @@ pub(super) async fn store(place: &Place, command: Command) -> Result<(), Failure
         Command::Rollback(options) => change::rollback(&mut source, &options).await,
         Command::Fork(options) => change::fork(&mut source, &options).await,
         Command::Export(options) => transfer::export(&mut source, &options).await,
-        Command::Import(options) => transfer::import(&mut source, &options).await,
+        Command::Import(options) => match &mut images {
+            Some(images) => transfer::import(&mut source, images, &options).await,
+            None => Ok(()),
+        },
         Command::Verify(listing) => check::verify(&mut source, &listing).await,
         Command::Quarantine(options) => check::quarantine(&mut source, &options).await,
         Command::Prune(options) => change::prune(&mut source, &options).await,
@@ -133,7 +141,8 @@ pub(super) async fn store(place: &Place, command: Command) -> Result<(), Failure
 }
 
 impl Source {
-    async fn find(place: &Place) -> Result<Self, Failure> {
+    /// The host, or else its files; where there are none and it `makes` them, a new store.
+    async fn find(place: &Place, makes: bool) -> Result<Self, Failure> {
         let mut client = place.client()?;
         match client.ask(&Ask::get("/v1/health")).await {
             Ok(_) => return Ok(Self::Host(client)),
@@ -141,13 +150,15 @@ impl Source {
             Err(lost) => return Err(client.lost(lost)),
         }
         let (dir, history) = (place.data_dir()?, place.history());
-        // Opening would make one.
-        if !["store", "store.redb", "store.witness", "store.recovering"].iter().any(|file| dir.join(file).exists()) {
+        let new =
+            !["store", "store.redb", "store.witness", "store.recovering"].iter().any(|file| dir.join(file).exists());
+        if new && !makes {
             let message = format!("there is no store in {}", dir.display());
             return Err(Failure::new(message).hint("name the data directory with --data-dir"));
         }
+        let configured = place.backend();
         let opened = tokio::task::spawn_blocking(move || {
-            let backend = Backend::found_in(&dir)?.unwrap_or_default();
+            let backend = Backend::found_in(&dir)?.unwrap_or(configured);
             backend.open(&dir, &StoreOptions { history_records: history, ..StoreOptions::default() })
         })
         .await;

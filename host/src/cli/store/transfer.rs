@@ -96,8 +96,12 @@ fn tell_exported(contents: &Contents, options: &ExportOptions) -> Result<(), Fai
     Ok(())
 }
 
-pub(super) async fn import(source: &mut Source, options: &ImportOptions) -> Result<(), Failure> {
-    let mut images = Images::open(&options.file, selection(&options.actors)?).await.map_err(|error| of_tool(&error))?;
+/// What is to be imported, once all of the file is checked.
+pub(super) async fn images(options: &ImportOptions) -> Result<Images, Failure> {
+    Images::open(&options.file, selection(&options.actors)?).await.map_err(|error| of_tool(&error))
+}
+
+pub(super) async fn import(source: &mut Source, images: &mut Images, options: &ImportOptions) -> Result<(), Failure> {
     for unread in &images.contents().unread {
         tell_note(&format!("{} is not in the export: {}", unread.actor, unread.why));
     }
