@@ -230,9 +230,6 @@ impl Instance {
         };
         check(&order.to, handoff.as_ref())?;
         let (schema_before, bytes_before) = facts(own.as_ref().and_then(Option::as_ref));
-        if let Some(own) = own {
-            self.keep_way_back(live, own, order.within).await?;
-        }
         let mut signals = self.signals.clone();
         let made = tokio::time::timeout(
             order.within,
@@ -245,6 +242,10 @@ impl Instance {
         };
         let in_time = |_| (NotSwitched::at(SwitchStep::Continue, in_words(order.within)), None);
         let successor = made.map_err(in_time)??;
+        // Only now: of a takeover that fails nothing is written.
+        if let Some(own) = own.filter(|_| wanted()) {
+            self.keep_way_back(live, own, order.within).await?;
+        }
         if !wanted() || !commits() {
             return stays(SwitchStep::Reach, "nobody waits for it any more");
         }

@@ -43,6 +43,26 @@ async fn an_old_version_that_reads_what_the_new_one_wrote_goes_on_with_it() {
 }
 
 #[tokio::test]
+async fn an_old_version_that_reads_it_and_refuses_it_goes_on_with_the_record_from_before() {
+    let store = StoreDouble::new();
+    let picky = journal().schema(1, (1, 2)).on(
+        "continue",
+        "(if (i32.and (local.get $some) (i32.eq (local.get $schema) (i32.const 2))) (then (return (call $refuse (i32.const 0)))))
+         (if (local.get $some) (then
+           (memory.copy (i32.const 46000) (local.get $data) (local.get $data_len))
+           (global.set $len (local.get $data_len))))
+         (call $ok)",
+    );
+    let host = with(&store, &picky, actor("j/1", "journal")).await;
+    say(&host, "a").await;
+    swap(&host, &newer(), at_once()).await;
+    let report = back(&host, at_once()).await;
+    assert_eq!((report.outcome, report.lost.count), (SwapOutcome::Done, 0), "{report:?}");
+    assert_eq!((say(&host, "b").await.as_str(), version(&host, "j/1").as_str()), ("ab", "1.0.0"));
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
 async fn without_a_word_since_the_record_from_before_loses_nothing() {
     let store = StoreDouble::new();
     let host = start(&store).await;

@@ -1,6 +1,7 @@
 //! Another version of a plugin goes live under traffic.
 
 mod actor;
+mod around;
 mod back;
 mod events;
 mod numbers;
