@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Listed, PluginSource};
+use super::builder::{Listed, PluginSource};
 use crate::model::{Access, DirGrant, ErrorCode, Grants, HostError, PluginName};
 use crate::sandbox::{Granted, Need, Program};
 
