@@ -8,10 +8,11 @@ use std::time::Duration;
 use axum::body::Body as HttpBody;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
@@ -27,6 +28,10 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 const SWITCH_TIMEOUT_MS: RangeInclusive<u64> = 1..=60 * 60 * 1_000;
 /// Longest wait for the end of a swap that a client may ask for, in milliseconds; it may ask again.
 const WAIT_MS: u64 = 60_000;
+/// Names the signature of the component that a request carries: what its `.minisig` holds, percent-encoded.
+const SIGNATURE_HEADER: &str = "baton-signature";
+/// Longest such header, in bytes.
+const SIGNATURE_BYTES: usize = 12 << 10;
 /// Longest name of who asks, in bytes.
 const BY_BYTES: usize = 200;
 
@@ -131,11 +136,29 @@ fn within<T: PartialOrd + Display>(
     }
 }
 
-/// The body is the new version's component.
-async fn swap(State(context): Shared, name: Plugin, query: Asked<Wish>, body: HttpBody) -> Result<Response, Problem> {
+/// The text of the component's signature, percent-encoded, where it comes with one.
+fn read_signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(SIGNATURE_HEADER) else { return Ok(None) };
+    if value.len() > SIGNATURE_BYTES {
+        return Err(Problem::bad_request(format!("the header Baton-Signature has more than {SIGNATURE_BYTES} bytes")));
+    }
+    let text = percent_decode(value.as_bytes()).decode_utf8();
+    let bad = |_| Problem::bad_request("the header Baton-Signature is not percent-encoded UTF-8 text");
+    text.map(|text| Some(text.into_owned())).map_err(bad)
+}
+
+/// The body is the new version's component, and the header `Baton-Signature` its signature, where it has one.
+async fn swap(
+    State(context): Shared,
+    name: Plugin,
+    query: Asked<Wish>,
+    headers: HeaderMap,
+    body: HttpBody,
+) -> Result<Response, Problem> {
     let plugin = read_plugin(name)?;
     let wish = read_query(query)?;
     let options = wish.options().map_err(Problem::bad_request)?;
+    let signature = read_signature(&headers)?;
     // Never closed, so a permit always comes.
     let _one = context.transfers.components.acquire().await;
     let body = read_body(&context, body, PLUGIN_BYTES).await.map_err(|unread| match unread {
@@ -146,7 +169,11 @@ async fn swap(State(context): Shared, name: Plugin, query: Asked<Wish>, body: Ht
     if body.is_empty() {
         return Err(Problem::bad_request("the body is empty, and is to be the component of the new version"));
     }
-    let source = SwapSource::Bytes("the component that was sent".to_owned(), body.into());
+    let label = "the component that was sent".to_owned();
+    let source = match signature {
+        Some(signature) => SwapSource::Signed(label, body.into(), signature),
+        None => SwapSource::Bytes(label, body.into()),
+    };
     begun(&context, &plugin, source, &wish, options).await
 }
 

@@ -1,6 +1,7 @@
 //! Components, and who runs which, on the disk: what a swap led to outlives the host.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Signed;
 use super::lineup::Lineup;
 use crate::model::{Digest, ErrorCode, HostError, PluginName};
 
@@ -53,20 +55,24 @@ impl Kept {
         self.dir.join(format!("{plugin}.json"))
     }
 
-    /// Keeps a component, durably.
-    pub(super) fn put(&self, digest: Digest, bytes: &[u8]) -> Result<(), HostError> {
+    /// Keeps a component and the signature that came with it, durably.
+    pub(super) fn put(&self, digest: Digest, bytes: &[u8], signature: Option<&str>) -> Result<(), HostError> {
         let path = self.component(digest);
-        if fs::read(&path).is_ok_and(|there| there == bytes) {
-            return Ok(());
+        let beside = signature.map(|signature| (super::signature_of(&path), signature.as_bytes()));
+        // The component comes last: where it is, all is.
+        for (path, bytes) in beside.into_iter().chain([(path, bytes)]) {
+            if !fs::read(&path).is_ok_and(|there| there == bytes) {
+                self.write(&path, bytes).map_err(|error| failed("keep a copy of the component in", &path, error))?;
+            }
         }
-        self.write(&path, bytes).map_err(|error| failed("keep a copy of the component in", &path, error))
+        Ok(())
     }
 
-    /// The bytes of a component; none: it is not kept.
-    pub(super) fn get(&self, digest: Digest) -> Result<Option<Vec<u8>>, HostError> {
+    /// The bytes of a component, and its signature; none: it is not kept.
+    pub(super) fn get(&self, digest: Digest) -> Result<Option<Signed>, HostError> {
         let path = self.component(digest);
-        match fs::read(&path) {
-            Ok(bytes) if Digest::of(&bytes) == digest => Ok(Some(bytes)),
+        match super::read_signed(&path) {
+            Ok((bytes, signature)) if Digest::of(&bytes) == digest => Ok(Some(Signed { bytes, signature })),
             Ok(_) => Err(HostError::new(ErrorCode::Plugin, format!("{} is damaged", path.display()))
                 .hint("put the component that it is a copy of in its place")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -118,8 +124,9 @@ impl Kept {
         let needed: BTreeSet<PathBuf> = needed.iter().map(|digest| self.component(*digest)).collect();
         for entry in fs::read_dir(&self.dir)? {
             let path = entry?.path();
-            let ours = path.extension().is_some_and(|extension| extension == "wasm" || extension == "new");
-            if ours && !needed.contains(&path) {
+            let kind = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+            let of = if kind == "minisig" { path.with_extension("") } else { path.clone() };
+            if matches!(kind, "wasm" | "minisig" | "new") && !needed.contains(&of) {
                 fs::remove_file(path)?;
             }
         }
@@ -175,11 +182,13 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let kept = Kept::open(dir.path().to_owned()).expect("opens");
         let (one, two) = (Digest::of(b"one"), Digest::of(b"two"));
-        kept.put(one, b"one").expect("keeps");
-        kept.put(two, b"two").expect("keeps");
-        assert_eq!(kept.get(one).expect("reads").as_deref(), Some(&b"one"[..]));
+        kept.put(one, b"one", Some("signed")).expect("keeps");
+        kept.put(two, b"two", None).expect("keeps");
+        let signed = Signed { bytes: b"one".to_vec(), signature: Some("signed".to_owned()) };
+        assert_eq!(kept.get(one).expect("reads"), Some(signed));
         kept.prune(&BTreeSet::from([two])).expect("prunes");
         assert_eq!(kept.get(one).expect("reads"), None);
+        assert_eq!(fs::read_dir(dir.path()).expect("reads").count(), 1, "its signature is gone as well");
         fs::write(kept.component(two), b"twi").expect("writes");
         assert!(kept.get(two).expect_err("damaged").to_string().contains("is damaged"));
     }

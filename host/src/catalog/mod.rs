@@ -1,5 +1,6 @@
 //! Plugin versions: which are loaded, and who runs which.
 
+mod admission;
 mod kept;
 mod lineup;
 
@@ -7,15 +8,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::model::{
-    ActorName, ActorSpec, Digest, ErrorCode, HostError, Part, PluginKey, PluginName, Sha256, Trust, Version,
+    ActorName, ActorSpec, Digest, ErrorCode, Grants, HostError, Part, PluginKey, PluginName, Sha256, Trust, Version,
 };
-use crate::sandbox::{PLUGIN_BYTES, Program, Sandbox};
+use crate::sandbox::{Granted, PLUGIN_BYTES, Program, Sandbox};
+use admission::Pins;
+pub(crate) use admission::admit;
 use kept::{Entry, Kept};
 use lineup::{Conflict, Lineup};
 
@@ -63,18 +66,30 @@ pub struct Fault {
 /// Longest signature that is read, in bytes.
 const SIGNATURE_BYTES: u64 = 4 << 10;
 
+/// What came from outside and may be loaded, with the signature that came with it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Signed {
+    bytes: Vec<u8>,
+    signature: Option<String>,
+}
+
 /// A plugin's file, and the signature that lies beside it, if one does.
 pub(crate) fn read_signed(file: &Path) -> std::io::Result<(Vec<u8>, Option<String>)> {
     let bytes = read(file)?;
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".minisig");
     let mut signature = String::new();
-    match File::open(beside) {
+    match File::open(signature_of(file)) {
         Ok(file) => file.take(SIGNATURE_BYTES).read_to_string(&mut signature)?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((bytes, None)),
         Err(error) => return Err(error),
     };
     Ok((bytes, Some(signature)))
+}
+
+/// Where the signature of a plugin's file lies.
+pub(crate) fn signature_of(file: &Path) -> PathBuf {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".minisig");
+    beside.into()
 }
 
 /// A plugin's file, or one byte more than a plugin may have: then loading it says so.
@@ -110,6 +125,7 @@ struct Line {
     lineup: Lineup,
     /// What the configuration names.
     configured: Digest,
+    pins: Pins,
     /// Components that may be needed again, where there is no disk to keep them on.
     bytes: HashMap<Digest, Arc<Vec<u8>>>,
 }
@@ -138,6 +154,8 @@ pub(crate) struct Catalog {
     kept: Option<Kept>,
     /// Keys, by one of which whatever is loaded must be signed; none: it need not be.
     keys: Vec<PluginKey>,
+    /// What each plugin is granted, once that is known.
+    grants: OnceLock<Arc<HashMap<PluginName, Arc<Granted>>>>,
 }
 
 impl Catalog {
@@ -147,11 +165,27 @@ impl Catalog {
     /// If the folder cannot be made.
     pub(crate) fn new(dir: Option<PathBuf>, keys: Vec<PluginKey>) -> Result<Self, HostError> {
         let kept = dir.map(Kept::open).transpose()?;
-        Ok(Self { lines: RwLock::default(), kept, keys })
+        Ok(Self { lines: RwLock::default(), kept, keys, grants: OnceLock::new() })
+    }
+
+    /// What each plugin is granted: what is loaded from now on is held to it.
+    pub(crate) fn granted(&self, grants: Arc<HashMap<PluginName, Arc<Granted>>>) {
+        // Told once, while the host is built.
+        drop(self.grants.set(grants));
+    }
+
+    /// Whether `program` may run under its plugin's name.
+    fn admit(&self, program: &Program) -> Result<(), HostError> {
+        let name = &program.description().name;
+        if let Some(line) = self.lines().get(name) {
+            line.pins.check(program)?;
+        }
+        let granted = self.grants.get().and_then(|grants| grants.get(name)).map(|granted| granted.grants());
+        admit(program, granted.unwrap_or(&Grants::default()))
     }
 
     /// Whether what comes from outside may be loaded: it is what was pinned, and signed where that is demanded. Asked before
-    /// anything else looks at it; what is recalled was asked for when it came.
+    /// anything else looks at it.
     ///
     /// # Errors
     /// `Plugin`, with what was expected.
@@ -161,10 +195,11 @@ impl Catalog {
         bytes: Vec<u8>,
         signature: Option<String>,
         pin: Option<Sha256>,
-    ) -> Result<Vec<u8>, HostError> {
+    ) -> Result<Signed, HostError> {
         let (trust, label) = (Trust { pin, keys: self.keys.clone() }, label.to_owned());
-        let checked =
-            tokio::task::spawn_blocking(move || trust.check(&label, &bytes, signature.as_deref()).map(|()| bytes));
+        let checked = tokio::task::spawn_blocking(move || {
+            trust.check(&label, &bytes, signature.as_deref()).map(|()| Signed { bytes, signature })
+        });
         checked.await.map_err(|error| HostError::new(ErrorCode::Plugin, "checking a plugin panicked").source(error))?
     }
 
@@ -195,15 +230,21 @@ impl Catalog {
                 .hint("check the path; relative ones start at the folder of the configuration file")
                 .source(error)
         })?;
-        let bytes = self.trusted(&label, bytes, signature, pin).await?;
-        self.load(sandbox, &label, bytes).await
+        let signed = self.trusted(&label, bytes, signature, pin).await?;
+        self.load(sandbox, &label, signed, pin).await
     }
 
     /// The same for bytes that are at hand, and [trusted](Catalog::trusted).
     ///
     /// # Errors
     /// As [`Catalog::load_file`].
-    pub(crate) async fn load(&self, sandbox: &Sandbox, label: &str, bytes: Vec<u8>) -> Result<Program, HostError> {
+    pub(crate) async fn load(
+        &self,
+        sandbox: &Sandbox,
+        label: &str,
+        Signed { bytes, signature }: Signed,
+        pin: Option<Sha256>,
+    ) -> Result<Program, HostError> {
         let program = sandbox.load(label, bytes.clone()).await?;
         let (description, digest) = (program.description(), program.digest());
         let mut lines = self.lines_mut();
@@ -214,17 +255,18 @@ impl Catalog {
             let message = format!("plugin {label}: it says it is {name} {version}, and so does {}", before.source);
             return Err(HostError::new(ErrorCode::Plugin, message).hint("give the newer one a version of its own"));
         }
-        self.keep(digest, &bytes)?;
+        self.keep(digest, &bytes, signature.as_deref())?;
         tracing::info!(plugin = %description.name, version = %description.version, digest = %digest.short(), from = label, "plugin loaded");
         match line {
             Some(line) => {
                 line.versions.iter_mut().for_each(|loaded| loaded.stays = true);
                 line.add(&program, label, false);
                 (line.lineup, line.configured) = (Lineup::new(digest), digest);
+                line.pins.and(pin);
             }
             None => {
                 let (lineup, bytes) = (Lineup::new(digest), HashMap::new());
-                let mut line = Line { versions: Vec::new(), lineup, configured: digest, bytes };
+                let mut line = Line { versions: Vec::new(), lineup, configured: digest, pins: Pins::of(pin), bytes };
                 line.add(&program, label, false);
                 lines.insert(description.name.clone(), line);
             }
@@ -237,8 +279,8 @@ impl Catalog {
         Ok(program)
     }
 
-    fn keep(&self, digest: Digest, bytes: &[u8]) -> Result<(), HostError> {
-        self.kept.as_ref().map_or(Ok(()), |kept| kept.put(digest, bytes))
+    fn keep(&self, digest: Digest, bytes: &[u8], signature: Option<&str>) -> Result<(), HostError> {
+        self.kept.as_ref().map_or(Ok(()), |kept| kept.put(digest, bytes, signature))
     }
 
     /// Takes up what swaps of earlier hosts have led to, where the configuration has not changed since.
@@ -258,7 +300,9 @@ impl Catalog {
             }
             let lineup = lineup.restored();
             for digest in lineup.kept().into_iter().filter(|digest| lineup.needs(*digest)) {
-                self.recall(sandbox, &name, digest).await?;
+                // The configuration may have learnt to pin, or to demand signatures, since it was swapped in.
+                let program = self.recall(sandbox, &name, digest).await?;
+                self.admit(&program)?;
             }
             if let Some(line) = self.lines_mut().get_mut(&name) {
                 line.lineup = lineup;
@@ -286,17 +330,20 @@ impl Catalog {
             return Ok(program);
         }
         let at_hand = self.lines().get(name).and_then(|line| line.bytes.get(&digest).cloned());
-        let bytes = match (at_hand, &self.kept) {
-            (Some(bytes), _) => Some(bytes.to_vec()),
-            (None, Some(kept)) => kept.get(digest)?,
-            (None, None) => None,
-        };
         let gone = || {
             let what = format!("the component {} of `{name}` was not kept", digest.short());
             HostError::new(ErrorCode::Plugin, what).hint("swap its file in")
         };
         let label = format!("{name} {}", digest.short());
-        let program = sandbox.load(&label, bytes.ok_or_else(gone)?).await?;
+        let bytes = match (at_hand, &self.kept) {
+            (Some(bytes), _) => bytes.to_vec(),
+            (None, Some(kept)) => {
+                let Signed { bytes, signature } = kept.get(digest)?.ok_or_else(gone)?;
+                self.trusted(&label, bytes, signature, None).await?.bytes
+            }
+            (None, None) => return Err(gone()),
+        };
+        let program = sandbox.load(&label, bytes).await?;
         if let Some(line) = self.lines_mut().get_mut(name) {
             line.add(&program, &label, false);
         }
@@ -306,13 +353,19 @@ impl Catalog {
     /// Loads a component beside those that are there; who runs what stays as it is.
     ///
     /// # Errors
-    /// If it cannot be used, or is of a plugin that is not loaded.
-    pub(crate) async fn stage(&self, sandbox: &Sandbox, label: &str, bytes: Vec<u8>) -> Result<Program, HostError> {
+    /// If it cannot be used, is of a plugin that is not loaded, or may not run under its name.
+    pub(crate) async fn stage(
+        &self,
+        sandbox: &Sandbox,
+        label: &str,
+        Signed { bytes, signature }: Signed,
+    ) -> Result<Program, HostError> {
         let program = sandbox.load(label, bytes.clone()).await?;
         let (name, digest) = (program.description().name.clone(), program.digest());
         // Asked for first: its error names those that are loaded.
         self.current(&name)?;
-        self.keep(digest, &bytes)?;
+        self.admit(&program)?;
+        self.keep(digest, &bytes, signature.as_deref())?;
         if let Some(line) = self.lines_mut().get_mut(&name) {
             if line.loaded(digest).is_none() {
                 line.add(&program, label, false);

@@ -100,6 +100,7 @@ impl<'a> Wish<'a> {
             method: self.method,
             path: self.path,
             id: None,
+            signature: None,
             media_type: self.spec.is_some().then_some(JSON),
             body: self.spec.map_or(Bytes::new(), |spec| Bytes::from(spec.to_string())),
             timeout: PATIENCE,

@@ -62,6 +62,8 @@ pub(super) struct Ask<'a> {
     /// The message's id and media type, and the message.
     pub(super) id: Option<&'a str>,
     pub(super) media_type: Option<&'static str>,
+    /// The signature of the component that is the body.
+    pub(super) signature: Option<&'a str>,
     pub(super) body: Bytes,
     pub(super) timeout: Duration,
 }
@@ -69,7 +71,7 @@ pub(super) struct Ask<'a> {
 impl Ask<'_> {
     pub(super) fn get(path: impl Into<String>) -> Self {
         let (path, body) = (path.into(), Bytes::new());
-        Self { method: Method::GET, path, id: None, media_type: None, body, timeout: ANSWER_TIMEOUT }
+        Self { method: Method::GET, path, id: None, media_type: None, signature: None, body, timeout: ANSWER_TIMEOUT }
     }
 }
 
@@ -270,7 +272,18 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<T, Failure> {
-        let ask = Ask { method, body, timeout: PATIENCE, ..Ask::get(path) };
+        self.act_signed(method, path, body, None).await
+    }
+
+    /// The same with a component, and with its signature where it has one.
+    pub(super) async fn act_signed<T: for<'de> Deserialize<'de>>(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        signature: Option<&str>,
+    ) -> Result<T, Failure> {
+        let ask = Ask { method, body, signature, timeout: PATIENCE, ..Ask::get(path) };
         let answer = match self.ask(&ask).await {
             Ok(answer) => answer,
             Err(Lost::Unknown(why)) => return Err(Failure::new(format!("{why}; whether it was done is not known"))),
@@ -350,6 +363,9 @@ fn request(ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, Lost> {
     }
     if let Some(id) = ask.id {
         builder = builder.header("idempotency-key", id);
+    }
+    if let Some(signature) = ask.signature {
+        builder = builder.header("baton-signature", escaped(signature).to_string());
     }
     let request = builder.body(Full::new(ask.body.clone()));
     request.map_err(|error| Lost::Unreachable(format!("the request cannot be made: {error}")))

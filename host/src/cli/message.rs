@@ -254,6 +254,7 @@ impl Sender {
             path: path_of("actors", message.actor.as_str(), &rest),
             id: message.id.as_ref().map(MessageId::as_str),
             media_type: Some(media_type),
+            signature: None,
             body,
             timeout,
         };

@@ -3,7 +3,7 @@
 mod follow;
 mod tell;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use baton_host::config::{Disk, Files as _};
@@ -20,6 +20,8 @@ use super::{Place, wait};
 
 /// Largest component that is read, in bytes; the host takes less, and says how much.
 const FILE_BYTES: u64 = 512 << 20;
+/// Longest signature that is read, in bytes.
+const SIGNATURE_BYTES: u64 = 4 << 10;
 
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("what").args(["file", "back", "stop", "follow", "status"]).required(true))]
@@ -172,15 +174,35 @@ pub(super) async fn swap(place: &Place, options: Options) -> Result<(), Failure>
     let line = Line { client, plugin };
     match (&options.file, options.back) {
         (Some(file), _) => {
-            let read = Disk.read(file, FILE_BYTES);
-            let component = read.map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
-            line.replaced(&options, "", component.into()).await
+            let component = read_component(file)?;
+            line.replaced(&options, "", component).await
         }
         (None, true) => line.back(&options).await,
         (None, false) if options.stop => line.stopped(&options).await,
         (None, false) if options.follow => line.followed(&options).await,
         (None, false) => line.shown(&options).await,
     }
+}
+
+/// A component, and its signature, where one lies beside it.
+#[derive(Default)]
+struct Component {
+    bytes: Bytes,
+    signature: Option<String>,
+}
+
+fn read_component(file: &Path) -> Result<Component, Failure> {
+    let failed = |path: &Path, error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
+    let bytes = Disk.read(file, FILE_BYTES).map_err(|error| failed(file, error))?;
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".minisig");
+    let beside = Path::new(&beside);
+    let signature = match Disk.read(beside, SIGNATURE_BYTES) {
+        Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(beside, error)),
+    };
+    Ok(Component { bytes: bytes.into(), signature })
 }
 
 /// A plugin of the host.
@@ -195,13 +217,14 @@ impl Line {
     }
 
     /// Swaps, or shows the plan.
-    async fn replaced(mut self, options: &Options, rest: &str, component: Bytes) -> Result<(), Failure> {
+    async fn replaced(mut self, options: &Options, rest: &str, component: Component) -> Result<(), Failure> {
         let path = self.path(&format!("{rest}?{}", options.how.query()));
+        let Component { bytes, signature } = component;
         if options.how.yes {
-            let begun: SwapStatus = self.client.act(Method::POST, &path, component).await?;
+            let begun: SwapStatus = self.client.act_signed(Method::POST, &path, bytes, signature.as_deref()).await?;
             return self.ended(options, &begun).await;
         }
-        let plan: SwapPlan = self.client.act(Method::POST, &path, component).await?;
+        let plan: SwapPlan = self.client.act_signed(Method::POST, &path, bytes, signature.as_deref()).await?;
         if options.json {
             print_json(&plan)?;
         } else {
@@ -232,7 +255,7 @@ impl Line {
             print_line(&harmless(&format!("{what}\nnothing was changed; --yes turns it round")))?;
             return Ok(());
         }
-        self.replaced(options, "/back", Bytes::new()).await
+        self.replaced(options, "/back", Component::default()).await
     }
 
     /// The swap that runs, if one does.

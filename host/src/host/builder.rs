@@ -43,11 +43,12 @@ pub(super) struct Listed {
     rules: Option<StateRules>,
     watched: bool,
     pin: Option<Sha256>,
+    signature: Option<String>,
 }
 
 impl Listed {
     fn new(source: PluginSource) -> Self {
-        Self { source, grants: None, rules: None, watched: false, pin: None }
+        Self { source, grants: None, rules: None, watched: false, pin: None, signature: None }
     }
 }
 
@@ -179,7 +180,8 @@ impl HostBuilder {
         self
     }
 
-    /// The digest that the plugin that was named last must have: another one is refused before it is compiled.
+    /// The digest that the plugin that was named last must have: another one is refused before it is compiled, and so is one
+    /// that is swapped in later. Where several versions of a plugin are named, it may be any that is pinned, if all are.
     #[must_use]
     pub fn pinned(mut self, digest: Sha256) -> Self {
         if let Some(plugin) = self.plugins.last_mut() {
@@ -188,9 +190,18 @@ impl HostBuilder {
         self
     }
 
-    /// Keys, by one of which every plugin must be signed, those of later swaps included: `FILE.wasm.minisig` beside
-    /// `FILE.wasm`, as minisign makes it. Bytes that come without a file have no signature, and are refused then. None: nothing
-    /// need be signed.
+    /// The text of the signature of the plugin that was named last, where its bytes came without a file.
+    #[must_use]
+    pub fn signed(mut self, signature: impl Into<String>) -> Self {
+        if let Some(plugin) = self.plugins.last_mut() {
+            plugin.signature = Some(signature.into());
+        }
+        self
+    }
+
+    /// Keys, by one of which every plugin must be signed, those of later swaps and what earlier swaps led to included:
+    /// `FILE.wasm.minisig` beside `FILE.wasm`, as minisign makes it, or the text that comes with bytes. None: nothing need be
+    /// signed.
     #[must_use]
     pub fn plugin_keys(mut self, keys: Vec<PluginKey>) -> Self {
         self.plugin_keys = keys;
@@ -348,8 +359,8 @@ impl HostBuilder {
             let program = match plugin.source {
                 PluginSource::File(path) => catalog.load_file(&sandbox, &path, plugin.pin).await?,
                 PluginSource::Bytes(label, bytes) => {
-                    let bytes = catalog.trusted(&label, bytes, None, plugin.pin).await?;
-                    catalog.load(&sandbox, &label, bytes).await?
+                    let signed = catalog.trusted(&label, bytes, plugin.signature, plugin.pin).await?;
+                    catalog.load(&sandbox, &label, signed, plugin.pin).await?
                 }
             };
             let name = &program.description().name;
@@ -361,6 +372,7 @@ impl HostBuilder {
         watched.iter().try_for_each(|file| file.check(&catalog))?;
         let grants = loading::grants(&programs, grants, self.granted_to_all.as_ref(), &kept_apart).await?;
         let grants = Arc::new(grants);
+        catalog.granted(grants.clone());
         catalog.restore(&sandbox).await?;
         let listed = self.children.iter().flat_map(ChildSpec::actors);
         for spec in listed.chain(self.templates.iter().map(Template::spec)) {

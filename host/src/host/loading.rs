@@ -5,8 +5,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::builder::{Listed, PluginSource};
+use crate::catalog::admit;
 use crate::model::{Access, DirGrant, ErrorCode, Grants, HostError, PluginName};
-use crate::sandbox::{Granted, Need, Program};
+use crate::sandbox::{Granted, Program};
 
 /// What no directory that is granted may hold, and none may lie in: why, and where. The last is only kept from writers.
 #[derive(Debug)]
@@ -50,31 +51,6 @@ pub(super) async fn grants(
         grants.into_iter().map(|(name, granted)| Ok((name, Arc::new(Granted::open(granted)?)))).collect()
     });
     opened.await.map_err(|error| HostError::new(ErrorCode::Config, "opening what is granted panicked").source(error))?
-}
-
-/// What a plugin imports beyond its grants is told, with what would grant it; or refused, where its grants are strict.
-pub(super) fn admit(program: &Program, grants: &Grants) -> Result<(), HostError> {
-    let name = &program.description().name;
-    let mut lacking: Vec<_> = program.inspection().needs.iter().filter(|need| !need.is_met(grants)).collect();
-    // The contract's `host` is imported whole by every plugin that an SDK has built.
-    let beyond = |need: &&&Need| need.grant != "call";
-    if grants.strict && lacking.iter().any(|need| beyond(&need)) {
-        lacking.retain(|need| beyond(&need));
-        let functions: Vec<_> = lacking.iter().flat_map(|need| &need.functions).map(String::as_str).collect();
-        let lines: Vec<_> = lacking.iter().map(|need| need.line).collect();
-        let message = format!("plugin {name} imports what it is not granted: {}", functions.join(", "));
-        let hint = format!("grant it in [plugin.grants] ({}), or drop `strict` there", lines.join("; "));
-        return Err(HostError::new(ErrorCode::Plugin, message).hint(hint));
-    }
-    for need in lacking {
-        tracing::info!(
-            plugin = %name,
-            "imports what it is not granted, and is refused when it uses it: {}; in [plugin.grants], {} would grant it",
-            need.functions.join(", "),
-            need.line
-        );
-    }
-    Ok(())
 }
 
 /// No directory may be granted through which a guest could get at the host's own files, or could make another grant lead

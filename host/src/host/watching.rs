@@ -36,17 +36,20 @@ impl Stamp {
     }
 }
 
+/// Of the file, and of its signature, where there is one.
+type Stamps = (Stamp, Option<Stamp>);
+
 /// What was seen of a file.
 #[derive(Debug, Default)]
 struct Looks {
-    last: Option<Stamp>,
+    last: Option<Stamps>,
     /// What was read last, whatever came of it.
-    read: Option<Stamp>,
+    read: Option<Stamps>,
 }
 
 impl Looks {
     /// Whether the file is to be read: two looks saw the same, which was not read yet.
-    fn look(&mut self, now: Option<Stamp>) -> bool {
+    fn look(&mut self, now: Option<Stamps>) -> bool {
         let same = now.is_some() && now == self.last;
         self.last = now;
         same && now != self.read
@@ -61,11 +64,13 @@ pub(super) struct File {
     looks: Looks,
     /// What it held when it was last read.
     held: Digest,
+    /// With which signature that was refused, if it was.
+    refused: Option<Option<String>>,
 }
 
 impl File {
     pub(super) fn new(plugin: &PluginName, path: PathBuf, held: Digest) -> Self {
-        Self { plugin: plugin.clone(), path, looks: Looks::default(), held }
+        Self { plugin: plugin.clone(), path, looks: Looks::default(), held, refused: None }
     }
 
     /// That it is the one whose version is current.
@@ -77,31 +82,37 @@ impl File {
         Err(HostError::new(ErrorCode::Config, what).hint("watch the version that is listed last"))
     }
 
-    /// Its bytes, where they are new, and stood still while they were read.
-    async fn news(&mut self) -> Option<Vec<u8>> {
+    /// Its bytes and its signature, where they are new, and stood still while they were read.
+    async fn news(&mut self) -> Option<(Vec<u8>, Option<String>)> {
         let stamp = self.stamp().await;
         if !self.looks.look(stamp) {
             return None;
         }
         let path = self.path.clone();
-        let read = tokio::task::spawn_blocking(move || catalog::read(&path)).await;
-        let bytes = read.ok()?.ok()?;
+        let read = tokio::task::spawn_blocking(move || catalog::read_signed(&path)).await;
+        let (bytes, signature) = read.ok()?.ok()?;
         if self.stamp().await != stamp {
             return None;
         }
         self.looks.read = stamp;
         let digest = Digest::of(&bytes);
-        (std::mem::replace(&mut self.held, digest) != digest).then_some(bytes)
+        let signed_since = self.refused.as_ref().is_some_and(|with| *with != signature);
+        let news = std::mem::replace(&mut self.held, digest) != digest || signed_since;
+        if news {
+            self.refused = None;
+        }
+        news.then_some((bytes, signature))
     }
 
     /// As if it had not been read.
     fn again(&mut self) {
-        (self.looks.read, self.held) = (None, Digest::of(b""));
+        (self.looks.read, self.held, self.refused) = (None, Digest::of(b""), None);
     }
 
-    async fn stamp(&self) -> Option<Stamp> {
+    async fn stamp(&self) -> Option<Stamps> {
         let path = self.path.clone();
-        tokio::task::spawn_blocking(move || Stamp::of(&path)).await.ok().flatten()
+        let look = move || Some((Stamp::of(&path)?, Stamp::of(&catalog::signature_of(&path))));
+        tokio::task::spawn_blocking(look).await.ok().flatten()
     }
 }
 
@@ -128,9 +139,12 @@ pub(super) async fn watch(host: Weak<Inner>, mut file: File) {
         if host.swap_status(&file.plugin).is_some_and(|status| status.report.is_none()) {
             continue;
         }
-        let Some(bytes) = file.news().await else { continue };
+        let Some((bytes, signature)) = file.news().await else { continue };
         let label = file.path.display().to_string();
-        let source = SwapSource::Bytes(label.clone(), bytes);
+        let source = match signature.clone() {
+            Some(signature) => SwapSource::Signed(label.clone(), bytes, signature),
+            None => SwapSource::Bytes(label.clone(), bytes),
+        };
         let begun = host.swap(&file.plugin, source, options(&file.path)).await;
         // The host must not be kept alive by a swap that is waited for.
         let swaps = Arc::downgrade(&host.0);
@@ -149,6 +163,7 @@ pub(super) async fn watch(host: Weak<Inner>, mut file: File) {
             file.again();
             continue;
         }
+        file.refused = Some(signature);
         tracing::warn!(plugin = %file.plugin, file = label, why, "the file has changed, and is not taken");
         host.0.swaps.not_taken(&file.plugin, label, why);
     }
@@ -165,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_file_is_read_once_it_stands_still_and_once_for_each_change() {
-        let stamp = |bytes| Some(Stamp { bytes, modified: (0, 0), changed: (0, 0), inode: 1 });
+        let stamp = |bytes| Some((Stamp { bytes, modified: (0, 0), changed: (0, 0), inode: 1 }, None));
         let mut looks = Looks::default();
         let cases = [
             (stamp(1), false),

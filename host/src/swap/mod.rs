@@ -85,6 +85,8 @@ pub enum SwapSource {
     File(PathBuf),
     /// Bytes; the label names them in messages.
     Bytes(String, Vec<u8>),
+    /// The same with the text of its signature, as minisign makes it.
+    Signed(String, Vec<u8>, String),
     /// What ran before the last swap, or before the one that was left half-way.
     Back,
 }
@@ -291,6 +293,7 @@ impl Swaps {
                 return catalog.recall(sandbox, plugin, catalog.back(plugin).ok_or_else(nowhere)?).await;
             }
             SwapSource::Bytes(label, bytes) => (label, bytes, None),
+            SwapSource::Signed(label, bytes, signature) => (label, bytes, Some(signature)),
             SwapSource::File(path) => {
                 let label = path.display().to_string();
                 let read = tokio::task::spawn_blocking(move || catalog::read_signed(&path)).await;
@@ -302,8 +305,8 @@ impl Swaps {
                 (label, bytes, signature)
             }
         };
-        let bytes = catalog.trusted(&label, bytes, signature, None).await?;
-        let program = catalog.stage(sandbox, &label, bytes).await?;
+        let signed = catalog.trusted(&label, bytes, signature, None).await?;
+        let program = catalog.stage(sandbox, &label, signed).await?;
         let name = program.description().name.clone();
         if name == *plugin {
             return Ok(program);
