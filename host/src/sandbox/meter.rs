@@ -1,7 +1,7 @@
 //! What is counted of an actor over all its turns and instances: the lines that it logs, and whether its calls take long.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,25 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     lines: Mutex<Bucket>,
-    slow: AtomicBool,
+    /// Up to [`DOUBT`] it is in doubt whether its calls take long, and above that they do.
+    slowness: AtomicU8,
+}
+
+/// How many calls of an actor are measured exactly after one that seemed to take long.
+const DOUBT: u8 = 4;
+/// How many calls of an actor that takes long begin where long ones go on, before it is in doubt again: an instance that
+/// crashes takes little time to start, and then as long as the one before.
+const SLOW: u8 = 8;
+
+/// How long an actor's calls take, as its last ones showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Habit {
+    /// They are done at once.
+    Quick,
+    /// One took long by the wall's clock; but others may have had the processor.
+    Doubtful,
+    /// They take long: the next one begins where long ones go on.
+    Slow,
 }
 
 /// What becomes of a line.
@@ -43,13 +61,26 @@ impl Meter {
         bucket.take(rate, at_once, Instant::now())
     }
 
-    /// Whether its last call took long: the next one begins where long ones go on.
-    pub(super) fn is_slow(&self) -> bool {
-        self.slow.load(Ordering::Relaxed)
+    pub(super) fn habit(&self) -> Habit {
+        match self.slowness.load(Ordering::Relaxed) {
+            0 => Habit::Quick,
+            1..=DOUBT => Habit::Doubtful,
+            _ => Habit::Slow,
+        }
     }
 
-    pub(super) fn set_slow(&self, slow: bool) {
-        self.slow.store(slow, Ordering::Relaxed);
+    /// A call has shown it. One that was quick does not make a slow actor quick at once.
+    pub(super) fn showed(&self, habit: Habit) {
+        // An actor has one call at a time, so nobody else writes.
+        let before = self.slowness.load(Ordering::Relaxed);
+        let after = match habit {
+            Habit::Quick => before.saturating_sub(1),
+            Habit::Doubtful => before.max(DOUBT),
+            Habit::Slow => DOUBT + SLOW,
+        };
+        if after != before {
+            self.slowness.store(after, Ordering::Relaxed);
+        }
     }
 }
 
@@ -96,6 +127,24 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_took_long_is_not_quick_again_at_once_and_who_is_in_doubt_is_measured() {
+        let meter = Meter::default();
+        let quick = |times: u8| {
+            (0..times).for_each(|_| meter.showed(Habit::Quick));
+            meter.habit()
+        };
+        assert_eq!(quick(3), Habit::Quick);
+        meter.showed(Habit::Doubtful);
+        assert_eq!((meter.habit(), quick(DOUBT - 1), quick(1)), (Habit::Doubtful, Habit::Doubtful, Habit::Quick));
+        meter.showed(Habit::Slow);
+        // A new instance takes little time to start.
+        assert_eq!((meter.habit(), quick(SLOW - 1)), (Habit::Slow, Habit::Slow));
+        meter.showed(Habit::Doubtful);
+        assert_eq!(meter.habit(), Habit::Slow, "it is worse than in doubt");
+        assert_eq!((quick(1), quick(DOUBT)), (Habit::Doubtful, Habit::Quick));
+    }
 
     #[test]
     fn lines_pass_at_their_rate_and_what_is_dropped_is_told_once_a_second() {

@@ -13,10 +13,14 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
 use super::engine::EPOCH_TICK_MS;
-use super::meter::Meter;
+use super::meter::{Habit, Meter};
 
 /// A call that computes this long is one that takes long; the next one of the same actor begins where long ones go on.
 const LONG: Duration = Duration::from_millis(EPOCH_TICK_MS);
+
+/// A call that has computed less than this when the clock ticks goes on where it is, so often at most.
+const SHORT: Duration = Duration::from_millis(2);
+const GRACE: u32 = 3;
 
 /// Where calls go on that take long.
 #[derive(Debug)]
@@ -60,10 +64,9 @@ impl Pace {
         Duration::from_nanos(self.computed.load(Ordering::Relaxed) + this_poll)
     }
 
-    /// How long ago this poll began.
-    fn since_polled(&self) -> Duration {
-        let now = clock(self.by_processor.load(Ordering::Relaxed));
-        Duration::from_nanos(now.saturating_sub(self.began.load(Ordering::Relaxed)))
+    /// How long it computed in the polls before this one, or before now where none is on.
+    fn computed_before(&self) -> Duration {
+        Duration::from_nanos(self.computed.load(Ordering::Relaxed))
     }
 
     /// The guest gives way.
@@ -97,24 +100,30 @@ fn clock(by_processor: bool) -> u64 {
 /// Runs a call into a guest to its end.
 pub(super) async fn run<F: Future>(call: F, pace: &Pace, meter: &Meter, lane: &Lane) -> F::Output {
     let mut call = pin!(call);
-    if !meter.is_slow() {
-        // The clock may tick in a call that is nearly done: it has one whole tick more before it has taken long.
-        for _ in 0..2 {
-            // The processor's clock is for those that go on.
-            let quick = std::future::poll_fn(|cx| match pace.poll(false, || call.as_mut().poll(cx)) {
+    let habit = meter.habit();
+    if habit != Habit::Slow {
+        // The processor's clock takes longer to read: it is for those that go on, and for those in doubt.
+        let doubtful = habit == Habit::Doubtful;
+        // The clock may tick in a call that is nearly done.
+        for _ in 0..GRACE {
+            let quick = std::future::poll_fn(|cx| match pace.poll(doubtful, || call.as_mut().poll(cx)) {
                 (Poll::Ready(out), _) => Poll::Ready(Some(out)),
                 (Poll::Pending, true) => Poll::Ready(None),
                 (Poll::Pending, false) => Poll::Pending,
             });
             if let Some(out) = quick.await {
-                // What cannot give way, such as filling a large memory, is known only once it is over. The wall's clock goes
-                // on while others have the processor, so this has to be much.
-                if pace.since_polled() >= LONG * 5 {
-                    meter.set_slow(true);
-                }
+                // What cannot give way, such as filling a large memory, is known only once it is over.
+                meter.showed(match (pace.computed() >= LONG, doubtful) {
+                    (true, true) => Habit::Slow,
+                    (true, false) => Habit::Doubtful,
+                    (false, _) => Habit::Quick,
+                });
                 return out;
             }
             tokio::task::yield_now().await;
+            if pace.computed_before() >= SHORT {
+                break;
+            }
         }
     }
     loop {
@@ -125,11 +134,11 @@ pub(super) async fn run<F: Future>(call: F, pace: &Pace, meter: &Meter, lane: &L
         drop(permit);
         match polled {
             (Poll::Ready(out), _) => {
-                meter.set_slow(pace.computed() >= LONG);
+                meter.showed(if pace.computed() >= LONG { Habit::Slow } else { Habit::Quick });
                 return out;
             }
             (Poll::Pending, true) => {
-                meter.set_slow(true);
+                meter.showed(Habit::Slow);
                 tokio::task::yield_now().await;
             }
             (Poll::Pending, false) => woken().await,
