@@ -551,15 +551,19 @@ impl Catalog {
         let Line { versions, lineup, bytes, .. } = line;
         versions.retain(|loaded| {
             let Loaded { program, stays, .. } = loaded;
-            let stays = *stays || lineup.needs(program.digest()) || program.is_used();
+            // Cheapest first: this is asked for each instance that ends, and who is to run which may be a long list.
+            let stays = *stays || program.is_used() || lineup.needs(program.digest());
             if !stays {
                 let version = &program.description().version;
                 tracing::info!(plugin = %name, %version, digest = %program.digest().short(), "nobody runs it any more: unloaded");
             }
             stays
         });
-        let kept = lineup.kept();
-        bytes.retain(|digest, _| kept.contains(digest) || versions.iter().any(|v| v.program.digest() == *digest));
+        let is_loaded = |digest: &Digest| versions.iter().any(|v| v.program.digest() == *digest);
+        if !bytes.keys().all(is_loaded) {
+            let kept = lineup.kept();
+            bytes.retain(|digest, _| kept.contains(digest) || is_loaded(digest));
+        }
     }
 
     /// Notes that an instance of a version crashed, or could not use its state.
