@@ -6,6 +6,7 @@ use wasmtime::{Error, Trap, WasmBacktrace};
 
 use super::guest::Data;
 use super::imports::log_line;
+use super::wasi::HANDLES;
 use crate::model::{Crash, CrashKind, LimitMet, Limits};
 
 /// Frames of a backtrace that are kept; the stack has the rest.
@@ -79,6 +80,12 @@ fn told_in_words(root: &str, limits: &Limits) -> Option<String> {
             LimitMet::new("snapshot_bytes", limits.snapshot_bytes),
         );
         return Some(format!("it handed over more at once than a message ({body}) or a state ({state}) may hold"));
+    }
+    if root.contains("resource table has no free keys") {
+        return Some(format!(
+            "it has more open at once than an instance may: {HANDLES} streams, pollables and the like, which is fixed; it has to \
+             let go of those that it is done with"
+        ));
     }
     let counted = root.strip_prefix("resource limit exceeded: ")?;
     let (what, met) = [

@@ -28,7 +28,7 @@ const LINE_BYTES: usize = 4 << 10;
 const RANDOM_BYTES: u64 = 64 << 10;
 
 /// Handles that an instance may have at once: streams, pollables, clocks.
-const HANDLES: usize = 1_000;
+pub(super) const HANDLES: usize = 1_000;
 
 /// One instance's WASI.
 pub(super) struct Wasi {
