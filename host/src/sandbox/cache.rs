@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::unchecked;
 use crate::model::Digest;
 
 const KEY_BYTES: usize = 32;
-const TAG_BYTES: usize = 32;
 /// Largest entry that is read, in bytes.
 const ENTRY_BYTES: u64 = 1 << 30;
 
@@ -44,19 +44,10 @@ impl CodeCache {
         let file = File::open(&path).ok()?;
         let mut bytes = Vec::new();
         file.take(ENTRY_BYTES).read_to_end(&mut bytes).ok()?;
-        let good = bytes.split_at_checked(TAG_BYTES).filter(|(tag, code)| {
-            // blake3's comparison takes the same time wherever the first difference is.
-            <[u8; TAG_BYTES]>::try_from(*tag).is_ok_and(|tag| self.tag(digest, code) == blake3::Hash::from_bytes(tag))
-        });
-        let Some((_, code)) = good else {
+        let Some(component) = unchecked::compiled(engine, &bytes, |code| self.tag(digest, code)) else {
             tracing::warn!(entry = %path.display(), "compiled code is damaged or was made by someone else; compiling again");
             return None;
         };
-        #[allow(unsafe_code)]
-        // SAFETY: the tag proves that a holder of this folder's key, which only its owner can read, wrote exactly these
-        // bytes for this component and these engine settings, and what is written there is `Component::serialize`'s
-        // output alone (`put`).
-        let component = unsafe { Component::deserialize(engine, code) };
         component.inspect_err(|error| tracing::warn!(%error, "compiled code does not load; compiling again")).ok()
     }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Func, Instance, Lift, Lower, TypedFunc};
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{Store, UpdateDeadline};
 
 use super::limiter::Share;
 use super::pace::{self, Beside, Pace};
 use super::program::Program;
+use super::unchecked::{Checked, Signature};
 use super::wasi::Wasi;
 use super::{Effect, GuestEnv, Sandbox, abi, trap};
 use crate::model::{
@@ -133,61 +134,50 @@ pub(super) struct Exports {
     pub(super) terminate: ComponentExportIndex,
 }
 
-type Answer<T, E> = (Result<T, E>,);
-
-/// The same for one instance: each was checked against the types in [`typed`].
+/// The same for one instance.
 struct Functions {
-    describe: Func,
-    init: Func,
-    r#continue: Func,
-    handle: Func,
-    snapshot: Func,
-    terminate: Func,
+    describe: Checked<typed::Describe>,
+    init: Checked<typed::Init>,
+    r#continue: Checked<typed::Continue>,
+    handle: Checked<typed::Handle>,
+    snapshot: Checked<typed::Snapshot>,
+    terminate: Checked<typed::Terminate>,
 }
 
-/// The types of the contract's functions, for arguments of any lifetime.
+/// The types of the contract's functions.
 mod typed {
-    use super::{Answer, abi};
+    use super::{Signature, abi};
 
-    pub(super) type Describe = ((), (abi::Description,));
-    pub(super) type Init<'a> = ((abi::Context<'a>,), Answer<abi::Start, abi::Failure>);
-    pub(super) type Continue<'a> = ((u64, Option<abi::Handoff<'a>>), Answer<(), abi::Refusal>);
-    pub(super) type Handle<'a> = ((abi::Message<'a>,), Answer<Vec<u8>, abi::Failure>);
-    pub(super) type Snapshot = ((), Answer<Option<abi::StateOut>, abi::Failure>);
-    pub(super) type Terminate<'a> = ((abi::StopReason<'a>, Option<u64>), Answer<abi::Legacy, abi::Failure>);
-}
+    type Answer<T, E> = (Result<T, E>,);
 
-/// A function's parameters and results, as one type.
-trait Signature {
-    type Params: ComponentNamedList + Lower + Send + Sync;
-    type Results: ComponentNamedList + Lift + Send + Sync + 'static;
-}
-
-impl<P, R> Signature for (P, R)
-where
-    P: ComponentNamedList + Lower + Send + Sync,
-    R: ComponentNamedList + Lift + Send + Sync + 'static,
-{
-    type Params = P;
-    type Results = R;
+    macro_rules! signatures {
+        ($($name:ident($($param:ty),*) -> $results:ty;)*) => {
+            $(pub(super) struct $name;
+            impl Signature for $name {
+                type Params<'a> = ($($param,)*);
+                type Results = $results;
+            })*
+        };
+    }
+    signatures! {
+        Describe() -> (abi::Description,);
+        Init(abi::Context<'a>) -> Answer<abi::Start, abi::Failure>;
+        Continue(u64, Option<abi::Handoff<'a>>) -> Answer<(), abi::Refusal>;
+        Handle(abi::Message<'a>) -> Answer<Vec<u8>, abi::Failure>;
+        Snapshot() -> Answer<Option<abi::StateOut>, abi::Failure>;
+        Terminate(abi::StopReason<'a>, Option<u64>) -> Answer<abi::Legacy, abi::Failure>;
+    }
 }
 
 impl Functions {
     fn new(store: &mut Store<Data>, instance: &Instance, exports: &Exports) -> wasmtime::Result<Self> {
-        fn check<S: Signature<Params: 'static>>(
-            store: &mut Store<Data>,
-            instance: &Instance,
-            export: &ComponentExportIndex,
-        ) -> wasmtime::Result<Func> {
-            instance.get_typed_func::<S::Params, S::Results>(store, export).map(|function| *function.func())
-        }
         Ok(Self {
-            describe: check::<typed::Describe>(store, instance, &exports.describe)?,
-            init: check::<typed::Init<'static>>(store, instance, &exports.init)?,
-            r#continue: check::<typed::Continue<'static>>(store, instance, &exports.r#continue)?,
-            handle: check::<typed::Handle<'static>>(store, instance, &exports.handle)?,
-            snapshot: check::<typed::Snapshot>(store, instance, &exports.snapshot)?,
-            terminate: check::<typed::Terminate<'static>>(store, instance, &exports.terminate)?,
+            describe: Checked::new(store, instance, &exports.describe)?,
+            init: Checked::new(store, instance, &exports.init)?,
+            r#continue: Checked::new(store, instance, &exports.r#continue)?,
+            handle: Checked::new(store, instance, &exports.handle)?,
+            snapshot: Checked::new(store, instance, &exports.snapshot)?,
+            terminate: Checked::new(store, instance, &exports.terminate)?,
         })
     }
 }
@@ -280,22 +270,22 @@ impl Guest {
     }
 
     /// Calls an export within a deadline, and tells a crash from an answer.
-    async fn call<S: Signature>(
+    async fn call<P, R>(
         &mut self,
         during: &str,
-        function: Func,
-        args: S::Params,
+        function: TypedFunc<P, R>,
+        args: P,
         within: Option<Duration>,
         base: TurnBase,
-    ) -> Result<S::Results, Crash> {
+    ) -> Result<R, Crash>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
         self.begin(base, within);
         // A state is the largest that an answer holds, a body the largest that it hands to the host on the way.
         let largest = if matches!(during, "snapshot" | "terminate") { self.limits.snapshot_bytes } else { 0 };
         self.store.set_hostcall_fuel(largest.max(self.limits.message_bytes).saturating_add(COPIED_BYTES));
-        #[allow(unsafe_code)]
-        // SAFETY: `Functions::new` checked this function against the same signature; the lifetimes of what the arguments
-        // borrow are no part of it.
-        let function = unsafe { TypedFunc::<S::Params, S::Results>::new_unchecked(function) };
         let (pace, meter) = (self.store.data().pace.clone(), self.store.data().env.meter.clone());
         let called = function.call_async(&mut *self.store, args);
         let called = pace::run(called, &pace, &meter, self.sandbox.lane());
@@ -315,8 +305,7 @@ impl Guest {
     }
 
     pub(super) async fn describe(&mut self, base: TurnBase) -> Result<Description, Crash> {
-        let answer =
-            self.call::<typed::Describe>("describe", self.functions.describe, (), self.turn_timeout(), base).await?.0;
+        let answer = self.call("describe", self.functions.describe.typed(), (), self.turn_timeout(), base).await?.0;
         super::program::checked(answer)
     }
 
@@ -325,7 +314,7 @@ impl Guest {
         let within = Some(Duration::from_millis(self.limits.start_timeout_ms));
         let actor = self.store.data().env.actor.clone();
         let context = abi::Context { actor: actor.as_str(), args };
-        let answer = self.call::<typed::Init<'_>>("init", self.functions.init, (context,), within, base).await?.0;
+        let answer = self.call("init", self.functions.init.typed(), (context,), within, base).await?.0;
         Ok(answer.map(|start| start.trap_exit).map_err(Into::into))
     }
 
@@ -337,8 +326,7 @@ impl Guest {
     ) -> Result<Result<(), Refusal>, Crash> {
         let within = Some(Duration::from_millis(self.limits.continue_timeout_ms));
         let args = (generation, handoff.map(Into::into));
-        let answer =
-            self.call::<typed::Continue<'_>>("continue", self.functions.r#continue, args, within, base).await?.0;
+        let answer = self.call("continue", self.functions.r#continue.typed(), args, within, base).await?.0;
         Ok(answer.map_err(Into::into))
     }
 
@@ -347,10 +335,8 @@ impl Guest {
         message: &Message,
         base: TurnBase,
     ) -> Result<Result<Vec<u8>, Failure>, Crash> {
-        let answer = self
-            .call::<typed::Handle<'_>>("handle", self.functions.handle, (message.into(),), self.turn_timeout(), base)
-            .await?
-            .0;
+        let answer =
+            self.call("handle", self.functions.handle.typed(), (message.into(),), self.turn_timeout(), base).await?.0;
         if let Ok(reply) = &answer
             && reply.len() > self.limits.message_bytes
         {
@@ -362,8 +348,7 @@ impl Guest {
     }
 
     pub(crate) async fn snapshot(&mut self, base: TurnBase) -> Result<Result<Option<State>, Failure>, Crash> {
-        let answer =
-            self.call::<typed::Snapshot>("snapshot", self.functions.snapshot, (), self.turn_timeout(), base).await?.0;
+        let answer = self.call("snapshot", self.functions.snapshot.typed(), (), self.turn_timeout(), base).await?.0;
         Ok(answer.map(|state| state.map(Into::into)).map_err(Into::into))
     }
 
@@ -375,10 +360,8 @@ impl Guest {
         base: TurnBase,
     ) -> Result<Result<Legacy, Failure>, Crash> {
         let told = within.map(|within| u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
-        let answer = self
-            .call::<typed::Terminate<'_>>("terminate", self.functions.terminate, (reason.into(), told), within, base)
-            .await?
-            .0;
+        let answer =
+            self.call("terminate", self.functions.terminate.typed(), (reason.into(), told), within, base).await?.0;
         Ok(answer.map(Into::into).map_err(Into::into))
     }
 }

@@ -21,6 +21,7 @@ mod places;
 mod program;
 mod supervision;
 mod trap;
+mod unchecked;
 mod wasi;
 
 use std::fmt;
