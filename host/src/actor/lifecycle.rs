@@ -38,16 +38,21 @@ pub(super) struct Ready {
 }
 
 impl Instance {
-    /// Makes an instance and runs its `init`. A stop cuts it short: until `continue` there is nothing to lose.
-    pub(super) async fn start(&mut self) -> Result<Ready, (StartFailure, Option<Interrupt>)> {
-        let env = GuestEnv {
+    /// What an instance of this actor has around it.
+    pub(super) fn guest_env(&self, place: Place) -> GuestEnv {
+        GuestEnv {
             actor: self.cell.name().clone(),
             limits: self.cell.limits.clone(),
             meter: self.cell.meter.clone(),
             grants: self.parts.grants.clone(),
             outside: self.parts.outside.clone(),
-            place: Place::Actor,
-        };
+            place,
+        }
+    }
+
+    /// Makes an instance and runs its `init`. A stop cuts it short: until `continue` there is nothing to lose.
+    pub(super) async fn start(&mut self) -> Result<Ready, (StartFailure, Option<Interrupt>)> {
+        let env = self.guest_env(Place::Actor);
         let (program, base) = (self.parts.program.clone(), TurnBase::outside());
         let args = self.cell.spec.args.clone();
         let starting = async move {

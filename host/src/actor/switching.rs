@@ -22,7 +22,7 @@ use super::{Budget, Cell};
 use crate::model::{
     Durability, Exit, Handoff, Legacy, MessageId, Origin, Phase, Refusal, Shutdown, State, StopReason, Version,
 };
-use crate::sandbox::{Guest, GuestEnv, Nobody, Out, Place, Program, TurnBase};
+use crate::sandbox::{Guest, Nobody, Out, Place, Program, TurnBase};
 use crate::store::{Cause, Lease, StoreError, now_ms};
 
 /// How long each of the two commits of a switch is tried while the store is out of reach, in milliseconds.
@@ -359,14 +359,7 @@ impl Instance {
         handoff: Option<&Handoff>,
         (timers, generation): (Arc<BTreeMap<String, u64>>, u64),
     ) -> Result<Successor, Obstacle> {
-        let env = GuestEnv {
-            actor: self.cell.name().clone(),
-            limits: self.cell.limits.clone(),
-            meter: self.cell.meter.clone(),
-            grants: self.parts.grants.clone(),
-            outside: self.parts.outside.clone(),
-            place: Place::Spare,
-        };
+        let env = self.guest_env(Place::Spare);
         let crashed = |step, crash| (NotSwitched::at(step, format!("the new version crashed: {crash}")), None);
         let start = |crash| crashed(SwitchStep::Init, crash);
         let mut guest = order.to.instantiate(env).await.map_err(start)?;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Signed;
 use super::lineup::Lineup;
-use crate::model::{Digest, ErrorCode, HostError, PluginName};
+use crate::model::{Digest, ErrorCode, HostError, PluginName, signature_of};
 
 /// The form of what is written for each plugin.
 const FORMAT: u32 = 1;
@@ -58,7 +58,7 @@ impl Kept {
     /// Keeps a component and the signature that came with it, durably.
     pub(super) fn put(&self, digest: Digest, bytes: &[u8], signature: Option<&str>) -> Result<(), HostError> {
         let path = self.component(digest);
-        let beside = signature.map(|signature| (super::signature_of(&path), signature.as_bytes()));
+        let beside = signature.map(|signature| (signature_of(&path), signature.as_bytes()));
         // The component comes last: where it is, all is.
         for (path, bytes) in beside.into_iter().chain([(path, bytes)]) {
             if !fs::read(&path).is_ok_and(|there| there == bytes) {

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::model::{
-    ActorName, ActorSpec, Digest, ErrorCode, Grants, HostError, Part, PluginKey, PluginName, Sha256, Trust, Version,
+    ActorName, ActorSpec, Digest, ErrorCode, Grants, HostError, Part, PluginKey, PluginName, SIGNATURE_BYTES, Sha256,
+    Trust, Version, signature_of,
 };
 use crate::sandbox::{Granted, PLUGIN_BYTES, Program, Sandbox};
 use admission::Pins;
@@ -63,9 +64,6 @@ pub struct Fault {
     pub what: String,
 }
 
-/// Longest signature that is read, in bytes.
-const SIGNATURE_BYTES: u64 = 4 << 10;
-
 /// What came from outside and may be loaded, with the signature that came with it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Signed {
@@ -83,13 +81,6 @@ pub(crate) fn read_signed(file: &Path) -> std::io::Result<(Vec<u8>, Option<Strin
         Err(error) => return Err(error),
     };
     Ok((bytes, Some(signature)))
-}
-
-/// Where the signature of a plugin's file lies.
-pub(crate) fn signature_of(file: &Path) -> PathBuf {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".minisig");
-    beside.into()
 }
 
 /// A plugin's file, or one byte more than a plugin may have: then loading it says so.

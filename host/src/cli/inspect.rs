@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use baton_host::config::{Disk, Files as _};
+use baton_host::model::signature_of;
 use baton_host::{Host, Inspection};
 use clap::Args;
 
@@ -25,9 +26,7 @@ pub(super) async fn inspect(options: &Options) -> Result<(), Failure> {
     let read = Disk.read(&options.file, FILE_BYTES);
     let wasm = read.map_err(|error| Failure::new(format!("{}: {error}", options.file.display())))?;
     let found = Host::inspect(&options.file.display().to_string(), wasm).await?;
-    let mut beside = options.file.clone().into_os_string();
-    beside.push(".minisig");
-    let signed = Disk.is_file(beside.as_ref());
+    let signed = Disk.is_file(&signature_of(&options.file));
     if options.json { print_json(&found) } else { Ok(print_line(harmless(text(&found, signed).trim_end()).as_ref())?) }
 }
 

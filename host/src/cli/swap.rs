@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use baton_host::config::{Disk, Files as _};
-use baton_host::model::{Part, PluginName};
+use baton_host::model::{Part, PluginName, SIGNATURE_BYTES, signature_of};
 use baton_host::swap::{Batch, MOST_AT_ONCE, SwapOutcome, SwapPlan, SwapStatus};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
@@ -20,8 +20,6 @@ use super::{Place, wait};
 
 /// Largest component that is read, in bytes; the host takes less, and says how much.
 const FILE_BYTES: u64 = 512 << 20;
-/// Longest signature that is read, in bytes.
-const SIGNATURE_BYTES: u64 = 4 << 10;
 
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("what").args(["file", "back", "stop", "follow", "status"]).required(true))]
@@ -194,13 +192,11 @@ struct Component {
 fn read_component(file: &Path) -> Result<Component, Failure> {
     let failed = |path: &Path, error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
     let bytes = Disk.read(file, FILE_BYTES).map_err(|error| failed(file, error))?;
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".minisig");
-    let beside = Path::new(&beside);
-    let signature = match Disk.read(beside, SIGNATURE_BYTES) {
+    let beside = signature_of(file);
+    let signature = match Disk.read(&beside, SIGNATURE_BYTES) {
         Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(failed(beside, error)),
+        Err(error) => return Err(failed(&beside, error)),
     };
     Ok(Component { bytes: bytes.into(), signature })
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::{Host, Inner};
 use crate::catalog::{self, Catalog};
-use crate::model::{Digest, ErrorCode, HostError, PluginName};
+use crate::model::{Digest, ErrorCode, HostError, PluginName, signature_of};
 use crate::swap::{Batch, OnFailure, SwapOptions, SwapSource};
 
 /// How often a file is looked at.
@@ -111,7 +111,7 @@ impl File {
 
     async fn stamp(&self) -> Option<Stamps> {
         let path = self.path.clone();
-        let look = move || Some((Stamp::of(&path)?, Stamp::of(&catalog::signature_of(&path))));
+        let look = move || Some((Stamp::of(&path)?, Stamp::of(&signature_of(&path))));
         tokio::task::spawn_blocking(look).await.ok().flatten()
     }
 }

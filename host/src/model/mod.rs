@@ -37,4 +37,4 @@ pub use tree::{
     AutoShutdown, ChildInfo, ChildSpec, ChildState, Children, Counts, CutShort, DEFAULT_MAX_CHILDREN, SUPERVISOR_DEPTH,
     Strategy, Supervises, SupervisorSpec,
 };
-pub use trust::{PLUGIN_KEYS, PluginKey, Sha256, Trust};
+pub use trust::{PLUGIN_KEYS, PluginKey, SIGNATURE_BYTES, Sha256, Trust, signature_of};

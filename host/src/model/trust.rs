@@ -1,6 +1,7 @@
 //! Whether a plugin's bytes are the ones that were meant: pinned by their digest, signed by a key that is known.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use minisign_verify::{PublicKey, Signature};
@@ -10,6 +11,17 @@ use super::{ErrorCode, HostError, NameError};
 
 /// Keys that plugins may be signed with.
 pub const PLUGIN_KEYS: usize = 100;
+
+/// Longest signature that is read, in bytes.
+pub const SIGNATURE_BYTES: u64 = 4 << 10;
+
+/// Where the signature of a plugin's file lies: beside it, as minisign puts it there.
+#[must_use]
+pub fn signature_of(file: &Path) -> PathBuf {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".minisig");
+    beside.into()
+}
 
 /// A SHA-256 digest, shown as 64 hexadecimal digits, as `sha256sum` prints it.
 #[derive(Clone, Copy, PartialEq, Eq)]

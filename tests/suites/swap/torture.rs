@@ -9,6 +9,7 @@ use baton_host::Host;
 use baton_host::model::{Durability, StateRules};
 use baton_host::swap::{Batch, OnFailure, SwapOptions, SwapOutcome, SwapReport};
 use baton_host::{CallError, CallOptions, MessageId, SendError};
+use tokio::task::JoinHandle;
 
 use super::at_once;
 use super::numbers::{Counted, WHIMS, Whim, counted, mean, message, new, old, spec};
@@ -159,6 +160,17 @@ async fn all_there(host: &Host, said: &[Vec<u32>]) {
     println!("{messages} messages");
 }
 
+/// Swaps while the senders are at work; then what each of them said must all be there.
+async fn swap_and_count(host: &Host, swaps: usize, ends: &AtomicBool, senders: Vec<JoinHandle<Vec<u32>>>) {
+    swap_on(host, swaps).await;
+    ends.store(true, Ordering::Relaxed);
+    let mut said = Vec::new();
+    for sender in senders {
+        said.push(sender.await.unwrap());
+    }
+    all_there(host, &said).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn all_numbers_are_there_once_in_order_after_swaps_under_load() {
     let (actors, swaps) = (number_from("BATON_ACTORS", ACTORS), number_from("BATON_SWAPS", SWAPS));
@@ -166,13 +178,7 @@ async fn all_numbers_are_there_once_in_order_after_swaps_under_load() {
     let ends = Arc::new(AtomicBool::new(false));
     let senders: Vec<_> =
         (0..SENDERS).map(|sender| tokio::spawn(cast_on(host.clone(), sender, actors, ends.clone()))).collect();
-    swap_on(&host, swaps).await;
-    ends.store(true, Ordering::Relaxed);
-    let mut said = Vec::new();
-    for sender in senders {
-        said.push(sender.await.unwrap());
-    }
-    all_there(&host, &said).await;
+    swap_and_count(&host, swaps, &ends, senders).await;
     assert!(host.shutdown(None).await.all_saved());
 }
 
@@ -185,13 +191,7 @@ async fn with_each_turn_committed_who_asks_again_across_a_swap_gets_the_first_re
     let senders: Vec<_> = (0..SENDERS)
         .map(|sender| tokio::spawn(call_on(host.clone(), sender, actors, (ends.clone(), again.clone()))))
         .collect();
-    swap_on(&host, swaps).await;
-    ends.store(true, Ordering::Relaxed);
-    let mut said = Vec::new();
-    for sender in senders {
-        said.push(sender.await.unwrap());
-    }
-    all_there(&host, &said).await;
+    swap_and_count(&host, swaps, &ends, senders).await;
     println!("{} asked again though answered", again.load(Ordering::Relaxed));
     assert!(host.shutdown(None).await.all_saved());
 }
