@@ -88,9 +88,13 @@ pub struct WatGuest {
     /// What `handle` does first with a message that begins with this letter.
     letters: Vec<(char, String)>,
     realloc: Option<String>,
+    /// Without a world in it, and without the function that the host asks for room.
+    plain: bool,
     /// Packages that its world needs beside the contract's, the package of that world, and the core imports that come of it.
     world: Option<(Vec<String>, String, String)>,
     extra: String,
+    /// Further imports, which stand before everything else.
+    imports: String,
 }
 
 impl WatGuest {
@@ -108,8 +112,10 @@ impl WatGuest {
             bodies: BTreeMap::new(),
             letters: Vec::new(),
             realloc: None,
+            plain: false,
             world: None,
             extra: String::new(),
+            imports: String::new(),
         }
     }
 
@@ -189,10 +195,25 @@ impl WatGuest {
         self
     }
 
+    /// As a tool makes it that knows nothing of components: no world is in it, and the host finds no function to ask for
+    /// room.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.plain = true;
+        self
+    }
+
     /// Further definitions: globals, data, functions. Addresses from 40,000 to 60,000 are free for data.
     #[must_use]
     pub fn with(mut self, definitions: &str) -> Self {
         self.extra.push_str(definitions);
+        self
+    }
+
+    /// Further imports of the core module.
+    #[must_use]
+    pub fn importing(mut self, imports: &str) -> Self {
+        self.imports.push_str(imports);
         self
     }
 
@@ -202,7 +223,7 @@ impl WatGuest {
         IMPORTS.iter().chain(&SUPERVISION).map(|(_, id, kind)| (*id, *kind)).collect()
     }
 
-    /// The core module, which says which world it is made for.
+    /// The core module, which says which world it is made for, unless it is [plain](Self::plain).
     ///
     /// # Panics
     /// If the test's WAT is none.
@@ -210,7 +231,7 @@ impl WatGuest {
     pub fn build(&self) -> Vec<u8> {
         let text = self.text();
         let module = wat::parse_str(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
-        self.embed(module)
+        if self.plain { module } else { self.embed(module) }
     }
 
     /// `module`, which says that it is made for the world that this guest is made for.
@@ -238,7 +259,9 @@ impl WatGuest {
         module
     }
 
-    fn text(&self) -> String {
+    /// The module as text.
+    #[must_use]
+    pub fn text(&self) -> String {
         let mut text = String::from("(module\n");
         for (name, id, kind) in IMPORTS {
             let _ = writeln!(text, r#"(import "baton:actor/host@0.1.0" "{name}" (func {id} {kind}))"#);
@@ -249,13 +272,13 @@ impl WatGuest {
         if let Some((_, _, imports)) = &self.world {
             let _ = writeln!(text, "{imports}");
         }
+        let _ = writeln!(text, "{}", self.imports);
         let _ = writeln!(text, r#"(memory (export "memory") {})"#, self.memory_pages);
         text.push_str(HELPERS);
         let realloc = self.realloc.as_deref().unwrap_or(REALLOC);
-        let _ = writeln!(
-            text,
-            "(func $realloc (export \"cabi_realloc\") (param i32 i32 i32) (param $size i32) (result i32)\n{realloc})"
-        );
+        let export = if self.plain { "" } else { "(export \"cabi_realloc\")" };
+        let _ =
+            writeln!(text, "(func $realloc {export} (param i32 i32 i32) (param $size i32) (result i32)\n{realloc})");
         let _ = write!(text, "{}", self.describe());
         for (name, kind) in EXPORTS {
             let body = self.bodies.get(name).map_or_else(|| default_body(name), String::as_str);

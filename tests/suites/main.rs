@@ -14,6 +14,7 @@ mod cli_supervision;
 mod cli_swap;
 mod code_cache;
 mod control;
+mod core_modules;
 mod damaged_heads;
 mod ending;
 mod fuzz;

@@ -180,7 +180,7 @@ impl Sandbox {
         let imports: Vec<String> = kinds.imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
         let functions = needs::functions(&kinds, &self.engine);
         let exported: Vec<String> = kinds.exports(&self.engine).map(|(name, _)| name.to_owned()).collect();
-        let exports = find_exports(label, kind, &component, &exported)?;
+        let exports = find_exports(label, &component, &exported)?;
         check_versions(label, &imports)?;
         needs::check_known(label, &imports)?;
         let pre = self.linker.instantiate_pre(&component).map_err(|error| {
@@ -241,16 +241,12 @@ pub(super) fn cause(error: &impl std::fmt::Display) -> String {
     log_line(&format!("{error:#}"), &[], CAUSE_BYTES)
 }
 
-fn find_exports(label: &str, kind: &str, component: &Component, exported: &[String]) -> Result<Exports, HostError> {
+fn find_exports(label: &str, component: &Component, exported: &[String]) -> Result<Exports, HostError> {
     let missing = || {
         let package = "baton:actor/lifecycle@";
         match exported.iter().find(|name| name.starts_with(package)) {
             Some(other) => plugin_error(label, format!("it exports {other}, and this host knows {}", abi::LIFECYCLE))
                 .hint("build it against wit/actor/0.1.0, or use a host that knows its version"),
-            None if kind == "core module" => {
-                plugin_error(label, format!("it is a core module that does not say which world it is made for; {} is needed", abi::LIFECYCLE))
-                    .hint("build it with an SDK or with wit-bindgen, or embed the world with `wasm-tools component embed wit/actor/0.1.0 --world actor`")
-            }
             None if exported.is_empty() => {
                 plugin_error(label, format!("it exports nothing; {} is needed", abi::LIFECYCLE))
                     .hint("build it for the world `baton:actor/actor`")
