@@ -1,0 +1,2 @@
+// So that `import … from "baton-guest"` finds the SDK.
+export * from "./assembly/index";
