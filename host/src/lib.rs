@@ -24,6 +24,7 @@ mod actor;
 pub mod admin;
 mod catalog;
 pub mod config;
+pub mod conformance;
 mod host;
 pub mod model;
 mod registry;
@@ -32,6 +33,7 @@ mod sandbox;
 pub mod store;
 mod supervisor;
 pub mod swap;
+pub mod toolchain;
 
 pub use host::{
     ActorInfo, CallOptions, DEFAULT_CALL_TIMEOUT, DEFAULT_INSTANCES, DeadLetter, Host, HostBuilder, Inspection, Link,

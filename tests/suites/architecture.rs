@@ -15,7 +15,7 @@ const FLOORS: [(u8, &[&str]); 9] = [
     (7, &["cli"]),
     (6, &["admin"]),
     (5, &["host"]),
-    (4, &["swap"]),
+    (4, &["swap", "conformance", "toolchain"]),
     (3, &["supervisor", "router"]),
     (2, &["actor", "registry"]),
     (1, &["store", "sandbox", "catalog", "cluster", "config"]),

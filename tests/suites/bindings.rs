@@ -7,7 +7,7 @@ use baton_host::{CallOptions, Grants, Host};
 use wit_bindgen_core::{Files, WorldGenerator, wit_parser::Resolve};
 use wit_bindgen_rust::Opts;
 
-use crate::harness::{actor, guest, host, name};
+use crate::harness::{actor, guest, host, name, repository};
 
 /// Where the contract lies, and where its bindings do, both from the root of the repository.
 const CONTRACT: &str = "wit/actor/0.1.0";
@@ -34,6 +34,50 @@ fn generate(contract: &Path) -> String {
     // Blank lines that end in spaces come from the doc comments of the contract.
     let lines: Vec<&str> = std::str::from_utf8(source).expect("Rust is UTF-8").lines().map(str::trim_end).collect();
     lines.join("\n") + "\n"
+}
+
+/// Files below `dir` with this end.
+fn files(dir: &Path, end: &str, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true if path.ends_with("node_modules") => {}
+            true => files(&path, end, found),
+            false if path.extension().is_some_and(|found| found == end) => found.push(path),
+            false => {}
+        }
+    }
+}
+
+#[test]
+fn an_sdk_that_has_the_contract_has_it_as_it_is() {
+    let root = repository();
+    let contract = fs::read_to_string(root.join(CONTRACT).join("actor.wit")).unwrap();
+    let mut copies = Vec::new();
+    files(&root.join("guest-sdk"), "wit", &mut copies);
+    assert!(copies.len() >= 2, "JavaScript and Python need it: {copies:?}");
+    for copy in copies {
+        let same = fs::read_to_string(&copy).unwrap() == contract;
+        assert!(same, "{} is not {CONTRACT}/actor.wit: copy it there", copy.display());
+    }
+}
+
+/// The copy of the SDK in a new plugin stands by itself, and says the same of its dependencies as the one table does.
+#[test]
+fn a_new_plugin_in_rust_depends_on_what_the_workspace_depends_on() {
+    let root = repository();
+    let table = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let sdk = fs::read_to_string(root.join("guest-sdk/rust/Cargo.toml")).unwrap();
+    let copy = fs::read_to_string(root.join("guest-sdk/rust/template/sdk/Cargo.toml")).unwrap();
+    let named = sdk.lines().skip_while(|line| *line != "[dependencies]").skip(1).take_while(|line| !line.is_empty());
+    let mut dependencies = 0;
+    for dependency in named {
+        let name = dependency.strip_suffix(".workspace = true").unwrap();
+        let line = table.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap();
+        assert!(copy.lines().any(|copied| copied == line), "guest-sdk/rust/template/sdk/Cargo.toml has not: {line}");
+        dependencies += 1;
+    }
+    assert!(dependencies >= 4);
 }
 
 #[test]

@@ -51,8 +51,8 @@ async fn a_plain_core_module_is_a_plugin_whose_state_is_handed_over() {
 async fn room_for_arguments_is_added_and_free_again_after_each_message() {
     // What comes in goes out again as it is, from where the host has put it.
     let echo = WatGuest::new("plain").plain().on("handle", "(call $bytes (local.get $body) (local.get $body_len))");
-    // 4 MiB: a message of each size, were any of it kept, would need five times that.
-    let host = started(&echo, |spec| spec.limits.memory_bytes = 4 << 20).await;
+    // 8 MiB: what is sent is some thirty times that.
+    let host = started(&echo, |spec| spec.limits.memory_bytes = 8 << 20).await;
     let mut sent = 0;
     for round in 0..2_000_usize {
         let length = [0, 1, 7, 64, 4_096, 65_536, 100_000, 1_000_000][round % 8] + round / 8;

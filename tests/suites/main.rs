@@ -4,6 +4,7 @@
 pub(crate) use baton_tests as harness;
 
 mod architecture;
+mod authoring;
 mod bad_input;
 mod bank;
 mod bank_killed;
@@ -13,6 +14,8 @@ mod cli_store;
 mod cli_supervision;
 mod cli_swap;
 mod code_cache;
+mod conformance;
+mod contract_versions;
 mod control;
 mod core_modules;
 mod damaged_heads;
@@ -21,6 +24,7 @@ mod fuzz;
 mod grants;
 mod hostile;
 mod journal;
+mod languages;
 mod lifecycle;
 mod process_disk;
 #[cfg(target_os = "linux")]

@@ -15,10 +15,19 @@ pub(crate) enum Command {
     Test(Source, Vec<String>),
     /// Play the main job.
     Demo(Source),
+    /// Measure.
+    Bench(Bench, Source),
     /// Format, lints, dependencies.
     Check,
     /// Write the guest SDK's bindings again.
     Bindings,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bench {
+    /// What each language costs.
+    Languages,
 }
 
 /// What `help` says.
@@ -28,20 +37,24 @@ The project's own commands.
 Usage: cargo xtask <command> [options]
 
   setup      find or make a Rust toolchain that builds guests (target wasm32-unknown-unknown)
-  guests     build all guests in plugins/ into <target>/guests/out
+  guests     build all guests in plugins/ into <target>/guests/out, those of other languages with `baton build`
   test       set up, build the guests, run all tests; `-- WORDS` are for the workspace's test run alone
   demo       play the main job: 20,000 flights, one actor per airport, a new plugin version in mid-stream
+  bench      measure: `bench languages`, what a plugin costs in each language
   check      cargo fmt --check, clippy without warnings, cargo deny where it is installed
   bindings   write the guest SDK's bindings again from wit/
   help       show this
 
-Options of setup, guests, test and demo:
+Options of setup, guests, test, bench and demo:
   --toolchain any|rustup|debian   where the guests' toolchain comes from: whatever works (any, the default), the Rust in
                                   use with rustup's help, or Debian's packages. BATON_TOOLCHAIN says the same.
 
+The tools of other languages come from the registries of Python and npm, into <target>/toolchains; the guests of those that
+cannot be had are left out, and said to be. BATON_LANGUAGES=all makes that an error.
+
 Exit code: 0 done, 1 failed, 2 not understood.";
 
-const NAMES: [&str; 7] = ["setup", "guests", "test", "demo", "check", "bindings", "help"];
+const NAMES: [&str; 8] = ["setup", "guests", "test", "bench", "demo", "check", "bindings", "help"];
 
 /// Reads the words after `cargo xtask`. `preset` is what BATON_TOOLCHAIN says.
 pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, String> {
@@ -57,7 +70,13 @@ pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, S
     if !NAMES.contains(&name.as_str()) {
         return Err(format!("no command `{name}`{}; there are {}", perhaps(name, &NAMES), NAMES.join(", ")));
     }
-    let builds_guests = ["setup", "guests", "test", "demo"].contains(&name.as_str());
+    let builds_guests = ["setup", "guests", "test", "bench", "demo"].contains(&name.as_str());
+    let (bench, options) = match options.split_first() {
+        _ if name != "bench" => (None, options),
+        Some((what, rest)) if what == "languages" => (Some(Bench::Languages), rest),
+        Some((what, _)) => return Err(format!("`{what}` is nothing that can be measured; there is languages")),
+        None => return Err("`bench` needs what is to be measured: `bench languages`".to_owned()),
+    };
     let source = source(name, options, preset.filter(|_| builds_guests), builds_guests)?;
     if separator.is_some() && name != "test" {
         return Err(format!("`{name}` passes nothing on, so `--` has no meaning here; only `test` does"));
@@ -67,6 +86,7 @@ pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, S
         "guests" => Command::Guests(source),
         "test" => Command::Test(source, passed.iter().skip(1).cloned().collect()),
         "demo" => Command::Demo(source),
+        "bench" => Command::Bench(bench.unwrap_or(Bench::Languages), source),
         "check" => Command::Check,
         _ => Command::Bindings,
     })
@@ -130,6 +150,7 @@ mod tests {
             ("test --toolchain any -- -p x --help", None, {
                 Command::Test(Source::Any, vec!["-p".to_owned(), "x".to_owned(), "--help".to_owned()])
             }),
+            ("bench languages --toolchain debian", None, Command::Bench(Bench::Languages, Source::Debian)),
             ("check", Some("nonsense"), Command::Check),
             ("bindings", None, Command::Bindings),
             ("help", None, Command::Help),
@@ -151,6 +172,8 @@ mod tests {
             ("demo --toolchain debain", None, "`debain` is none of any, rustup, debian (did you mean `debian`?)"),
             ("demo", Some("x"), "BATON_TOOLCHAIN: `x` is none of"),
             ("check --toolchain debian", None, "`check` takes no option `--toolchain`"),
+            ("bench", None, "`bench` needs what is to be measured"),
+            ("bench speed", None, "`speed` is nothing that can be measured; there is languages"),
             ("test store", None, "`test` takes no argument `store`; words for the test run come after `--`"),
             ("demo -- x", None, "`demo` passes nothing on"),
         ] {

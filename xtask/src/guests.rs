@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::failure::{Doing, Failure, Result};
+use crate::languages;
 use crate::process::{capture, capture_stdout};
 use crate::project::{Project, make_dir};
 use crate::setup::{TARGET, Toolchain};
@@ -38,7 +39,9 @@ pub(crate) fn build(project: &Project, toolchain: &Toolchain) -> Result<Vec<Gues
     let messages = capture_stdout(&mut cargo, &project.interrupt)?;
     let built = wasm_files(&messages)?;
     let named = file_names(&built, &metadata)?;
-    put_in_place(&named, &project.guests_out())
+    // Those in other languages are built later, with the command: they stay meanwhile.
+    let others = languages::plugins(project)?.into_iter().map(|plugin| plugin.name).collect();
+    put_in_place(&named, &others, &project.guests_out())
 }
 
 /// The guests' names, for a line on the screen.
@@ -94,29 +97,35 @@ fn file_name(package: &str, version: &str) -> String {
 }
 
 /// Copies what changed, and removes guests that are no longer built.
-fn put_in_place(named: &BTreeMap<String, PathBuf>, out: &Path) -> Result<Vec<Guest>> {
+fn put_in_place(named: &BTreeMap<String, PathBuf>, others: &BTreeSet<String>, out: &Path) -> Result<Vec<Guest>> {
     make_dir(out)?;
     let mut guests = Vec::with_capacity(named.len());
     for (name, built) in named {
         let file = out.join(format!("{name}.wasm"));
-        let bytes = std::fs::read(built).doing(|| format!("reading {}", built.display()))?;
-        if std::fs::read(&file).ok().as_ref() != Some(&bytes) {
-            // Renamed into place: whoever loads it meanwhile sees the old file or the new one.
-            let partial = out.join(format!("{name}.partial"));
-            std::fs::write(&partial, &bytes)
-                .and_then(|()| std::fs::rename(&partial, &file))
-                .doing(|| format!("writing {}", file.display()))?;
-        }
+        put(built, &file)?;
         guests.push(Guest { name: name.clone(), file });
     }
     let current: BTreeSet<&Path> = guests.iter().map(|guest| guest.file.as_path()).collect();
+    let is_other = |path: &Path| path.file_stem().is_some_and(|stem| others.contains(&*stem.to_string_lossy()));
     for entry in std::fs::read_dir(out).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.extension().is_some_and(|end| end == "wasm") && !current.contains(path.as_path()) {
+        if path.extension().is_some_and(|end| end == "wasm") && !current.contains(path.as_path()) && !is_other(&path) {
             std::fs::remove_file(&path).doing(|| format!("removing {}, which is no longer built", path.display()))?;
         }
     }
     Ok(guests)
+}
+
+/// Copies a guest if it has changed.
+pub(crate) fn put(built: &Path, file: &Path) -> Result<()> {
+    let bytes = std::fs::read(built).doing(|| format!("reading {}", built.display()))?;
+    if std::fs::read(file).ok().as_ref() == Some(&bytes) {
+        return Ok(());
+    }
+    // Renamed into place: whoever loads it meanwhile sees the old file or the new one.
+    let partial = file.with_extension("partial");
+    let put = std::fs::write(&partial, &bytes).and_then(|()| std::fs::rename(&partial, file));
+    put.doing(|| format!("writing {}", file.display()))
 }
 
 #[cfg(test)]
@@ -178,9 +187,12 @@ mod tests {
         for name in ["a.wasm", "gone.wasm"] {
             std::fs::write(out.join(name), "old").expect("it can be written");
         }
-        let guests = put_in_place(&BTreeMap::from([("a".to_owned(), source)]), &out).map_err(|f| f.to_string());
+        std::fs::write(out.join("b-go.wasm"), "other").expect("it can be written");
+        let others = BTreeSet::from(["b-go".to_owned()]);
+        let guests = put_in_place(&BTreeMap::from([("a".to_owned(), source)]), &others, &out);
+        let guests = guests.map_err(|failure| failure.to_string());
         assert_eq!(guests, Ok(vec![Guest { name: "a".to_owned(), file: out.join("a.wasm") }]));
         assert_eq!(std::fs::read_to_string(out.join("a.wasm")).ok().as_deref(), Some("new"));
-        assert!(!out.join("gone.wasm").exists());
+        assert!(!out.join("gone.wasm").exists() && out.join("b-go.wasm").exists());
     }
 }

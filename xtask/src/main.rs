@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod failure;
 mod guests;
+mod languages;
 mod process;
 mod progress;
 mod project;
@@ -13,7 +14,7 @@ mod test;
 
 use std::process::ExitCode;
 
-use args::Command;
+use args::{Bench, Command};
 use failure::Result;
 use process::Interrupt;
 use progress::{Steps, say, show};
@@ -59,6 +60,7 @@ fn run_in(project: &Project, command: Command) -> Result<()> {
         Command::Guests(source) => guests_alone(project, source),
         Command::Test(source, words) => test::run(project, source, &words),
         Command::Demo(source) => demo::run(project, source),
+        Command::Bench(Bench::Languages, source) => bench_languages(project, source),
         Command::Check => check::run(project),
         Command::Bindings => check::bindings(project),
     }
@@ -70,9 +72,33 @@ fn setup_alone(project: &Project, source: Source) -> Result<()> {
 }
 
 fn guests_alone(project: &Project, source: Source) -> Result<()> {
-    let mut steps = Steps::new(2);
-    build_guests(project, source, &mut steps)?;
+    all_guests(project, source, &mut Steps::new(4))?;
     show(&project.guests_out().display().to_string());
+    Ok(())
+}
+
+/// Four steps: those in Rust, then the command, and with it those in other languages.
+fn all_guests(project: &Project, source: Source, steps: &mut Steps) -> Result<()> {
+    build_guests(project, source, steps)?;
+    steps.begin("the command");
+    // As the tests build it: another choice would be another choice of features.
+    process::stream(project.cargo().args(["build", "--workspace", "--bins", "--locked"]), &project.interrupt)?;
+    steps.done("built");
+    languages::step(project, steps).map(drop)
+}
+
+fn bench_languages(project: &Project, source: Source) -> Result<()> {
+    let mut steps = Steps::new(5);
+    all_guests(project, source, &mut steps)?;
+    steps.begin("what each language costs");
+    let mut bench = project.cargo();
+    // Of the whole workspace, for the same reason.
+    // In the profile of the tests, in which the engine and all other dependencies are optimised: languages are compared here.
+    bench
+        .args(["bench", "--profile", "dev", "--workspace", "--bench", "languages", "--locked"])
+        .env("BATON_GUESTS", project.guests_out());
+    process::stream(&mut bench, &project.interrupt)?;
+    steps.done("measured");
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::build_guests;
 use crate::failure::{Failure, Result};
+use crate::languages;
 use crate::process::{stream, watch};
 use crate::progress::{Steps, seconds, show};
 use crate::project::Project;
@@ -47,7 +48,7 @@ struct Ran {
 /// Runs them. `words` go to the workspace's test run; with any, nothing else is run.
 pub(crate) fn run(project: &Project, source: Source, words: &[String]) -> Result<()> {
     let all = words.is_empty();
-    let mut steps = Steps::new(if all { 6 } else { 4 });
+    let mut steps = Steps::new(if all { 8 } else { 5 });
     let mut ran = Vec::new();
     let ended = run_steps(project, source, words, &mut steps, &mut ran);
     for Ran { title, counts } in &ran {
@@ -76,8 +77,14 @@ fn run_steps(project: &Project, source: Source, words: &[String], steps: &mut St
     let build = ["build", "--workspace", "--lib", "--bins", "--tests", "--locked"];
     stream(project.cargo().args(build), &project.interrupt)?;
     steps.done("built");
+    let tools = languages::step(project, steps)?;
 
     if words.is_empty() {
+        steps.begin("the SDKs and guests of other languages, by their own tests");
+        let passed = languages::own_tests(project, &tools)?;
+        ran.push(Ran { title: "suites of other languages", counts: Counts { passed, ..Counts::default() } });
+        steps.done(&format!("{passed} suites passed"));
+
         steps.begin("the guests' own tests, run natively");
         let mut guests = project.cargo_into(&project.target.join("plugins-native"));
         guests.args(["test", "--workspace", "--locked", "--manifest-path"]).arg(project.plugins_manifest());

@@ -14,7 +14,7 @@ use super::{Envelope, Gate, NotAgain};
 use crate::model::{
     CallError, Crash, CrashKind, Durability, Exit, Failure, Hold, HoldCause, MessageId, Phase, Refusal, StopReason,
 };
-use crate::sandbox::{Effect, Guest, GuestEnv, Place, Program, TurnBase};
+use crate::sandbox::{Ambient, Effect, Guest, GuestEnv, Place, Program, TurnBase};
 use crate::store::{Lease, Refused, now_ms};
 
 /// Refusals that are remembered where the store cannot be told of them.
@@ -47,6 +47,7 @@ impl Instance {
             grants: self.parts.grants.clone(),
             outside: self.parts.outside.clone(),
             place,
+            ambient: Ambient::Real,
         }
     }
 

@@ -8,7 +8,9 @@ use baton_host::model::signature_of;
 use baton_host::{Host, Inspection};
 use clap::Args;
 
+use super::build::GUEST_LOG;
 use super::output::{Failure, bytes, harmless, print_json, print_line};
+use super::run::log_plainly;
 
 /// Largest plugin file that is read, in bytes.
 const FILE_BYTES: u64 = 512 << 20;
@@ -23,6 +25,7 @@ pub(super) struct Options {
 }
 
 pub(super) async fn inspect(options: &Options) -> Result<(), Failure> {
+    log_plainly(GUEST_LOG)?;
     let read = Disk.read(&options.file, FILE_BYTES);
     let wasm = read.map_err(|error| Failure::new(format!("{}: {error}", options.file.display())))?;
     let found = Host::inspect(&options.file.display().to_string(), wasm).await?;

@@ -2,11 +2,14 @@
 
 mod batch;
 mod body;
+mod build;
 mod child;
 mod client;
+mod dev;
 mod group;
 mod inspect;
 mod message;
+mod new;
 mod output;
 mod place;
 mod plugins;
@@ -16,6 +19,7 @@ mod signals;
 mod store;
 mod store_migrate;
 mod swap;
+mod test;
 mod tree;
 mod wait;
 
@@ -118,6 +122,21 @@ enum Command {
     Delete(child::Named),
     /// Show what a plugin file says of itself; needs no host
     Inspect(inspect::Options),
+    /// Make the folder of a new plugin, which builds and passes its tests at once
+    New(new::Options),
+    /// Build a plugin with its language's own tools, and make a component of it
+    ///
+    /// Tools are looked for in the plugin's folder and those above it (`.venv/bin`, `node_modules`), then in the folders that
+    /// BATON_TOOLS names, then on PATH. One that is missing is named, with how it is installed.
+    Build(build::Options),
+    /// Run a plugin, build it anew whenever its sources change, and swap it in under its actors, which keep their states
+    Dev(dev::Options),
+    /// Find out whether a plugin keeps the whole contract; needs no host
+    ///
+    /// It is started, told random messages, handed over before each of them, given damaged states and rubbish for messages,
+    /// and plays its own scripts; what differs or traps is told with the messages that led there. Exit code 0: all promises
+    /// are kept; 1: one is broken; 2: there is nothing to test.
+    Test(test::Options),
     /// Look into the store: through the running host, or, where none runs, by opening it
     #[command(subcommand)]
     Store(store::Command),
@@ -160,6 +179,10 @@ pub(crate) fn main() -> ExitCode {
         Command::State(options) => block_on(child::state(&cli.place, &options)),
         Command::Delete(options) => block_on(child::delete(&cli.place, &options)),
         Command::Inspect(options) => block_on(inspect::inspect(&options)),
+        Command::New(options) => new::new(&options),
+        Command::Build(options) => block_on(build::build(&options)),
+        Command::Dev(options) => dev::dev(&cli.place, &options),
+        Command::Test(options) => block_on(test::test(options)),
         Command::Store(command) => block_on(store::store(&cli.place, command)),
     };
     match done {

@@ -1,7 +1,7 @@
 //! `run`: a host from its configuration until a signal.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use baton_host::admin::{self, Socket, socket_path};
 use baton_host::config::{self, Config};
@@ -39,15 +39,35 @@ enum LogFormat {
 }
 
 pub(super) fn run(place: &Place, options: &Options) -> Result<(), Failure> {
-    let file = place.config(options.file.as_deref())?;
-    let mut config = config::load(&file).map_err(|problems| Failure::config(&problems))?;
+    let config = configuration(place, &place.config(options.file.as_deref())?)?;
+    log(options.log.as_deref().unwrap_or(&config.log), options.log_format)?;
+    host(config, options.recover, listen()?, |_| {})
+}
+
+/// What the file says, and what stands above it.
+pub(super) fn configuration(place: &Place, file: &Path) -> Result<Config, Failure> {
+    let mut config = config::load(file).map_err(|problems| Failure::config(&problems))?;
     if let Some(dir) = &place.data_dir {
         config.data_dir.clone_from(dir);
     }
     for plugin in &mut config.plugins {
         plugin.grants.fill_env(|name| std::env::var(name).ok());
     }
-    log(options.log.as_deref().unwrap_or(&config.log), options.log_format)?;
+    Ok(config)
+}
+
+/// Signals, from now on.
+pub(super) fn listen() -> Result<signals::Asked, Failure> {
+    signals::listen().map_err(|error| Failure::new(format!("signals cannot be listened to: {error}")))
+}
+
+/// A host from its configuration until a signal. `beside` is given it once it runs.
+pub(super) fn host(
+    config: Config,
+    recover: bool,
+    asked: signals::Asked,
+    beside: impl FnOnce(&Host),
+) -> Result<(), Failure> {
     // Those that a supervisor cuts short are told by the host itself.
     let told: Vec<_> = config.children.iter().flat_map(|child| child.cut_short(None, "")).collect();
     for cut in config.cut_short().into_iter().filter(|cut| !told.contains(cut)) {
@@ -55,16 +75,15 @@ pub(super) fn run(place: &Place, options: &Options) -> Result<(), Failure> {
     }
     // Known before anything starts, so told before anything starts.
     socket_path(&config.data_dir)?;
-    let asked = signals::listen().map_err(|error| Failure::new(format!("signals cannot be listened to: {error}")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("the runtime does not start: {error}")))?;
-    let done = runtime.block_on(serve(config, options.recover, asked));
+    let done = runtime.block_on(serve(config, recover, asked, beside));
     runtime.shutdown_background();
     done
 }
 
 fn log(filter: &str, format: LogFormat) -> Result<(), Failure> {
-    let filter = EnvFilter::builder().parse(filter).map_err(|error| Failure::usage(format!("--log: {error}")))?;
+    let filter = parsed(filter)?;
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match format {
         LogFormat::Text => logger.with_ansi(io::stderr().is_terminal()).init(),
@@ -73,7 +92,23 @@ fn log(filter: &str, format: LogFormat) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn serve(config: Config, recover: bool, mut asked: signals::Asked) -> Result<(), Failure> {
+/// For people who look at a plugin, not at a host: no times, no targets.
+pub(super) fn log_plainly(filter: &str) -> Result<(), Failure> {
+    let logger = tracing_subscriber::fmt().with_env_filter(parsed(filter)?).with_writer(io::stderr);
+    logger.with_ansi(io::stderr().is_terminal()).without_time().with_target(false).init();
+    Ok(())
+}
+
+fn parsed(filter: &str) -> Result<EnvFilter, Failure> {
+    EnvFilter::builder().parse(filter).map_err(|error| Failure::usage(format!("--log: {error}")))
+}
+
+async fn serve(
+    config: Config,
+    recover: bool,
+    mut asked: signals::Asked,
+    beside: impl FnOnce(&Host),
+) -> Result<(), Failure> {
     let (request_bytes, listed) = (config.largest_message_bytes(), config.actors().count());
     // A host that is half started cannot be stopped in good order, so a signal meanwhile waits for it.
     let host = build(&config, recover).await?;
@@ -99,6 +134,7 @@ async fn serve(config: Config, recover: bool, mut asked: signals::Asked) -> Resu
     if asked.borrow().is_none() {
         // Whoever started us may have closed our stdout, and still wants a host.
         drop(super::output::print_line(&harmless(&ready)));
+        beside(&host);
     }
     let by = match asked.wait_for(Option::is_some).await {
         Ok(by) => by.unwrap_or_default(),

@@ -304,7 +304,7 @@ impl Guest {
         Some(Duration::from_millis(self.limits.turn_timeout_ms))
     }
 
-    pub(super) async fn describe(&mut self, base: TurnBase) -> Result<Description, Crash> {
+    pub(crate) async fn describe(&mut self, base: TurnBase) -> Result<Description, Crash> {
         let answer = self.call("describe", self.functions.describe.typed(), (), self.turn_timeout(), base).await?.0;
         super::program::checked(answer)
     }
@@ -359,9 +359,30 @@ impl Guest {
         within: Option<Duration>,
         base: TurnBase,
     ) -> Result<Result<Legacy, Failure>, Crash> {
-        let told = within.map(|within| u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
-        let answer =
-            self.call("terminate", self.functions.terminate.typed(), (reason.into(), told), within, base).await?.0;
+        self.end(reason.into(), within, within, base).await
+    }
+
+    /// The same for whoever looks how a guest keeps to its time: it is told `told`, and held to `within`. `reason` is one of
+    /// the contract's words, or another, as a later contract may have it.
+    pub(crate) async fn terminate_watched(
+        &mut self,
+        reason: &str,
+        told: Option<Duration>,
+        within: Duration,
+        base: TurnBase,
+    ) -> Result<Result<Legacy, Failure>, Crash> {
+        self.end(abi::StopReason::named(reason), told, Some(within), base).await
+    }
+
+    async fn end(
+        &mut self,
+        reason: abi::StopReason<'_>,
+        told: Option<Duration>,
+        within: Option<Duration>,
+        base: TurnBase,
+    ) -> Result<Result<Legacy, Failure>, Crash> {
+        let told = told.map(|told| u64::try_from(told.as_millis()).unwrap_or(u64::MAX));
+        let answer = self.call("terminate", self.functions.terminate.typed(), (reason, told), within, base).await?.0;
         Ok(answer.map(Into::into).map_err(Into::into))
     }
 }

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 
+use super::ambient::Ambient;
 use super::granted::lacks;
 use super::guest::Data;
 use super::{Effect, NestedCall, Out, abi, trap};
 use crate::model::{ActorName, Body, LimitMet, MessageId, SendError};
-use crate::store::now_ms;
 
 /// Most random bytes in one request; the contract names it.
 const RANDOM_BYTES: u32 = 64 << 10;
@@ -27,8 +27,10 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
         cx.data_mut().log(level, &message, &fields);
         Ok(())
     })?;
-    host.func_wrap("now-ms", |_: Cx<'_>, ()| Ok((now_ms(),)))?;
-    host.func_wrap("random", |_: Cx<'_>, (count,): (u32,)| random(count).map(|bytes| (bytes,)))?;
+    host.func_wrap("now-ms", |cx: Cx<'_>, ()| Ok((cx.data().env.ambient.now_ms(),)))?;
+    host.func_wrap("random", |cx: Cx<'_>, (count,): (u32,)| {
+        random(&cx.data().env.ambient, count).map(|bytes| (bytes,))
+    })?;
     host.func_wrap("remaining-ms", |cx: Cx<'_>, ()| {
         let left = cx.data().turn.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         Ok((left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),))
@@ -71,12 +73,12 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
 pub(super) type Cx<'a> = StoreContextMut<'a, Data>;
 type LogLine = (abi::Level, String, Vec<(String, String)>);
 
-fn random(count: u32) -> wasmtime::Result<Vec<u8>> {
+fn random(ambient: &Ambient, count: u32) -> wasmtime::Result<Vec<u8>> {
     if count > RANDOM_BYTES {
         return Err(trap::Misuse(format!("it asked for {count} random bytes; at most {RANDOM_BYTES} at once")).into());
     }
     let mut bytes = vec![0; count as usize];
-    getrandom::fill(&mut bytes).map_err(|e| trap::Misuse(format!("no random bytes: {e}")))?;
+    ambient.fill(&mut bytes).map_err(|e| trap::Misuse(format!("no random bytes: {e}")))?;
     Ok(bytes)
 }
 
@@ -95,6 +97,7 @@ impl Data {
             return;
         }
         let line = log_line(message, fields, self.env.limits.log_line_bytes);
+        self.env.ambient.hear(&line);
         match level {
             abi::Level::Trace => tracing::trace!(target: "baton::guest", %actor, "{line}"),
             abi::Level::Debug => tracing::debug!(target: "baton::guest", %actor, "{line}"),
@@ -240,7 +243,8 @@ impl Data {
             }
             turn.timers_new.insert(name.clone());
         }
-        turn.effects.push(Effect::SetTimer { name, due_ms: now_ms().saturating_add(after_ms) });
+        let now_ms = self.env.ambient.now_ms();
+        turn.effects.push(Effect::SetTimer { name, due_ms: now_ms.saturating_add(after_ms) });
         Ok(Ok(()))
     }
 

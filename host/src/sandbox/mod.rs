@@ -1,8 +1,9 @@
 //! Everything that knows wasmtime. A [`Program`] is a plugin that was compiled, linked and asked who it is; a [`Guest`]
 //! is one live instance of it. Nothing of the engine shows in what these offer.
 
-mod abi;
+mod ambient;
 mod cache;
+mod contract;
 mod core_dump;
 mod engine;
 mod granted;
@@ -35,6 +36,8 @@ use crate::model::{
     Phase,
 };
 
+pub(crate) use ambient::{Ambient, Played};
+use contract::v0_1_0 as abi;
 pub(crate) use engine::{Sandbox, SandboxOptions};
 pub(crate) use granted::Granted;
 pub(crate) use guest::{Guest, TurnBase};
@@ -56,6 +59,8 @@ pub(crate) struct GuestEnv {
     pub(crate) grants: Arc<Granted>,
     pub(crate) outside: Arc<dyn Outside>,
     pub(crate) place: Place,
+    /// Time and chance.
+    pub(crate) ambient: Ambient,
 }
 
 impl GuestEnv {

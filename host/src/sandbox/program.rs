@@ -1,5 +1,6 @@
 //! A plugin from its bytes to something that instances are made of.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use serde::Serialize;
 use tokio::sync::OnceCell;
 use wasmtime::component::{Component, InstancePre};
 
+use super::ambient::Ambient;
+use super::contract;
 use super::guest::{Data, Exports, Guest, TurnBase};
 use super::imports::log_line;
 use super::needs::{self, Need};
@@ -33,6 +36,9 @@ const DESCRIBE_TIMEOUT_MS: u64 = 5_000;
 const MAGIC: &[u8] = b"\0asm";
 const CORE_MODULE: &[u8] = &[1, 0, 0, 0];
 const COMPONENT: &[u8] = &[13, 0, 1, 0];
+/// How they are called.
+const CORE_MODULE_KIND: &str = "core module";
+const COMPONENT_KIND: &str = "component";
 
 /// What a plugin file is, for a person to look at.
 #[derive(Debug, Clone, Serialize)]
@@ -201,34 +207,47 @@ impl Sandbox {
         Ok((Linked { pre, exports }, inspection))
     }
 
+    /// The component that `bytes` are, or that is made of them where they are a core module.
+    ///
+    /// # Errors
+    /// If they are neither.
+    pub(crate) fn component_of<'a>(&self, label: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, HostError> {
+        match kind_of(label, bytes)? {
+            CORE_MODULE_KIND => lifting::lift(&self.engine, label, bytes).map(Cow::Owned),
+            _ => Ok(Cow::Borrowed(bytes)),
+        }
+    }
+
     /// The compiled component, from the cache where it has it.
     fn component(&self, label: &str, bytes: &[u8], digest: Digest) -> Result<(&'static str, Component), HostError> {
-        let kind = match bytes.split_at_checked(4) {
-            _ if bytes.len() > PLUGIN_BYTES => {
-                return Err(plugin_error(label, format!("{} bytes; at most {PLUGIN_BYTES} are taken", bytes.len())));
-            }
-            Some((MAGIC, rest)) if rest.starts_with(CORE_MODULE) => "core module",
-            Some((MAGIC, rest)) if rest.starts_with(COMPONENT) => "component",
-            Some((MAGIC, _)) => return Err(plugin_error(label, "it is WebAssembly of a version that is not known")),
-            _ => {
-                return Err(plugin_error(label, "it is not WebAssembly: it does not begin with \\0asm")
-                    .hint("name the .wasm file that the plugin's build made"));
-            }
-        };
+        let kind = kind_of(label, bytes)?;
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, digest)) {
             return Ok((kind, component));
         }
-        if kind == "component" && nesting::is_too_deep(bytes) {
+        if kind == COMPONENT_KIND && nesting::is_too_deep(bytes) {
             let levels = nesting::LEVELS;
             return Err(plugin_error(label, format!("components in it nest deeper than {levels}, which is the most")));
         }
-        let lifted = if kind == "core module" { Some(lifting::lift(&self.engine, label, bytes)?) } else { None };
-        let component = Component::from_binary(&self.engine, lifted.as_deref().unwrap_or(bytes))
+        let component = Component::from_binary(&self.engine, &self.component_of(label, bytes)?)
             .map_err(|error| plugin_error(label, "it is not a valid component").source(cause(&error)))?;
         if let Some(cache) = &self.cache {
             cache.put(&component, digest);
         }
         Ok((kind, component))
+    }
+}
+
+/// What a file is, by how it begins.
+fn kind_of(label: &str, bytes: &[u8]) -> Result<&'static str, HostError> {
+    match bytes.split_at_checked(4) {
+        _ if bytes.len() > PLUGIN_BYTES => {
+            Err(plugin_error(label, format!("{} bytes; at most {PLUGIN_BYTES} are taken", bytes.len())))
+        }
+        Some((MAGIC, rest)) if rest.starts_with(CORE_MODULE) => Ok(CORE_MODULE_KIND),
+        Some((MAGIC, rest)) if rest.starts_with(COMPONENT) => Ok(COMPONENT_KIND),
+        Some((MAGIC, _)) => Err(plugin_error(label, "it is WebAssembly of a version that is not known")),
+        _ => Err(plugin_error(label, "it is not WebAssembly: it does not begin with \\0asm")
+            .hint("name the .wasm file that the plugin's build made")),
     }
 }
 
@@ -242,24 +261,22 @@ pub(super) fn cause(error: &impl std::fmt::Display) -> String {
 }
 
 fn find_exports(label: &str, component: &Component, exported: &[String]) -> Result<Exports, HostError> {
-    let missing = || {
-        let package = "baton:actor/lifecycle@";
-        match exported.iter().find(|name| name.starts_with(package)) {
-            Some(other) => plugin_error(label, format!("it exports {other}, and this host knows {}", abi::LIFECYCLE))
-                .hint("build it against wit/actor/0.1.0, or use a host that knows its version"),
-            None if exported.is_empty() => {
-                plugin_error(label, format!("it exports nothing; {} is needed", abi::LIFECYCLE))
-                    .hint("build it for the world `baton:actor/actor`")
-            }
-            None => plugin_error(label, format!("it exports {}, not {}", cause(&exported.join(", ")), abi::LIFECYCLE))
-                .hint("build it for the world `baton:actor/actor`"),
+    let missing = || match exported.iter().find(|name| name.starts_with(contract::LIFECYCLE)) {
+        Some(other) => plugin_error(label, format!("it exports {other}, and this host knows {}", contract::known()))
+            .hint(contract::hint()),
+        None if exported.is_empty() => {
+            plugin_error(label, format!("it exports nothing; {} is needed", contract::known()))
+                .hint("build it for the world `baton:actor/actor`")
         }
+        None => plugin_error(label, format!("it exports {}, not {}", cause(&exported.join(", ")), contract::known()))
+            .hint("build it for the world `baton:actor/actor`"),
     };
-    let interface = component.get_export_index(None, abi::LIFECYCLE).ok_or_else(missing)?;
+    let version = contract::Version::exported(exported.iter().map(String::as_str)).ok_or_else(missing)?;
+    let interface = component.get_export_index(None, version.lifecycle).ok_or_else(missing)?;
     let function = |name: &str| {
         component.get_export_index(Some(&interface), name).ok_or_else(|| {
-            plugin_error(label, format!("its {} has no function `{name}`", abi::LIFECYCLE))
-                .hint("build it against wit/actor/0.1.0")
+            plugin_error(label, format!("its {} has no function `{name}`", version.lifecycle))
+                .hint(format!("build it against wit/actor/{}", version.number))
         })
     };
     Ok(Exports {
@@ -274,14 +291,12 @@ fn find_exports(label: &str, component: &Component, exported: &[String]) -> Resu
 
 /// A version of the contract that this host does not know gets a message of its own.
 fn check_versions(label: &str, imports: &[String]) -> Result<(), HostError> {
-    let known = |name: &&String| [abi::HOST, abi::SUPERVISION, abi::TYPES].contains(&name.as_str());
-    match imports.iter().filter(|name| name.starts_with("baton:actor/")).find(|name| !known(name)) {
+    match contract::unknown_import(imports) {
         None => Ok(()),
-        Some(other) => Err(plugin_error(
-            label,
-            format!("it imports {other}, and this host knows {} and {}", abi::HOST, abi::SUPERVISION),
-        )
-        .hint("build it against wit/actor/0.1.0, or use a host that knows its version")),
+        Some(other) => {
+            Err(plugin_error(label, format!("it imports {other}, and this host knows {}", contract::known_imports()))
+                .hint(contract::hint()))
+        }
     }
 }
 
@@ -312,6 +327,7 @@ async fn describe(program: &Inner) -> Result<Description, Crash> {
         grants: Arc::default(),
         outside: Arc::new(Nobody),
         place: Place::Spare,
+        ambient: Ambient::Real,
     };
     // A program is cheap to clone once it is whole; until then its parts are.
     let whole = Program(Arc::new(Inner {

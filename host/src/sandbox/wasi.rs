@@ -61,6 +61,7 @@ impl Wasi {
             let may = asked.may_use(&asker, address, usage);
             Box::pin(async move { may })
         });
+        env.ambient.equip(&mut ctx);
         let mut ctx = ctx.build();
         *ctx.filesystem() = grants.files();
         let mut table = ResourceTable::new();
@@ -141,6 +142,7 @@ impl LineWriter {
             1.. if !env.may_log() => {}
             1.. => {
                 let line = log_line(String::from_utf8_lossy(&line).trim_end(), &[], LINE_BYTES);
+                env.ambient.hear(&line);
                 tracing::info!(target: "baton::guest", %actor, stream, "{line}");
             }
             0 => tracing::warn!(

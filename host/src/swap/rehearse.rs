@@ -20,7 +20,7 @@ use crate::model::{
     SendError, State,
 };
 use crate::sandbox::{
-    ChildChange, Effect, Granted, GuestEnv, NestedCall, Out, Outside, Place, Program, Supervised, TurnBase,
+    Ambient, ChildChange, Effect, Granted, GuestEnv, NestedCall, Out, Outside, Place, Program, Supervised, TurnBase,
 };
 use crate::store::{RecordRef, now_ms};
 
@@ -196,6 +196,7 @@ async fn take_over(program: &Program, part: &Part, stage: Arc<Stage>) -> (Result
         grants: Arc::new(Granted::to_talk()),
         outside: stage,
         place: Place::Spare,
+        ambient: Ambient::Real,
     };
     let mut guest = match program.instantiate(env).await {
         Ok(guest) => guest,

@@ -3,11 +3,14 @@
 //! A language whose runtime must not be entered while arguments are being passed (Go reads its clock whenever it is, and
 //! imports are forbidden then) leaves it out. What is added is a piece of memory that is filled from its beginning; when an
 //! export's answer has been read, all of it is free again. So such a guest copies what it wants to keep.
+//!
+//! Go also takes all memory that it grows to follow what it has, until the SDK's code runs for the first time and sets that
+//! right. The adapter of WASI's first preview takes a page before that: some room stands between the two.
 
 use std::collections::BTreeSet;
 
-use wasm_encoder::{BlockType, Encode as _, Function, Instruction, Module, RawSection, SectionId};
-use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
+use wasm_encoder::{BlockType, Encode as _, Function, Instruction, MemorySection, Module, RawSection, SectionId};
+use wasmparser::{ExternalKind, MemoryType, Parser, Payload, TypeRef};
 
 use super::{cause, world};
 
@@ -18,6 +21,8 @@ const POST_RETURN: &str = "cabi_post_";
 /// Bytes of a page of memory, as a shift.
 const PAGE: i32 = 16;
 const I32: u8 = 0x7f;
+/// Pages that a guest has more from the beginning than it asks for. Memory that nobody touches costs nothing.
+const ROOM_PAGES: u64 = 32;
 
 /// What is to be known of a module before functions can be added at its end.
 #[derive(Default)]
@@ -25,6 +30,8 @@ struct Counts {
     types: u32,
     functions: u32,
     globals: u32,
+    /// Its own, as it asks for them.
+    memories: Vec<MemoryType>,
     /// Exports of the contract that have no function to be called afterwards.
     open: Vec<String>,
 }
@@ -33,6 +40,7 @@ struct Counts {
 pub(super) fn graft(module: &[u8]) -> Result<Vec<u8>, String> {
     let counts = count(module).map_err(|error| cause(&error))?;
     let mut sections = sections(module).map_err(|error| cause(&error))?;
+    widen(&mut sections, &counts.memories);
     // (old, old size, alignment, new size) -> address; and (address) -> ().
     add(&mut sections, SectionId::Type, 2, &[0x60, 4, I32, I32, I32, I32, 1, I32, 0x60, 1, I32, 0]);
     let mut types = Vec::new();
@@ -76,6 +84,7 @@ fn count(module: &[u8]) -> wasmparser::Result<Counts> {
             }
             Payload::FunctionSection(functions) => counts.functions += functions.count(),
             Payload::GlobalSection(globals) => counts.globals += globals.count(),
+            Payload::MemorySection(memories) => counts.memories = memories.into_iter().collect::<Result<_, _>>()?,
             Payload::ExportSection(exports) => {
                 for export in exports {
                     let export = export?;
@@ -102,6 +111,30 @@ fn sections(module: &[u8]) -> wasmparser::Result<Vec<(u8, Vec<u8>)>> {
         found.push((id, data.unwrap_or_default().to_vec()));
     }
     Ok(found)
+}
+
+/// Gives the first of its memories more room from the beginning.
+fn widen(sections: &mut [(u8, Vec<u8>)], memories: &[MemoryType]) {
+    let mut wider = MemorySection::new();
+    for (at, memory) in memories.iter().enumerate() {
+        let more = if at == 0 { ROOM_PAGES } else { 0 };
+        let minimum = memory.initial.saturating_add(more);
+        wider.memory(wasm_encoder::MemoryType {
+            minimum: memory.maximum.map_or(minimum, |most| minimum.min(most)),
+            maximum: memory.maximum,
+            memory64: memory.memory64,
+            shared: memory.shared,
+            page_size_log2: memory.page_size_log2,
+        });
+    }
+    let mut encoded = Vec::new();
+    wider.encode(&mut encoded);
+    let (_, length) = leb(&encoded);
+    let id = u8::from(SectionId::Memory);
+    if let Some((_, data)) = sections.iter_mut().find(|(section, _)| *section == id) {
+        // Without the length that the section begins with.
+        *data = encoded.split_off(length);
+    }
 }
 
 /// Adds `count` entries at the end of a section, which is made where there is none.

@@ -11,7 +11,7 @@ use wasmparser::{Parser, Payload, TypeRef};
 use wasmtime::{Engine, Module};
 use wit_component::ComponentEncoder;
 
-use super::abi::LIFECYCLE;
+use super::contract::{hint, known};
 use super::program::{cause, plugin_error};
 use crate::model::HostError;
 
@@ -63,7 +63,7 @@ pub(super) fn lift(engine: &Engine, label: &str, module: &[u8]) -> Result<Vec<u8
         .map_err(|error| plugin_error(label, "it is not a valid core module").source(cause(&error)))?;
     let outline = Outline::of(module);
     if !outline.has_world && outline.exports.is_none() {
-        let why = format!("it is a core module that does not say which world it is made for; {LIFECYCLE} is needed");
+        let why = format!("it is a core module that does not say which world it is made for; {} is needed", known());
         return Err(plugin_error(label, why).hint(
             "build it with an SDK or with wit-bindgen, or name its exports as the book's page \"Plugins from the WIT \
              alone\" says",
@@ -82,7 +82,7 @@ pub(super) fn lift(engine: &Engine, label: &str, module: &[u8]) -> Result<Vec<u8
     world::check(module).map_err(unfit)?;
     let mut module = module.to_vec();
     if let (false, Some(version)) = (outline.has_world, &outline.exports) {
-        world::embed(&mut module, version).map_err(|why| plugin_error(label, why).hint(world::HINT))?;
+        world::embed(&mut module, version).map_err(|why| plugin_error(label, why).hint(hint()))?;
     }
     let grown = !outline.has_realloc && outline.has_memory && outline.exports.is_some();
     if grown {

@@ -6,19 +6,12 @@ use wit_parser::decoding::decode_world;
 use wit_parser::{PackageId, Resolve};
 
 use super::cause;
+use crate::sandbox::contract::{LIFECYCLE, Version, known};
 
 /// What a world stands in: sections of that name, and of names that begin so.
 pub(super) const SECTION: &str = "component-type";
 /// What a world's section began with before it was a component itself.
 const OLD_FORMAT: u8 = 3;
-
-/// What an export of the contract is called: this, the version, `#`, and the function.
-const LIFECYCLE: &str = "baton:actor/lifecycle@";
-/// The widest world of each version of the contract; what a module does not import is no part of its component.
-const CONTRACTS: [(&str, &str, &str); 1] =
-    [("0.1.0", include_str!("../../../../wit/actor/0.1.0/actor.wit"), "supervised-actor")];
-
-pub(super) const HINT: &str = "build it against wit/actor/0.1.0, or use a host that knows its version";
 
 /// The version of the contract in the name of an export.
 pub(super) fn version_in(export: &str) -> Option<&str> {
@@ -27,13 +20,8 @@ pub(super) fn version_in(export: &str) -> Option<&str> {
 
 /// Writes into a module which world its names are those of.
 pub(super) fn embed(module: &mut Vec<u8>, version: &str) -> Result<(), String> {
-    let Some((_, wit, world)) = CONTRACTS.iter().find(|(known, ..)| *known == version) else {
-        let known: Vec<_> = CONTRACTS.iter().map(|(version, ..)| format!("{LIFECYCLE}{version}")).collect();
-        return Err(format!(
-            "it exports {}, and this host knows {}",
-            cause(&[LIFECYCLE, version].concat()),
-            known.join(" and ")
-        ));
+    let Some(Version { wit, world, .. }) = Version::numbered(version) else {
+        return Err(format!("it exports {}, and this host knows {}", cause(&[LIFECYCLE, version].concat()), known()));
     };
     let embedded = (|| {
         let mut resolve = Resolve::default();

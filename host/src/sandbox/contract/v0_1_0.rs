@@ -4,16 +4,16 @@
 //! goes in borrows, so that a message body is copied once, into the guest's memory. That these types are those of `wit/`
 //! is checked against a component made from `wit/` itself (`program.rs`), and by the engine for every plugin it loads.
 
-pub(super) mod supervision;
+pub(in crate::sandbox) mod supervision;
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use crate::model;
 
-pub(super) const LIFECYCLE: &str = "baton:actor/lifecycle@0.1.0";
-pub(super) const HOST: &str = "baton:actor/host@0.1.0";
-pub(super) const SUPERVISION: &str = "baton:actor/supervision@0.1.0";
-pub(super) const TYPES: &str = "baton:actor/types@0.1.0";
+pub(in crate::sandbox) const LIFECYCLE: &str = "baton:actor/lifecycle@0.1.0";
+pub(in crate::sandbox) const HOST: &str = "baton:actor/host@0.1.0";
+pub(in crate::sandbox) const SUPERVISION: &str = "baton:actor/supervision@0.1.0";
+pub(in crate::sandbox) const TYPES: &str = "baton:actor/types@0.1.0";
 
 /// Bytes of a guest's code and text that go on: to logs, to callers, into other guests' memories.
 const CODE_BYTES: usize = 64;
@@ -21,12 +21,12 @@ const TEXT_BYTES: usize = 4 << 10;
 
 /// A guest's text, cut, on one line.
 fn bounded(text: &str, limit: usize) -> String {
-    super::imports::log_line(text, &[], limit)
+    super::super::imports::log_line(text, &[], limit)
 }
 
 #[derive(ComponentType, Lift)]
 #[component(record)]
-pub(super) struct StateOut {
+pub(in crate::sandbox) struct StateOut {
     schema: u32,
     data: Vec<u8>,
 }
@@ -39,14 +39,14 @@ impl From<StateOut> for model::State {
 
 #[derive(ComponentType, Lower, Clone, Copy)]
 #[component(record)]
-pub(super) struct StateIn<'a> {
+pub(in crate::sandbox) struct StateIn<'a> {
     schema: u32,
     data: &'a [u8],
 }
 
 #[derive(ComponentType, Lower, Clone, Copy)]
 #[component(variant)]
-pub(super) enum StopReason<'a> {
+pub(in crate::sandbox) enum StopReason<'a> {
     #[component(name = "normal")]
     Normal,
     #[component(name = "shutdown")]
@@ -59,10 +59,24 @@ pub(super) enum StopReason<'a> {
     Relocate,
     #[component(name = "restart")]
     Restart,
-    /// Part of the contract; no reason of this release needs it.
-    #[allow(dead_code)]
+    /// No reason of this release needs it.
     #[component(name = "other")]
     Other(&'a str),
+}
+
+impl<'a> StopReason<'a> {
+    /// The case of that name; what has none is another.
+    pub(in crate::sandbox) fn named(name: &'a str) -> Self {
+        match name {
+            "normal" => Self::Normal,
+            "shutdown" => Self::Shutdown,
+            "upgrade" => Self::Upgrade,
+            "passivate" => Self::Passivate,
+            "relocate" => Self::Relocate,
+            "restart" => Self::Restart,
+            other => Self::Other(other),
+        }
+    }
 }
 
 impl From<&model::StopReason> for StopReason<'_> {
@@ -80,7 +94,7 @@ impl From<&model::StopReason> for StopReason<'_> {
 
 #[derive(ComponentType, Lower, Clone, Copy)]
 #[component(variant)]
-pub(super) enum Origin<'a> {
+pub(in crate::sandbox) enum Origin<'a> {
     #[component(name = "terminated")]
     Terminated(StopReason<'a>),
     #[component(name = "switched")]
@@ -96,7 +110,7 @@ pub(super) enum Origin<'a> {
 
 #[derive(ComponentType, Lower, Clone, Copy)]
 #[component(record)]
-pub(super) struct Handoff<'a> {
+pub(in crate::sandbox) struct Handoff<'a> {
     state: StateIn<'a>,
     origin: Origin<'a>,
     generation: u64,
@@ -125,35 +139,35 @@ impl<'a> From<&'a model::Handoff> for Handoff<'a> {
 
 #[derive(ComponentType, Lift)]
 #[component(record)]
-pub(super) struct Description {
-    pub(super) name: String,
-    pub(super) version: String,
-    pub(super) schema: u32,
+pub(in crate::sandbox) struct Description {
+    pub(in crate::sandbox) name: String,
+    pub(in crate::sandbox) version: String,
+    pub(in crate::sandbox) schema: u32,
     #[component(name = "reads-from")]
-    pub(super) reads_from: u32,
+    pub(in crate::sandbox) reads_from: u32,
     #[component(name = "reads-to")]
-    pub(super) reads_to: u32,
-    pub(super) messages: String,
-    pub(super) metadata: Vec<(String, String)>,
+    pub(in crate::sandbox) reads_to: u32,
+    pub(in crate::sandbox) messages: String,
+    pub(in crate::sandbox) metadata: Vec<(String, String)>,
 }
 
 #[derive(ComponentType, Lower, Clone, Copy)]
 #[component(record)]
-pub(super) struct Context<'a> {
-    pub(super) actor: &'a str,
-    pub(super) args: &'a [u8],
+pub(in crate::sandbox) struct Context<'a> {
+    pub(in crate::sandbox) actor: &'a str,
+    pub(in crate::sandbox) args: &'a [u8],
 }
 
 #[derive(ComponentType, Lift)]
 #[component(record)]
-pub(super) struct Start {
+pub(in crate::sandbox) struct Start {
     #[component(name = "trap-exit")]
-    pub(super) trap_exit: bool,
+    pub(in crate::sandbox) trap_exit: bool,
 }
 
 #[derive(ComponentType, Lift)]
 #[component(variant)]
-pub(super) enum Refusal {
+pub(in crate::sandbox) enum Refusal {
     #[component(name = "incompatible")]
     Incompatible(String),
     #[component(name = "corrupt")]
@@ -192,7 +206,7 @@ impl From<Refusal> for model::Refusal {
 
 #[derive(ComponentType, Lift)]
 #[component(variant)]
-pub(super) enum Legacy {
+pub(in crate::sandbox) enum Legacy {
     #[component(name = "save")]
     Save(StateOut),
     #[component(name = "keep")]
@@ -213,7 +227,7 @@ impl From<Legacy> for model::Legacy {
 
 #[derive(ComponentType, Lower, Clone, Copy)]
 #[component(record)]
-pub(super) struct Request<'a> {
+pub(in crate::sandbox) struct Request<'a> {
     id: &'a str,
     sender: Option<&'a str>,
     body: &'a [u8],
@@ -231,14 +245,14 @@ impl<'a> From<&'a model::Request> for Request<'a> {
 
 #[derive(ComponentType, Lower, Clone, Copy)]
 #[component(record)]
-pub(super) struct Down<'a> {
+pub(in crate::sandbox) struct Down<'a> {
     actor: &'a str,
     reason: &'a str,
 }
 
 #[derive(ComponentType, Lower, Clone, Copy)]
 #[component(variant)]
-pub(super) enum Message<'a> {
+pub(in crate::sandbox) enum Message<'a> {
     #[component(name = "call")]
     Call(Request<'a>),
     #[component(name = "cast")]
@@ -265,9 +279,9 @@ impl<'a> From<&'a model::Message> for Message<'a> {
 
 #[derive(ComponentType, Lift, Lower)]
 #[component(record)]
-pub(super) struct Failure {
-    pub(super) code: String,
-    pub(super) message: String,
+pub(in crate::sandbox) struct Failure {
+    pub(in crate::sandbox) code: String,
+    pub(in crate::sandbox) message: String,
 }
 
 impl From<Failure> for model::Failure {
@@ -281,7 +295,7 @@ impl From<Failure> for model::Failure {
 #[derive(ComponentType, Lift, Clone, Copy)]
 #[component(enum)]
 #[repr(u8)]
-pub(super) enum Level {
+pub(in crate::sandbox) enum Level {
     #[component(name = "trace")]
     Trace,
     #[component(name = "debug")]
@@ -296,7 +310,7 @@ pub(super) enum Level {
 
 #[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
 #[component(variant)]
-pub(super) enum SendError {
+pub(in crate::sandbox) enum SendError {
     #[component(name = "denied")]
     Denied,
     #[component(name = "limit")]
@@ -311,7 +325,7 @@ impl From<model::NameError> for SendError {
 
 #[derive(ComponentType, Lower)]
 #[component(variant)]
-pub(super) enum CallError {
+pub(in crate::sandbox) enum CallError {
     #[component(name = "unknown-actor")]
     UnknownActor,
     #[component(name = "mailbox-full")]
