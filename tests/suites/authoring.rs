@@ -38,6 +38,12 @@ impl Author {
         baton.env("PATH", std::env::join_paths(programs).unwrap());
         baton.env("BATON_TOOLS", std::env::join_paths(tools()).unwrap());
         baton.env("CARGO_TARGET_DIR", build_dir().parent().unwrap().join("guests/authoring"));
+        // Where Rust's target is not there, `cargo xtask test` has made a toolchain, and says which.
+        for (name, value) in std::env::vars_os() {
+            if let Some(name) = name.to_str().and_then(|name| name.strip_prefix("BATON_GUEST_")) {
+                baton.env(name, value);
+            }
+        }
         baton.env("GOPROXY", "off").env("GOTOOLCHAIN", "local");
         baton
     }

@@ -152,5 +152,5 @@ async fn a_core_module_with_a_wrong_signature_is_told_which_and_what_it_should_b
     let theirs = plain().importing(r#"(import "baton:actor/host@0.1.0" "now-ms" (func $now (result i32)))"#);
     says(told(&theirs.text()).await, &["now-ms", "expected", "I64", "found", "I32"]);
     let stranger = plain().importing(r#"(import "env" "printf" (func $printf (param i32)))"#);
-    says(told(&stranger.text()).await, &["`env`"]);
+    says(told(&stranger.text()).await, &["`env`", "`env` is where compilers look for what was given no module"]);
 }

@@ -43,7 +43,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// Plays it.
 pub(crate) fn run(project: &Project, source: Source) -> Result<()> {
     let mut steps = Steps::new(8);
-    let guests = build_guests(project, source, &mut steps)?;
+    let (_, guests) = build_guests(project, source, &mut steps)?;
 
     steps.begin("the host and its command");
     // The whole workspace, in the profile of the tests: cargo then chooses the same features for the dependencies, and

@@ -111,10 +111,14 @@ fn prepare(project: &Project, source: Source, steps: &mut Steps) -> Result<setup
 }
 
 /// Two steps: the toolchain, and the guests built with it.
-pub(crate) fn build_guests(project: &Project, source: Source, steps: &mut Steps) -> Result<Vec<guests::Guest>> {
+pub(crate) fn build_guests(
+    project: &Project,
+    source: Source,
+    steps: &mut Steps,
+) -> Result<(setup::Toolchain, Vec<guests::Guest>)> {
     let toolchain = prepare(project, source, steps)?;
     steps.begin("the guests in plugins/");
     let built = guests::build(project, &toolchain)?;
     steps.done(&guests::listed(&built));
-    Ok(built)
+    Ok((toolchain, built))
 }

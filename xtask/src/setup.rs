@@ -58,6 +58,12 @@ pub(crate) struct Toolchain {
 }
 
 impl Toolchain {
+    /// Tells tests that build guests themselves, under names of which cargo takes no notice: it builds the tests as well.
+    pub(crate) fn tell(&self, tests: &mut Command) {
+        tests.envs(self.environment.iter().map(|(name, value)| (format!("BATON_GUEST_{name}"), value)));
+        tests.env("BATON_GUEST_CARGO_TARGET_DIR", self.target_dir.join("authoring"));
+    }
+
     /// Makes `cargo` use it.
     pub(crate) fn apply(&self, cargo: &mut Command) {
         cargo.envs(self.environment.iter().map(|(name, value)| (name, value)));

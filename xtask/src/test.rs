@@ -69,7 +69,7 @@ pub(crate) fn run(project: &Project, source: Source, words: &[String]) -> Result
 }
 
 fn run_steps(project: &Project, source: Source, words: &[String], steps: &mut Steps, ran: &mut Vec<Ran>) -> Result<()> {
-    build_guests(project, source, steps)?;
+    let (toolchain, _) = build_guests(project, source, steps)?;
 
     steps.begin("the host, its command and the tests");
     // Tests, binaries and the library that tests preload in one build: apart, cargo would choose other features for the
@@ -96,6 +96,7 @@ fn run_steps(project: &Project, source: Source, words: &[String], steps: &mut St
     let mut tests = project.cargo();
     tests.args(if nextest { &["nextest", "run"][..] } else { &["test"] });
     // The doc tests come after; `cargo test` would run them here as well.
+    toolchain.tell(&mut tests);
     tests.args(["--workspace", "--locked"]).args(if nextest { &[][..] } else { &["--bins", "--lib", "--tests"] });
     run_tests(project, tests_with(tests, words), "workspace", 1, steps, ran)?;
 

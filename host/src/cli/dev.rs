@@ -30,14 +30,26 @@ pub(super) struct Options {
 pub(super) fn dev(place: &Place, options: &Options) -> Result<(), Failure> {
     let project = Project::open(&options.dir)?;
     let file = place.config.clone().unwrap_or_else(|| project.dir.join("baton.toml"));
+    if !file.is_file() {
+        return Err(Failure::usage(format!("there is no {}, which says what is run", file.display()))
+            .hint("write it: [[plugin]] with path = \"NAME.wasm\", and [[actor]] with name = \"NAME/1\" and plugin = \"NAME\""));
+    }
+    if let Some(missing) = project.sources().iter().find(|source| !source.exists() && project.names(source)) {
+        return Err(Failure::usage(format!(
+            "{} is named in plugin.toml as a source, and is not there",
+            missing.display()
+        )));
+    }
     // All else of the configuration is read once the plugin is there, which it names.
     let told = || config::data_dir(&file).map_err(|problems| Failure::config(&problems));
     let data_dir = place.data_dir.clone().map_or_else(told, Ok)?;
     run::log_plainly(&options.log)?;
     // Ctrl-C ends the waiting for a first build as well as the host.
     let asked = run::listen()?;
-    let mut bench = Bench { sources: Sources::new(project.sources()), project, code: data_dir.join("code") };
+    let mut bench =
+        Bench { sources: Sources::new(project.sources()), project, code: data_dir.join("code"), file: None };
     let Some(built) = bench.first(&asked) else { return Ok(()) };
+    bench.file = Some(built.file.clone());
     let mut config = run::configuration(place, &file)?;
     watch_the_file(&mut config, &built.file, &file)?;
     run::host(config, false, asked, |host| {
@@ -67,6 +79,8 @@ struct Bench {
     sources: Sources,
     /// The host's own: what was compiled to be looked at is not compiled again to run.
     code: PathBuf,
+    /// What the host runs.
+    file: Option<PathBuf>,
 }
 
 impl Bench {
@@ -109,6 +123,10 @@ impl Bench {
         match built {
             Ok(built) => {
                 drop(print_line(&harmless(&format!("built {}", said(&built)))));
+                if let Some(file) = self.file.as_ref().filter(|file| **file != built.file) {
+                    let what = format!("it has another name now, and the host runs {}", file.display());
+                    tell_error(&what, Some("give it its name back, or change baton.toml and start again"));
+                }
                 Some(built)
             }
             Err(failure) => {

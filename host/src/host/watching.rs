@@ -140,6 +140,10 @@ pub(super) async fn watch(host: Weak<Inner>, mut file: File) {
             continue;
         }
         let Some((bytes, signature)) = file.news().await else { continue };
+        // A change that was taken back, after one that was not taken.
+        if host.0.catalog.current(&file.plugin).is_ok_and(|current| current.digest() == file.held) {
+            continue;
+        }
         let label = file.path.display().to_string();
         let source = match signature.clone() {
             Some(signature) => SwapSource::Signed(label.clone(), bytes, signature),

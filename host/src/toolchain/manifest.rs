@@ -86,6 +86,12 @@ impl Project {
         Ok(Self { dir, language: found.language, sdk, build: found.build })
     }
 
+    /// Whether `source` is one of those that `plugin.toml` names, rather than what its language usually has.
+    #[must_use]
+    pub fn names(&self, source: &Path) -> bool {
+        self.build.as_ref().is_some_and(|build| build.sources.iter().any(|named| self.dir.join(named) == source))
+    }
+
     /// Folders and files whose change means that it is to be built anew.
     #[must_use]
     pub fn sources(&self) -> Vec<PathBuf> {

@@ -73,6 +73,10 @@ pub(super) fn lift(engine: &Engine, label: &str, module: &[u8]) -> Result<Vec<u8
         let hint = if outline.has_world {
             "the world in it and what it exports differ: build it anew against wit/actor/0.1.0, or make it a component \
              with `wasm-tools component new`"
+        } else if why.contains("import") {
+            "what a plugin imports is in modules such as `baton:actor/host@0.1.0`, under names such as `set-timer`; `env` is \
+             where compilers look for what was given no module, and what nothing linked: the book's page \"Plugins from the \
+             WIT alone\" lists names and types"
         } else {
             "its exports are named as the contract's, so they need the contract's signatures: the book's page \"Plugins \
              from the WIT alone\" lists them"
