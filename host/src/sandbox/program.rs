@@ -221,6 +221,9 @@ impl Sandbox {
     /// The compiled component, from the cache where it has it.
     fn component(&self, label: &str, bytes: &[u8], digest: Digest) -> Result<(&'static str, Component), HostError> {
         let kind = kind_of(label, bytes)?;
+        let made = self.component_of(label, bytes)?;
+        // Of what is compiled: how a module is made a component may differ in the next release.
+        let digest = if let Cow::Owned(made) = &made { Digest::of(made) } else { digest };
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, digest)) {
             return Ok((kind, component));
         }
@@ -228,7 +231,7 @@ impl Sandbox {
             let levels = nesting::LEVELS;
             return Err(plugin_error(label, format!("components in it nest deeper than {levels}, which is the most")));
         }
-        let component = Component::from_binary(&self.engine, &self.component_of(label, bytes)?)
+        let component = Component::from_binary(&self.engine, &made)
             .map_err(|error| plugin_error(label, "it is not a valid component").source(cause(&error)))?;
         if let Some(cache) = &self.cache {
             cache.put(&component, digest);
