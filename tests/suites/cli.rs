@@ -125,6 +125,10 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    pub(crate) fn ready(&self) -> &str {
+        &self.ready
+    }
+
     fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }

@@ -3,6 +3,7 @@
 
 pub(crate) use baton_tests as harness;
 
+mod api;
 mod architecture;
 mod authoring;
 mod bad_input;

@@ -1,4 +1,5 @@
-//! What an operator's tools call: HTTP and JSON over a Unix socket in the data directory that only its owner can open.
+//! What an operator's tools call: HTTP and JSON over a Unix socket in the data directory that only its owner can open, and
+//! where it is configured over TCP, with tokens.
 //!
 //! | request | answer |
 //! | --- | --- |
@@ -24,118 +25,31 @@
 //! Names stand percent-encoded in paths, `/` as `%2F`. A message's id may be given in the header `Idempotency-Key`. Errors
 //! are problem documents (RFC 9457) with a stable `code`.
 
+mod access;
+mod listener;
 mod problem;
 mod routes;
+mod serve;
 mod socket;
 mod store;
 mod supervision;
 mod swap;
+mod tls;
 pub mod view;
 
-use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::UnixStream;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-
-use crate::host::Host;
-
+pub use access::{Access, Role, TOKEN_BYTES, TOKEN_LEAST_BYTES, TOKENS, check_token_name};
+pub use listener::Tcp;
+pub use serve::serve;
 pub use socket::{Socket, socket_path};
 
-/// Connections at once; further ones wait to be accepted.
+/// Connections over the Unix socket at once; further ones wait to be accepted.
 pub const CONNECTIONS: usize = 256;
-/// How long a client may take for a request's head, and how long a connection may be idle.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client of the Unix socket may take for a request's head, leave its connection idle, or take nothing of an
+/// answer that waits for it.
+pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may take for a request's body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest head of a request, in bytes.
 pub const HEAD_BYTES: usize = 64 << 10;
-/// How long answers may take to reach their clients once the actors have stopped.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection without a request stays open once the actors have stopped. A client that sends one meanwhile is
-/// told that it was not seen; a connection that closed under it would leave it in doubt.
-const LINGER: Duration = Duration::from_millis(100);
-
-/// Serves `host` on `socket` until `drain` is ready; then lets the answers that are under way reach their clients, for 5 s
-/// at most, and ends. Bodies above `request_bytes` are refused.
-///
-/// To stop in good order, shut the host down, and only then let `drain` be ready. From the shutdown's begin on, calls and
-/// casts get `unavailable`, and every answer closes its connection. At its end every call that waited for its actor has
-/// its answer, so this waits for nothing that only a stop could end.
-pub async fn serve(socket: Socket, host: Host, request_bytes: usize, drain: impl Future<Output = ()>) {
-    let router = routes::router(host, request_bytes);
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
-    let (draining, drained) = watch::channel(false);
-    let mut connections = JoinSet::new();
-    let mut drain = pin!(drain);
-    let admit = |connections: &mut JoinSet<()>, stream: UnixStream, permit| {
-        let service = TowerToHyperService::new(router.clone());
-        let drained = drained.clone();
-        connections.spawn(async move {
-            connection(stream, service, drained).await;
-            drop(permit);
-        });
-    };
-    let accept = async || {
-        // Never closed, so a permit always comes.
-        let permit = Arc::clone(&permits).acquire_owned().await.ok();
-        (socket.accept().await, permit)
-    };
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut drain => break,
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            (accepted, permit) = accept() => match accepted {
-                Ok(stream) => admit(&mut connections, stream, permit),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection to the socket could not be accepted");
-                    // Out of file descriptors, most likely: trying again at once would only spin.
-                    sleep(LINGER).await;
-                }
-            },
-        }
-    }
-    // From here on nobody can connect; whoever has is still answered.
-    socket.unlink();
-    while let Some((Ok(stream), permit)) = accept().now_or_never() {
-        admit(&mut connections, stream, permit);
-    }
-    // Nobody listens where there are no connections.
-    let _ = draining.send(true);
-    let all = async { while connections.join_next().await.is_some() {} };
-    if timeout(DRAIN_TIMEOUT, all).await.is_err() {
-        tracing::warn!(connections = connections.len(), "clients that did not take their answers in time were cut off");
-    }
-}
-
-type Service = TowerToHyperService<axum::Router>;
-
-async fn connection(stream: UnixStream, service: Service, mut drained: watch::Receiver<bool>) {
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let closing = async { drop(drained.wait_for(|drained| *drained).await) };
-    let early = tokio::select! {
-        ended = connection.as_mut() => Some(ended),
-        () = closing => timeout(LINGER, connection.as_mut()).await.ok(),
-    };
-    let ended = match early {
-        Some(ended) => ended,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection to the socket ended early");
-    }
-}

@@ -47,6 +47,15 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
     }
 
+    pub(super) fn busy(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much at once", detail)
+    }
+
+    /// What to do about it.
+    pub(super) fn hint(self, hint: &str) -> Self {
+        self.with("hint", json!(hint))
+    }
+
     /// What the store or the host itself says.
     fn of_other_room(error: ToolError) -> Self {
         match error {

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::BODY_TIMEOUT;
+use super::access::{self, Access};
 use super::problem::Problem;
 use super::store::{self, Transfers};
 use super::supervision;
@@ -41,6 +42,8 @@ pub(super) struct Context {
     pub(super) host: Host,
     pub(super) request_bytes: usize,
     pub(super) transfers: Transfers,
+    /// What those must show who come over TCP; none: nobody does.
+    pub(super) access: Option<Arc<Access>>,
     since: Instant,
 }
 
@@ -48,8 +51,9 @@ pub(super) type Shared = State<Arc<Context>>;
 pub(super) type Name = Result<Path<String>, PathRejection>;
 pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 
-pub(super) fn router(host: Host, request_bytes: usize) -> Router {
-    let context = Arc::new(Context { host, request_bytes, transfers: Transfers::default(), since: Instant::now() });
+pub(super) fn router(host: Host, request_bytes: usize, access: Option<Arc<Access>>) -> Router {
+    let (transfers, since) = (Transfers::default(), Instant::now());
+    let context = Arc::new(Context { host, request_bytes, transfers, access, since });
     Router::new()
         .route("/v1/health", get(health))
         .route("/v1/plugins", get(plugins))
@@ -63,6 +67,7 @@ pub(super) fn router(host: Host, request_bytes: usize) -> Router {
         .merge(swap::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn_with_state(Arc::clone(&context), access::check))
         .layer(from_fn_with_state(Arc::clone(&context), close_at_the_end))
         .with_state(context)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
@@ -273,7 +273,7 @@ async fn export(State(context): Shared, query: Asked<Actors>) -> Result<Response
     let wanted = Selection::new(wanted.lines())?;
     let Ok(permit) = Arc::clone(&context.transfers.exports).try_acquire_owned() else {
         let detail = format!("{EXPORTS} exports are under way; try again when one has ended");
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much at once", detail));
+        return Err(Problem::busy(detail));
     };
     let body = HttpBody::from_stream(stream::unfold((context.host.export(wanted), permit), next_piece));
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())

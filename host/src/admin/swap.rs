@@ -11,11 +11,12 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
+use super::access::Caller;
 use super::problem::Problem;
 use super::routes::{Asked, Context, NoQuery, Shared, Unread, read_body, read_query};
 use crate::model::{ErrorCode, HostError, Part, PluginName};
@@ -76,7 +77,8 @@ impl Wish {
         self.check || self.rehearse
     }
 
-    fn options(&self) -> Result<SwapOptions, String> {
+    /// `caller`: whose token it was, where it was one.
+    fn options(&self, caller: Option<&Caller>) -> Result<SwapOptions, String> {
         let mut options = SwapOptions::default();
         if let Some(part) = &self.part {
             options.part = Part::new(part).map_err(|why| format!("part: {why}"))?;
@@ -112,7 +114,7 @@ impl Wish {
         match &self.by {
             Some(by) if by.len() > BY_BYTES => return Err(format!("`by` has more than {BY_BYTES} bytes")),
             Some(by) => options.by.clone_from(by),
-            None => "an unnamed client".clone_into(&mut options.by),
+            None => caller.map_or("an unnamed client", |Caller(name)| name).clone_into(&mut options.by),
         }
         if self.check && !self.rehearse {
             options.rehearsal = None;
@@ -150,6 +152,7 @@ fn read_signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// The body is the new version's component, and the header `Baton-Signature` its signature, where it has one.
 async fn swap(
     State(context): Shared,
+    caller: Option<Extension<Caller>>,
     name: Plugin,
     query: Asked<Wish>,
     headers: HeaderMap,
@@ -157,7 +160,7 @@ async fn swap(
 ) -> Result<Response, Problem> {
     let plugin = read_plugin(name)?;
     let wish = read_query(query)?;
-    let options = wish.options().map_err(Problem::bad_request)?;
+    let options = wish.options(caller.as_deref()).map_err(Problem::bad_request)?;
     let signature = read_signature(&headers)?;
     // Never closed, so a permit always comes.
     let _one = context.transfers.components.acquire().await;
@@ -177,10 +180,15 @@ async fn swap(
     begun(&context, &plugin, source, &wish, options).await
 }
 
-async fn back(State(context): Shared, name: Plugin, query: Asked<Wish>) -> Result<Response, Problem> {
+async fn back(
+    State(context): Shared,
+    caller: Option<Extension<Caller>>,
+    name: Plugin,
+    query: Asked<Wish>,
+) -> Result<Response, Problem> {
     let plugin = read_plugin(name)?;
     let wish = read_query(query)?;
-    let options = wish.options().map_err(Problem::bad_request)?;
+    let options = wish.options(caller.as_deref()).map_err(Problem::bad_request)?;
     begun(&context, &plugin, SwapSource::Back, &wish, options).await
 }
 
@@ -252,7 +260,7 @@ mod tests {
     fn options(query: &str) -> Result<SwapOptions, String> {
         let uri: Uri = format!("/?{query}").parse().expect("a path");
         let Query(wish) = Query::<Wish>::try_from_uri(&uri).map_err(|error| error.body_text())?;
-        wish.options()
+        wish.options(None)
     }
 
     #[test]

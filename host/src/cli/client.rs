@@ -1,10 +1,9 @@
-//! A client of the host's socket: HTTP/1.1 over one connection that is kept.
+//! A client of the host: HTTP/1.1 over one connection that is kept.
 //!
 //! Whoever sends a message wants to know whether it was seen. So an error here says one of two things: it certainly was
 //! not, or nobody knows.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use baton_host::config::closest;
@@ -15,12 +14,12 @@ use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
 use super::output::Failure;
+use super::way::Way;
 
 /// A connection that was idle for longer is replaced: the host closes one after 30 s, and a request that meets the closing
 /// would be in doubt.
@@ -103,7 +102,7 @@ impl Answer {
 /// The client.
 #[derive(Debug)]
 pub(super) struct Client {
-    socket: PathBuf,
+    way: Way,
     connection: Option<Connection>,
 }
 
@@ -114,12 +113,12 @@ struct Connection {
 }
 
 impl Client {
-    pub(super) fn new(socket: PathBuf) -> Self {
-        Self { socket, connection: None }
+    pub(super) fn new(way: Way) -> Self {
+        Self { way, connection: None }
     }
 
-    pub(super) fn socket(&self) -> &Path {
-        &self.socket
+    pub(super) fn way(&self) -> &Way {
+        &self.way
     }
 
     /// Sends a request and reads the answer.
@@ -139,7 +138,7 @@ impl Client {
         let mut closed = String::new();
         for _ in 0..CONNECTIONS {
             let mut sender = self.connection().await?;
-            match sender.try_send_request(request(ask)?).await {
+            match sender.try_send_request(request(&self.way, ask)?).await {
                 Ok(response) => {
                     let (head, body) = response.into_parts();
                     let body = Limited::new(body, ANSWER_BYTES).collect().await;
@@ -175,7 +174,7 @@ impl Client {
             }
         }
         let unreachable = |error: &dyn std::fmt::Display| Lost::Unreachable(error.to_string());
-        let stream = UnixStream::connect(&self.socket).await.map_err(|e| unreachable(&e))?;
+        let stream = self.way.connect().await.map_err(|e| unreachable(&e))?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|e| unreachable(&e))?;
         // Its error is what the request in hand is told.
         tokio::spawn(async { drop(connection.await) });
@@ -184,9 +183,7 @@ impl Client {
 
     /// A failure that says that no host answers.
     pub(super) fn unreachable(&self, why: &str) -> Failure {
-        Failure::new(format!("no host answers at {}: {why}", self.socket.display()))
-            .hint("start one with `baton run`, or name its data directory with --data-dir")
-            .code(Failure::UNREACHABLE)
+        Failure::new(format!("no host answers at {}: {why}", self.way)).hint(self.way.hint()).code(Failure::UNREACHABLE)
     }
 
     /// The failure for a request that brought no answer.
@@ -202,6 +199,7 @@ impl Client {
         let failure = Failure::new(format!("{} [{}]", problem.detail, problem.code)).refusal();
         let hint = match (problem.code.as_str(), actor) {
             ("unknown-actor", Some(actor)) => Some(self.meant("actors", actor, "`baton ps` lists the actors").await),
+            ("unauthorized", _) => Some("name the file of your token with --token-file, or set BATON_TOKEN".to_owned()),
             ("not-stored", _) => Some("`baton store ls` lists what is stored".to_owned()),
             ("unavailable" | "mailbox-full", _) => {
                 Some("it was not seen: try again later, or with --wait 30s".to_owned())
@@ -312,7 +310,7 @@ impl Client {
         let lost = |client: &Self, lost| client.lost(lost);
         let asking = async {
             let mut sender = self.connection().await?;
-            let request = request(&ask)?;
+            let request = request(&self.way, &ask)?;
             let answer = sender.send_request(request).await;
             answer.map_err(|error| Lost::Unknown(format!("the connection broke: {error}")))
         };
@@ -356,8 +354,11 @@ pub(super) fn escaped(name: &str) -> impl std::fmt::Display {
     utf8_percent_encode(name, NAME)
 }
 
-fn request(ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, Lost> {
-    let mut builder = Request::builder().method(&ask.method).uri(&ask.path).header(header::HOST, "baton");
+fn request(way: &Way, ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, Lost> {
+    let mut builder = Request::builder().method(&ask.method).uri(&ask.path).header(header::HOST, way.authority());
+    if let Some(token) = way.token() {
+        builder = builder.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
     if let Some(media_type) = ask.media_type {
         builder = builder.header(header::CONTENT_TYPE, media_type);
     }
@@ -393,7 +394,7 @@ mod tests {
     async fn a_missing_socket_and_a_dead_one_are_both_certain() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("baton.sock");
-        let mut client = Client::new(path.clone());
+        let mut client = Client::new(Way::Socket(path.clone()));
         assert!(matches!(client.ask(&Ask::get("/v1/health")).await, Err(Lost::Unreachable(_))));
         drop(tokio::net::UnixListener::bind(&path).expect("bound"));
         assert!(matches!(client.ask(&Ask::get("/v1/health")).await, Err(Lost::Unreachable(_))));
@@ -408,7 +409,7 @@ mod tests {
             let (stream, _) = listener.accept().await.expect("a client");
             stream.readable().await.expect("a request");
         });
-        let mut client = Client::new(path);
+        let mut client = Client::new(Way::Socket(path));
         assert!(matches!(client.ask(&Ask::get("/v1/health")).await, Err(Lost::Unknown(_))));
         host.await.expect("ends");
     }
@@ -425,7 +426,7 @@ mod tests {
                 assert!(stream.read(&mut [0; 4_096]).expect("a request") > 0);
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").expect("a reader");
             });
-            let mut client = Client::new(path);
+            let mut client = Client::new(Way::Socket(path));
             assert_eq!(client.ask(&Ask::get("/")).await.expect("an answer").body, "ok");
             // As reading stdin would, this holds up the only thread there is.
             host.join().expect("ends");

@@ -225,7 +225,7 @@ impl Sender {
     fn waiting(&self, message: &Outgoing, line: Option<usize>, outcome: &Outcome) -> String {
         let why = match outcome {
             Outcome::Problem(problem) => problem.detail.clone(),
-            Outcome::Unreachable(why) => format!("no host answers at {}: {why}", self.client.socket().display()),
+            Outcome::Unreachable(why) => format!("no host answers at {}: {why}", self.client.way()),
             Outcome::Unknown(why) => format!("{why}; `{}` may have seen the message", message.actor),
             Outcome::Done(_) => String::new(),
         };

@@ -20,8 +20,10 @@ mod store;
 mod store_migrate;
 mod swap;
 mod test;
+mod token;
 mod tree;
 mod wait;
+mod way;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -60,6 +62,17 @@ struct Place {
     /// The data directory [default: what the configuration says, else ./data]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// A host elsewhere, such as https://plugins.example:7766 [default: the variable BATON_URL, else the host of the data
+    /// directory]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "data_dir")]
+    url: Option<String>,
+    /// The file of the token for --url [default: the token in the variable BATON_TOKEN]
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Certificates to trust for --url, PEM, beside those that everybody trusts [default: the file that the variable
+    /// BATON_CA names]
+    #[arg(long, global = true, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -137,6 +150,11 @@ enum Command {
     /// and plays its own scripts; what differs or traps is told with the messages that led there. Exit code 0: all promises
     /// are kept; 1: one is broken; 2: there is nothing to test.
     Test(test::Options),
+    /// Make a token for the HTTP API over TCP
+    ///
+    /// Stdout has what the file of the tokens is to hold: `baton token grafana --role read >> tokens.toml`. The token itself
+    /// is shown once, on stderr; the file keeps its digest.
+    Token(token::Options),
     /// Look into the store: through the running host, or, where none runs, by opening it
     #[command(subcommand)]
     Store(store::Command),
@@ -183,6 +201,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Build(options) => block_on(build::build(&options)),
         Command::Dev(options) => dev::dev(&cli.place, &options),
         Command::Test(options) => block_on(test::test(options)),
+        Command::Token(options) => token::token(&options),
         Command::Store(command) => block_on(store::store(&cli.place, command)),
     };
     match done {

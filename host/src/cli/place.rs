@@ -9,6 +9,7 @@ use baton_host::store::{Backend, DEFAULT_HISTORY, MOST_HISTORY};
 use super::Place;
 use super::client::Client;
 use super::output::Failure;
+use super::way::{Way, token_in};
 
 /// The configuration that is taken where none is named.
 const CONFIG: &str = "baton.toml";
@@ -59,6 +60,19 @@ impl Place {
 
     /// A client of the host.
     pub(super) fn client(&self) -> Result<Client, Failure> {
-        Ok(Client::new(socket_path(&self.data_dir()?)?))
+        Ok(Client::new(self.way()?))
+    }
+
+    /// What is said on the command line counts before what the environment says.
+    fn way(&self) -> Result<Way, Failure> {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let url = self.url.clone().or_else(|| variable("BATON_URL").filter(|_| self.data_dir.is_none()));
+        let Some(url) = url else { return Ok(Way::Socket(socket_path(&self.data_dir()?)?)) };
+        let token = match &self.token_file {
+            Some(path) => Some(token_in(path)?),
+            None => variable("BATON_TOKEN"),
+        };
+        let ca = self.ca.clone().or_else(|| variable("BATON_CA").map(PathBuf::from));
+        Way::remote(&url, token, ca.as_deref())
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use baton_host::admin::{self, Socket, socket_path};
+use baton_host::admin::{self, Socket, Tcp, socket_path};
 use baton_host::config::{self, Config};
 use baton_host::model::HostError;
 use baton_host::{Host, ShutdownReport};
@@ -112,9 +112,8 @@ async fn serve(
     let (request_bytes, listed) = (config.largest_message_bytes(), config.actors().count());
     // A host that is half started cannot be stopped in good order, so a signal meanwhile waits for it.
     let host = build(&config, recover).await?;
-    let started = check_names(&config, &host).and_then(|()| Ok(Socket::bind(&config.data_dir)?));
-    let socket = match started {
-        Ok(socket) => socket,
+    let (socket, tcp) = match listening(&config, &host).await {
+        Ok(listening) => listening,
         Err(failure) => {
             // What runs by now has its state saved like at any other stop.
             let saved = tell_report(&host.shutdown(config.shutdown_timeout).await);
@@ -122,15 +121,19 @@ async fn serve(
         }
     };
     let (end, ended) = oneshot::channel::<()>();
-    let ready = format!(
+    let mut ready = format!(
         "ready: {} plugins, {} actors, socket {}",
         host.plugins().len(),
         // Those of templates are resumed beside this: their number would be a matter of luck.
         listed,
         socket.path().display()
     );
+    if let Some(tcp) = &tcp {
+        ready.push_str(", ");
+        ready.push_str(&tcp.url());
+    }
     let drain = async { drop(ended.await) };
-    let admin = tokio::spawn(admin::serve(socket, host.clone(), request_bytes, drain));
+    let admin = tokio::spawn(admin::serve(socket, tcp, host.clone(), request_bytes, drain));
     if asked.borrow().is_none() {
         // Whoever started us may have closed our stdout, and still wants a host.
         drop(super::output::print_line(&harmless(&ready)));
@@ -149,6 +152,16 @@ async fn serve(
         tracing::error!(%error, "the socket's server ended early");
     }
     if tell_report(&report) { Ok(()) } else { Err(Failure::told(Failure::NOT_SAVED)) }
+}
+
+/// Where clients can come in from now on.
+async fn listening(config: &Config, host: &Host) -> Result<(Socket, Option<Tcp>), Failure> {
+    check_names(config, host)?;
+    let tcp = match &config.api {
+        Some(settings) => Some(Tcp::bind(settings).await?),
+        None => None,
+    };
+    Ok((Socket::bind(&config.data_dir)?, tcp))
 }
 
 async fn build(config: &Config, recover: bool) -> Result<Host, HostError> {

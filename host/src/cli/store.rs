@@ -146,7 +146,8 @@ impl Source {
         let mut client = place.client()?;
         match client.ask(&Ask::get("/v1/health")).await {
             Ok(_) => return Ok(Self::Host(client)),
-            Err(Lost::Unreachable(_)) => {}
+            // The files of another machine cannot be opened.
+            Err(Lost::Unreachable(_)) if client.way().is_socket() => {}
             Err(lost) => return Err(client.lost(lost)),
         }
         let (dir, history) = (place.data_dir()?, place.history());
@@ -166,8 +167,9 @@ impl Source {
         opened.map(|(store, _)| Self::Files(store)).map_err(|error| {
             let failure = Failure::new(error.to_string());
             match error {
-                OpenError::InUse { .. } => failure
-                    .hint(format!("it may be starting or stopping: no host answers at {}", client.socket().display())),
+                OpenError::InUse { .. } => {
+                    failure.hint(format!("it may be starting or stopping: no host answers at {}", client.way()))
+                }
                 _ => failure,
             }
         })

@@ -2,6 +2,7 @@
 //!
 //! Every problem is reported, not only the first one, each with its line and with what was perhaps meant.
 
+mod api;
 mod args;
 mod child;
 mod grants;
@@ -19,8 +20,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::{
-    ActorName, ActorSpec, ChildSpec, CoreDumps, CutShort, Grants, Limits, PluginKey, PluginName, SUPERVISOR_DEPTH,
-    Sha256, Shutdown, StateRules, SupervisorSpec, Template,
+    ActorName, ActorSpec, ApiSettings, ChildSpec, CoreDumps, CutShort, Grants, Limits, PluginKey, PluginName,
+    SUPERVISOR_DEPTH, Sha256, Shutdown, StateRules, SupervisorSpec, Template,
 };
 use crate::store::Backend;
 
@@ -56,6 +57,8 @@ pub struct Config {
     pub core_dumps: Option<CoreDumps>,
     /// What is logged.
     pub log: String,
+    /// Where the HTTP API is on TCP; none: on the Unix socket alone.
+    pub api: Option<ApiSettings>,
     /// Keys, by one of which each plugin must be signed; none: it need not be.
     pub plugin_keys: Vec<PluginKey>,
     /// The plugins to load.

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::child::Reader;
 use super::problem::{Problems, closest, shown};
 use super::section::{Elsewhere, Section};
-use super::{Config, DATA_DIR, Files, Problem, limits, plugin, tree};
+use super::{Config, DATA_DIR, Files, Problem, api, limits, plugin, tree};
 use crate::model::{CoreDumps, Limits, PLUGIN_KEYS, PluginKey};
 use crate::store::{Backend, LEAST_HISTORY, MOST_HISTORY};
 
@@ -92,6 +92,7 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
     let log = top.string("log", "a filter such as \"info\"", problems);
     let log = top.read("log", log, log_filter, problems).unwrap_or_else(|| LOG.to_owned());
     let plugin_keys = top.list("plugin_keys", PLUGIN_KEYS, str::parse::<PluginKey>, problems);
+    let api = api::read(&mut top, base_dir, files, problems);
     let (backend, history) = read_store(&mut top, problems);
     let limits = limits::read(&mut top, "[limits]", Limits::default(), problems);
     let (plugins, known) = plugin::read(&mut top, &limits, base_dir, files, problems);
@@ -110,6 +111,7 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
         computing_guests,
         core_dumps,
         log,
+        api,
         plugin_keys,
         plugins,
         children,

@@ -1,5 +1,6 @@
 //! The words that every other room uses: plain data, no I/O, no runtime, no engine, no database.
 
+mod api;
 mod attributes;
 mod error;
 mod grants;
@@ -15,6 +16,7 @@ mod template;
 mod tree;
 mod trust;
 
+pub use api::{API_CLIENT_TIMEOUT, API_CONNECTIONS, ApiSettings, ApiTls, MOST_API_CONNECTIONS};
 pub use attributes::{
     ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES, Attributes, GROUPS, GroupName, check_attribute,
 };

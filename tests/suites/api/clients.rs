@@ -1,0 +1,95 @@
+//! Clients that are too many, too slow, or gone.
+
+use std::io::{Read, Write};
+
+use rustix::process::Signal;
+
+use super::{CALL, READ, answer, ask, connect, place, url};
+
+#[test]
+fn more_clients_than_may_be_connected_are_told_so_and_the_owner_is_served() {
+    let place = place("insecure_loopback = true\nconnections = 2");
+    let host = place.host();
+    let url = url(&host);
+    let mut inside = [connect(&url), connect(&url)];
+    for stream in &mut inside {
+        // Answered, so it is inside, and stays.
+        write!(stream, "GET /v1/health HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {READ}\r\n\r\n").unwrap();
+        let mut begin = [0; 12];
+        stream.read_exact(&mut begin).unwrap();
+        assert_eq!(&begin, b"HTTP/1.1 200");
+    }
+    let refused = ask(&url, "GET /v1/health", Some(READ), "");
+    assert_eq!((refused.status, &*refused.code()), (503, "busy"), "{refused:?}");
+    assert!(refused.head.contains("retry-after: 1"), "{refused:?}");
+    assert_eq!(place.baton(&["ps"]).code, 0);
+}
+
+#[test]
+fn clients_that_send_or_take_nothing_are_cut_off_and_make_room() {
+    let place = place("insecure_loopback = true\nconnections = 40\nclient_timeout_ms = 300");
+    // What they do not read has to be more than the system keeps for them.
+    let host = place.host();
+    let url = url(&host);
+    let text = "x".repeat(900 << 10);
+    assert_eq!(ask(&url, "POST /v1/actors/counter%2F1/call", Some(CALL), &format!("{text:?}")).status, 422);
+    let mut slow: Vec<_> = (0..200)
+        .map(|n| {
+            let mut stream = connect(&url);
+            // A third says nothing, a third half a head, a third asks again and again and never reads.
+            let head = format!("GET /v1/dead-letters HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {READ}\r\n");
+            let sent = match n % 3 {
+                0 => Ok(()),
+                1 => stream.write_all(head.as_bytes()),
+                _ => stream.write_all(format!("{head}\r\n").repeat(500).as_bytes()),
+            };
+            drop(sent);
+            stream
+        })
+        .collect();
+    // Whoever behaves finds a place before long.
+    let served = (0..10_000).any(|_| {
+        let answer = ask_once(&url);
+        assert!(matches!(answer, None | Some(200 | 503)), "{answer:?}");
+        answer == Some(200)
+    });
+    assert!(served);
+    for stream in &mut slow {
+        let mut rest = Vec::new();
+        // To its end, however that came.
+        drop(stream.read_to_end(&mut rest));
+    }
+    assert_eq!(place.baton(&["call", "counter/1", "get"]).out, "0\n");
+    let end = host.stop(Signal::TERM);
+    assert_eq!(end.code, 0, "{end:?}");
+}
+
+/// The status; none where the connection was closed.
+fn ask_once(url: &str) -> Option<u16> {
+    let mut stream = connect(url);
+    let head =
+        format!("GET /v1/actors HTTP/1.1\r\nhost: h\r\nconnection: close\r\nauthorization: Bearer {READ}\r\n\r\n");
+    stream.write_all(head.as_bytes()).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    (!text.is_empty()).then(|| answer(&text).status)
+}
+
+#[test]
+fn a_client_that_goes_in_the_middle_of_a_call_changes_nothing_for_others() {
+    let place = place("insecure_loopback = true");
+    let host = place.host();
+    let url = url(&host);
+    for n in 0..50 {
+        let mut stream = connect(&url);
+        let head = format!(
+            "POST /v1/actors/counter%2F1/call HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {CALL}\r\ncontent-length: 11\r\n\r\n"
+        );
+        let whole = format!("{head}{{\"add\": 1}} ");
+        let cut = if n % 2 == 0 { whole.len() } else { whole.len() - 3 };
+        stream.write_all(&whole.as_bytes()[..cut]).unwrap();
+    }
+    let count: u32 = ask(&url, "POST /v1/actors/counter%2F1/call", Some(CALL), "\"get\"").body.trim().parse().unwrap();
+    assert!(count <= 25, "only whole messages count: {count}");
+    assert_eq!(host.stop(Signal::TERM).code, 0);
+}
