@@ -17,7 +17,7 @@ use crate::actor::{Budget, Cell, control};
 use crate::catalog::Catalog;
 use crate::model::{
     ActorName, ActorSpec, Body, CallError, ChildInfo, ChildSpec, Counts, Description, ErrorCode, GroupName, HostError,
-    MessageId, PluginName, Saved, SendError,
+    MessageId, NameOrPattern, PluginName, Saved, SendError,
 };
 use crate::registry::Registry;
 use crate::router::Router;
@@ -27,7 +27,7 @@ use crate::supervisor::Supervisor;
 use crate::swap::Swaps;
 
 pub use crate::actor::control::StateInfo;
-pub use crate::actor::{ActorInfo, PastExit};
+pub use crate::actor::{ActorInfo, PastExit, TurnTimes};
 pub use crate::catalog::PluginInfo;
 pub use crate::router::DeadLetter;
 pub use crate::sandbox::{Inspection, Need};
@@ -104,6 +104,20 @@ impl Host {
     #[must_use]
     pub fn actors(&self) -> Vec<ActorInfo> {
         self.0.registry.all().iter().map(|cell| cell.info()).collect()
+    }
+
+    /// Those of [`Host::actors`] whose names come after `after` and that `which` means, `limit` at most; none: all.
+    #[must_use]
+    pub fn actors_after(
+        &self,
+        after: Option<&ActorName>,
+        which: Option<&NameOrPattern>,
+        limit: usize,
+    ) -> Vec<ActorInfo> {
+        let follows = |name: &ActorName| after.is_none_or(|after| name > after);
+        let meant = |name: &ActorName| which.is_none_or(|which| which.matches(name));
+        let found = self.0.registry.some(|name| follows(name) && meant(name));
+        found.iter().take(limit).map(|cell| cell.info()).collect()
     }
 
     /// One actor.

@@ -37,7 +37,7 @@ pub mod toolchain;
 
 pub use host::{
     ActorInfo, CallOptions, DEFAULT_CALL_TIMEOUT, DEFAULT_INSTANCES, DeadLetter, Host, HostBuilder, Inspection, Link,
-    Monitor, Need, PastExit, PluginInfo, ShutdownReport, StateInfo,
+    Monitor, Need, PastExit, PluginInfo, ShutdownReport, StateInfo, TurnTimes,
 };
 pub use model::{
     ActorName, ActorSpec, AutoShutdown, Backoff, Body, CallError, ChildInfo, ChildSpec, ChildState, Children,

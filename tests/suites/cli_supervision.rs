@@ -40,7 +40,7 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// A request past the command; its status and its answer.
-fn http(place: &Place, method: &str, path: &str, body: &str) -> (u16, Value) {
+pub(crate) fn http(place: &Place, method: &str, path: &str, body: &str) -> (u16, Value) {
     let mut stream = UnixStream::connect(place.data("baton.sock")).unwrap();
     let length = body.len();
     write!(

@@ -33,7 +33,7 @@ async fn a_suspended_actor_lets_its_messages_wait_and_handles_them_in_order_once
     }
     assert_eq!(host.cast(&j, "d", None).expect_err("no room").code(), "mailbox-full");
     assert_eq!(state(&host).await, "a", "its state can be looked at meanwhile");
-    assert_eq!(host.actor(&j).unwrap().mailbox_messages, 2);
+    assert_eq!(host.actor(&j).unwrap().waiting, 2);
     host.resume(&j).await.unwrap();
     assert_eq!(phase(&host), Phase::Running);
     until("both are handled", || host.actor(&j).unwrap().handled == 3).await;
@@ -51,7 +51,7 @@ async fn timers_of_a_suspended_actor_wait_too() {
     // The turn in hand sets a timer that is due at once; the request goes before it.
     store.hold(Op::TakeUp);
     host.cast(&j, "T", None).unwrap();
-    until("it is in hand", || host.actor(&j).unwrap().mailbox_messages == 0).await;
+    until("it is in hand", || host.actor(&j).unwrap().waiting == 0).await;
     let (suspended, ()) = tokio::join!(host.suspend(&j), async { store.let_through() });
     suspended.unwrap();
     host.cast(&j, "x", None).unwrap();
@@ -174,7 +174,7 @@ async fn requests_wait_for_the_turn_in_hand_and_end_with_the_instance() {
     let j = name("j/1");
     store.hold(Op::TakeUp);
     host.cast(&j, "b!", None).unwrap();
-    until("it is in hand", || host.actor(&j).unwrap().mailbox_messages == 0).await;
+    until("it is in hand", || host.actor(&j).unwrap().waiting == 0).await;
     let asked = tokio::spawn({
         let (host, j) = (host.clone(), j.clone());
         async move { host.get_state(&j).await }

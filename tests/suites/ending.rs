@@ -56,7 +56,7 @@ async fn at_a_stop_casts_are_kept_in_order_and_calls_are_told_to_try_again() {
         let (host, actor) = (host.clone(), actor.clone());
         async move { host.call(&actor, "e", CallOptions::default()).await }
     });
-    until("three wait behind the one in hand", || host.actor(&actor).unwrap().mailbox_messages == 3).await;
+    until("three wait behind the one in hand", || host.actor(&actor).unwrap().waiting == 3).await;
     assert!(shut_down_now(&host, &store).await.all_saved());
     assert_eq!(call.await.unwrap().expect_err("it was not handled").code(), "unavailable");
     let (head, _) = store.head(&actor).await.unwrap().unwrap();
@@ -176,7 +176,7 @@ async fn a_template_actor_that_stops_itself_comes_back_for_what_waits() {
         for body in ["Q", "b"] {
             host.cast(&name("j/1"), body, None).unwrap();
         }
-        until("one waits", || host.actor(&name("j/1")).is_some_and(|a| a.mailbox_messages == 1)).await;
+        until("one waits", || host.actor(&name("j/1")).is_some_and(|a| a.waiting == 1)).await;
         store.let_through();
         until("it is back and has handled it", || {
             host.actor(&name("j/1")).is_some_and(|a| a.restarts == 1 && a.phase == Phase::Running && a.handled == 2)

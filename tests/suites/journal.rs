@@ -138,7 +138,7 @@ pub(crate) async fn shut_down_behind(host: &Host, store: &StoreDouble, bodies: &
         host.cast(&name("j/1"), *body, None).unwrap();
     }
     let waiting = bodies.len() - 1;
-    until("the first is in hand", || host.actor(&name("j/1")).unwrap().mailbox_messages == waiting).await;
+    until("the first is in hand", || host.actor(&name("j/1")).unwrap().waiting == waiting).await;
     shut_down_now(host, store).await
 }
 

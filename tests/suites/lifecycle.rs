@@ -33,9 +33,9 @@ async fn init_holds_the_starter_and_the_state_does_not() {
     // Messages wait meanwhile, in order.
     let (actor, first, second) = (name("j/1"), host.clone(), host.clone());
     let first = tokio::spawn(async move { say(&first, "b").await });
-    until("one message waits", || host.actor(&actor).unwrap().mailbox_messages == 1).await;
+    until("one message waits", || host.actor(&actor).unwrap().waiting == 1).await;
     let second = tokio::spawn(async move { say(&second, "c").await });
-    until("two messages wait", || host.actor(&actor).unwrap().mailbox_messages == 2).await;
+    until("two messages wait", || host.actor(&actor).unwrap().waiting == 2).await;
     store.let_through();
     assert_eq!((first.await.unwrap().as_str(), second.await.unwrap().as_str()), ("ab", "abc"));
     host.shutdown(None).await;
@@ -90,7 +90,7 @@ async fn the_mark_is_durable_before_the_first_reply_leaves() {
     let host = start(&store).await;
     let mut call = Box::pin(say(&host, ">"));
     assert!((&mut call).now_or_never().is_none());
-    until("the message is in hand", || host.actor(&name("j/1")).unwrap().mailbox_messages == 0).await;
+    until("the message is in hand", || host.actor(&name("j/1")).unwrap().waiting == 0).await;
     // Nothing has left: neither the reply, nor what it sent, which would have become a dead letter.
     assert!((&mut call).now_or_never().is_none() && host.dead_letters().is_empty());
     store.let_through();
@@ -106,7 +106,7 @@ async fn a_save_is_durable_before_the_reply_leaves() {
     store.hold(Op::Commit);
     let mut call = Box::pin(say(&host, "S"));
     assert!((&mut call).now_or_never().is_none());
-    until("the message is in hand", || host.actor(&name("j/1")).unwrap().mailbox_messages == 0).await;
+    until("the message is in hand", || host.actor(&name("j/1")).unwrap().waiting == 0).await;
     assert!((&mut call).now_or_never().is_none());
     store.let_through();
     assert_eq!(call.await, "S");

@@ -21,6 +21,7 @@ mod control;
 mod core_modules;
 mod damaged_heads;
 mod ending;
+mod figures;
 mod fuzz;
 mod grants;
 mod hostile;

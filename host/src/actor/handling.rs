@@ -55,6 +55,7 @@ impl Instance {
             confirm(receipt.as_ref());
             return Next::Go;
         }
+        let began = Instant::now();
         let not_again = restored.map(|(sequence, place)| NotAgain::Message(sequence, place)).or(timer);
         let not_again = not_again.or_else(|| self.watched_durably(live, &message));
         live.turns += 1;
@@ -68,7 +69,10 @@ impl Instance {
         let handled = signals.uncut(handle).await;
         let answer = match handled {
             Err(why) => return self.cut_in(message, (reply, receipt), why, not_again.is_some()),
-            Ok(Err(crash)) => return self.crashed(message, (reply, receipt), crash, not_again),
+            Ok(Err(crash)) => {
+                self.cell.figures.turn(began.elapsed(), live.guest.memory_bytes());
+                return self.crashed(message, (reply, receipt), crash, not_again);
+            }
             Ok(Ok(answer)) => answer,
         };
         let effects = live.guest.take_effects();
@@ -86,7 +90,9 @@ impl Instance {
         let mut plan = turn::plan(effects);
         live.ledger.handled(&message, answer.as_deref(), now, &self.cell.limits);
         live.unsaved.turn(self.keeping.durability, Instant::now());
-        match signals.uncut(self.keep(live, &mut plan, true, "handle")).await {
+        let kept = signals.uncut(self.keep(live, &mut plan, true, "handle")).await;
+        self.cell.figures.turn(began.elapsed(), live.guest.memory_bytes());
+        match kept {
             Err(why) => return self.cut_in(message, (reply, receipt), why, not_again.is_some()),
             Ok(Err(crash)) => return self.crashed(message, (reply, receipt), crash, not_again),
             Ok(Ok(())) => {}

@@ -201,6 +201,7 @@ impl Instance {
         }
         self.cell.traps_exits(trap_exit);
         self.parts.catalog.settled(&self.cell.spec.plugin, self.cell.name(), self.parts.program.digest());
+        self.cell.figures.memory(guest.memory_bytes());
         let record_timers = timers.clone();
         let unsaved = Unsaved::default();
         Live { mark, guest, trap_exit, lease, timers, record_timers, loose, turns: 0, effects, ledger, unsaved }
@@ -254,6 +255,7 @@ impl Instance {
     async fn hold(&mut self, hold: Hold, lease: Option<Lease>) -> Exit {
         tracing::error!(actor = %self.cell.name(), cause = %hold, "the actor is held: its state is kept and not replaced");
         self.fault(hold.to_string());
+        self.cell.figures.memory(0);
         {
             let mut status = self.cell.status();
             status.phase = Phase::Held;

@@ -5,6 +5,7 @@ mod budget;
 mod carry;
 pub(crate) mod control;
 mod exits;
+mod figures;
 mod handling;
 pub(crate) mod handoff;
 mod lane;
@@ -36,6 +37,8 @@ use crate::store::{Refused, now_ms};
 
 pub(crate) use budget::Budget;
 pub(crate) use exits::{ExitSignal, bounded};
+use figures::Figures;
+pub use figures::TurnTimes;
 use lane::Lane;
 pub(crate) use lifecycle::StartFailure;
 pub(crate) use mailbox::{Envelope, Gate, Mailbox, ReplyTo};
@@ -76,10 +79,13 @@ pub(crate) trait Post: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Cell {
     pub(crate) spec: ActorSpec,
+    /// What it stands under; none: the root.
+    supervisor: Option<ActorName>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) mailbox: Mailbox,
     /// What is counted over all its instances.
     pub(crate) meter: Arc<Meter>,
+    figures: Figures,
     lane: Lane,
     outbox: Arc<Outbox>,
     status: Mutex<Status>,
@@ -126,6 +132,8 @@ pub(crate) struct Status {
     pub(crate) version: Option<Version>,
     /// Digest of the component that its instance runs; none while it has no instance.
     pub(crate) component: Option<Digest>,
+    /// When that instance was started, in milliseconds since the Unix epoch; none while there is none.
+    pub(crate) started_ms: Option<u64>,
     pub(crate) generation: u64,
     pub(crate) sequence: Option<u64>,
     pub(crate) schema: Option<u32>,
@@ -168,12 +176,19 @@ impl Status {
 }
 
 impl Cell {
+    /// An actor below the root.
+    #[cfg(test)]
     pub(crate) fn new(spec: ActorSpec) -> Self {
+        Self::under(None, spec)
+    }
+
+    pub(crate) fn under(supervisor: Option<ActorName>, spec: ActorSpec) -> Self {
         let limits = Arc::new(spec.limits.clone());
         let status = Status {
             phase: Phase::Starting,
             version: None,
             component: None,
+            started_ms: None,
             generation: 0,
             sequence: None,
             schema: None,
@@ -194,7 +209,8 @@ impl Cell {
         };
         let mailbox = Mailbox::new(spec.name.clone(), limits.clone());
         let (meter, outbox) = (Arc::default(), Arc::default());
-        Self { spec, limits, mailbox, meter, lane: Lane::default(), outbox, status: Mutex::new(status) }
+        let (figures, lane) = (Figures::default(), Lane::default());
+        Self { spec, supervisor, limits, mailbox, meter, figures, lane, outbox, status: Mutex::new(status) }
     }
 
     pub(crate) fn name(&self) -> &ActorName {
@@ -220,18 +236,22 @@ impl Cell {
     /// What an operator is shown.
     pub(crate) fn info(&self) -> ActorInfo {
         let status = self.status().clone();
-        let (mailbox_messages, mailbox_bytes) = self.mailbox.waiting();
+        let (waiting, waiting_bytes) = self.mailbox.waiting();
         ActorInfo {
             name: self.spec.name.clone(),
             plugin: self.spec.plugin.clone(),
+            supervisor: self.supervisor.clone(),
             version: status.version,
             phase: status.phase,
             generation: status.generation,
             sequence: status.sequence,
             schema: status.schema,
-            mailbox_messages,
-            mailbox_bytes,
+            started_ms: status.started_ms,
+            waiting,
+            waiting_bytes,
             handled: status.handled,
+            turn_us: self.figures.turn_times(),
+            memory_bytes: self.figures.memory_bytes(),
             restarts: status.restarts,
             note: status.held.as_ref().map(ToString::to_string).or(status.last_exit.clone()),
             last_exit: status.last_exit,
@@ -251,6 +271,8 @@ pub struct ActorInfo {
     pub name: ActorName,
     /// Its plugin.
     pub plugin: PluginName,
+    /// The supervisor that it stands under; none: the root.
+    pub supervisor: Option<ActorName>,
     /// The version that its instance runs; none before its first.
     pub version: Option<Version>,
     /// Where it stands.
@@ -261,12 +283,18 @@ pub struct ActorInfo {
     pub sequence: Option<u64>,
     /// That record's schema.
     pub schema: Option<u32>,
-    /// Messages that wait.
-    pub mailbox_messages: usize,
-    /// Bytes that wait.
-    pub mailbox_bytes: usize,
+    /// When its instance was started, in milliseconds since the Unix epoch; none while it has none.
+    pub started_ms: Option<u64>,
+    /// Messages that wait in its mailbox.
+    pub waiting: usize,
+    /// Bytes that wait there.
+    pub waiting_bytes: usize,
     /// Messages handled since the host started.
     pub handled: u64,
+    /// How long its turns took lately; none before the first.
+    pub turn_us: Option<TurnTimes>,
+    /// Linear memory of its instance after its last turn, in bytes; none while it has none.
+    pub memory_bytes: Option<usize>,
     /// Restarts since the host started.
     pub restarts: u64,
     /// How its last instance ended.

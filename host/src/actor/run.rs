@@ -59,7 +59,9 @@ impl Drop for Instance {
     /// However it ended: nobody hears any more.
     fn drop(&mut self) {
         self.cell.lane.leave();
-        self.cell.status().component = None;
+        self.cell.figures.memory(0);
+        let mut status = self.cell.status();
+        (status.component, status.started_ms) = (None, None);
     }
 }
 
@@ -151,6 +153,7 @@ impl Instance {
             status.phase = Phase::Starting;
             status.version = Some(self.parts.program.description().version.clone());
             status.component = Some(self.parts.program.digest());
+            status.started_ms = Some(now_ms());
             status.held = None;
             status.inbox_left = false;
         }

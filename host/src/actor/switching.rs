@@ -410,7 +410,11 @@ impl Instance {
         (live.timers, live.ledger, live.turns) = (timers, ledger, 0);
         self.committed(live, &named);
         self.run_from_now_on(order.to.clone());
-        self.cell.status().generation = live.lease.head.generation;
+        self.cell.figures.memory(live.guest.memory_bytes());
+        {
+            let mut status = self.cell.status();
+            (status.generation, status.started_ms) = (live.lease.head.generation, Some(now_ms()));
+        }
         self.parts.catalog.switched(&self.cell.spec.plugin, self.cell.name());
         self.cell.traps_exits(trap_exit);
         let stop = plan.stop;

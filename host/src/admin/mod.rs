@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `GET /v1/health` | whether the host is ready or stopping |
 //! | `GET /v1/plugins` | the plugins that are loaded |
-//! | `GET /v1/actors`, `GET /v1/actors/{name}` | how the actors are |
+//! | `GET /v1/actors?after=&limit=&match=`, `GET /v1/actors/{name}` | how the actors are |
 //! | `POST /v1/actors/{name}/call?timeout_ms=` | the reply; the body is the message |
 //! | `POST /v1/actors/{name}/cast` | 202 and the message's id |
 //! | `GET /v1/store?after=&limit=`, `GET /v1/store/{name}` | what is stored |
@@ -26,6 +26,7 @@
 //! are problem documents (RFC 9457) with a stable `code`.
 
 mod access;
+mod actors;
 mod listener;
 mod problem;
 mod routes;

@@ -17,13 +17,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::BODY_TIMEOUT;
 use super::access::{self, Access};
 use super::problem::Problem;
 use super::store::{self, Transfers};
 use super::supervision;
 use super::swap;
 use super::view::DeadMessage;
+use super::{BODY_TIMEOUT, actors};
 use crate::host::{ActorInfo, CallOptions, Host, PluginInfo};
 use crate::model::{ActorName, Body, MessageId, NameError, Phase, SendError};
 
@@ -57,11 +57,11 @@ pub(super) fn router(host: Host, request_bytes: usize, access: Option<Arc<Access
     Router::new()
         .route("/v1/health", get(health))
         .route("/v1/plugins", get(plugins))
-        .route("/v1/actors", get(actors))
         .route("/v1/actors/{name}", get(actor))
         .route("/v1/actors/{name}/call", post(call))
         .route("/v1/actors/{name}/cast", post(cast))
         .route("/v1/dead-letters", get(dead_letters))
+        .merge(actors::routes())
         .merge(store::routes())
         .merge(supervision::routes())
         .merge(swap::routes())
@@ -114,15 +114,6 @@ struct Plugins {
 
 async fn plugins(State(context): Shared) -> Json<Plugins> {
     Json(Plugins { plugins: context.host.plugins() })
-}
-
-#[derive(Serialize)]
-struct Actors {
-    actors: Vec<ActorInfo>,
-}
-
-async fn actors(State(context): Shared) -> Json<Actors> {
-    Json(Actors { actors: context.host.actors() })
 }
 
 #[derive(Serialize)]

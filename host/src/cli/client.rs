@@ -3,7 +3,6 @@
 //! Whoever sends a message wants to know whether it was seen. So an error here says one of two things: it certainly was
 //! not, or nobody knows.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use baton_host::config::closest;
@@ -97,6 +96,18 @@ impl Answer {
         };
         Some(serde_json::from_slice(&self.body).unwrap_or_else(foreign))
     }
+}
+
+/// A listing, with its names under a word of its own.
+#[derive(Deserialize)]
+struct Listing {
+    #[serde(alias = "actors", alias = "tree", alias = "plugins", alias = "groups")]
+    listed: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
 }
 
 /// The client.
@@ -229,19 +240,20 @@ impl Client {
         }
     }
 
-    /// The name in a listing, `actors` or `tree`, that was perhaps meant; else `otherwise`.
+    /// The name in a listing, such as `actors` or `tree`, that was perhaps meant; else `otherwise`.
     pub(super) async fn meant(&mut self, listing: &str, name: &str, otherwise: &str) -> String {
-        #[derive(Deserialize)]
-        struct Named {
-            name: String,
-        }
-        let answer = self.ask(&Ask::get(format!("/v1/{listing}"))).await.ok();
-        let known = answer.and_then(|answer| serde_json::from_slice::<HashMap<String, Vec<Named>>>(&answer.body).ok());
-        let names = known.iter().flat_map(HashMap::values).flatten().map(|named| named.name.as_str());
-        match closest(name, names) {
+        let known = self.names(&format!("/v1/{listing}")).await.unwrap_or_default();
+        match closest(name, known.iter().map(String::as_str)) {
             Some(name) => format!("did you mean `{name}`?"),
             None => otherwise.to_owned(),
         }
+    }
+
+    /// The names in a listing; none: it cannot be had.
+    pub(super) async fn names(&mut self, path: &str) -> Option<Vec<String>> {
+        let answer = self.ask(&Ask::get(path)).await.ok()?;
+        let listing: Listing = serde_json::from_slice(&answer.body).ok()?;
+        Some(listing.listed.into_iter().map(|named| named.name).collect())
     }
 
     /// The JSON that the host answers a GET with.

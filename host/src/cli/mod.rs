@@ -94,7 +94,10 @@ enum Command {
     /// BODY as with `call`. An accepted message is durable only once its actor has handled it and was saved.
     Cast(message::CastOptions),
     /// List the actors of the running host
-    Ps(Listing),
+    ///
+    /// WAITING is how many messages wait for it, P99 what all but one in a hundred of its last turns took at most, MEMORY the
+    /// linear memory of its instance.
+    Ps(ps::Options),
     /// List the plugins: their versions, which one is current, and how many actors run each
     Plugins(Listing),
     /// Have a plugin's actors run another version, under traffic, with their states

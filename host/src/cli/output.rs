@@ -213,6 +213,15 @@ pub(super) fn bytes(count: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// A time in microseconds as people read it.
+pub(super) fn micros(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} µs"),
+        1_000..1_000_000 => format!("{:.1} ms", us as f64 / 1_000.0),
+        _ => format!("{:.1} s", us as f64 / 1_000_000.0),
+    }
+}
+
 /// A moment, given in milliseconds since the Unix epoch, as `2026-11-22 13:05:09Z`.
 pub(super) fn moment(time_ms: u64) -> String {
     let seconds = time_ms / 1_000;
@@ -251,6 +260,10 @@ mod tests {
             [(0, "0 B"), (1_023, "1023 B"), (1_024, "1.0 KiB"), (3 << 19, "1.5 MiB"), (5 << 40, "5.0 TiB")]
         {
             assert_eq!(bytes(count), text);
+        }
+        for (us, text) in [(0, "0 µs"), (999, "999 µs"), (1_250, "1.2 ms"), (999_900, "999.9 ms"), (2_500_000, "2.5 s")]
+        {
+            assert_eq!(micros(us), text);
         }
         for (ms, text) in [
             (0, "1970-01-01 00:00:00Z"),

@@ -1,12 +1,24 @@
 //! `ps`.
 
+use baton_host::model::NameOrPattern;
+use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::output::{Failure, print_json, print_table};
+use super::client::escaped;
+use super::output::{Failure, bytes, micros, print_json, print_table};
 use super::{Listing, Place};
 
-const HEAD: [&str; 10] = ["NAME", "PLUGIN", "PHASE", "GEN", "SEQ", "SCHEMA", "MAILBOX", "HANDLED", "RESTARTS", "NOTE"];
+const HEAD: [&str; 12] =
+    ["NAME", "PLUGIN", "PHASE", "GEN", "SEQ", "SCHEMA", "WAITING", "HANDLED", "P99", "MEMORY", "RESTARTS", "NOTE"];
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Only these: a name, or a pattern such as 'cart/*'
+    pattern: Option<NameOrPattern>,
+    #[command(flatten)]
+    listing: Listing,
+}
 
 #[derive(Deserialize)]
 struct Actors {
@@ -23,10 +35,17 @@ struct Actor {
     generation: u64,
     sequence: Option<u64>,
     schema: Option<u32>,
-    mailbox_messages: u64,
+    waiting: u64,
     handled: u64,
+    turn_us: Option<TurnTimes>,
+    memory_bytes: Option<u64>,
     restarts: u64,
     note: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TurnTimes {
+    p99: u64,
 }
 
 impl Actor {
@@ -39,19 +58,23 @@ impl Actor {
             self.generation.to_string(),
             or_dash(self.sequence.map(|n| n.to_string())),
             or_dash(self.schema.map(|n| n.to_string())),
-            self.mailbox_messages.to_string(),
+            self.waiting.to_string(),
             self.handled.to_string(),
+            or_dash(self.turn_us.map(|times| micros(times.p99))),
+            or_dash(self.memory_bytes.map(bytes)),
             self.restarts.to_string(),
             self.note.unwrap_or_default(),
         ]
     }
 }
 
-pub(super) async fn ps(place: &Place, options: &Listing) -> Result<(), Failure> {
-    let mut found: Actors = place.client()?.get("/v1/actors", None).await?;
-    let name = |actor: &Value| actor.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    found.actors.sort_by_cached_key(name);
-    if options.json {
+pub(super) async fn ps(place: &Place, options: &Options) -> Result<(), Failure> {
+    let query = match &options.pattern {
+        Some(pattern) => format!("?match={}", escaped(&pattern.to_string())),
+        None => String::new(),
+    };
+    let found: Actors = place.client()?.get(&format!("/v1/actors{query}"), None).await?;
+    if options.listing.json {
         return print_json(&found.actors);
     }
     let rows: Result<Vec<Actor>, _> = found.actors.into_iter().map(serde_json::from_value).collect();
@@ -67,14 +90,26 @@ mod tests {
     fn an_actor_is_a_line() {
         let actor = serde_json::json!({
             "name": "counter/1", "plugin": "counter", "version": "1.0.0", "phase": "held", "generation": 3,
-            "sequence": 7, "schema": null, "mailbox_messages": 2, "mailbox_bytes": 10, "handled": 40, "restarts": 1,
+            "sequence": 7, "schema": null, "waiting": 2, "waiting_bytes": 10, "handled": 40, "restarts": 1,
+            "turn_us": { "p50": 90, "p99": 1_250, "max": 2_000 }, "memory_bytes": 1_114_112,
             "last_exit": null, "held": { "cause": { "damaged": "cut short" }, "sequence": 7, "digest": null }, "note": "its record is damaged",
         });
         let cells = serde_json::from_value::<Actor>(actor).expect("an actor").cells();
-        assert_eq!(
-            cells,
-            ["counter/1", "counter 1.0.0", "held", "3", "7", "-", "2", "40", "1", "its record is damaged"]
-        );
+        let expected = [
+            "counter/1",
+            "counter 1.0.0",
+            "held",
+            "3",
+            "7",
+            "-",
+            "2",
+            "40",
+            "1.2 ms",
+            "1.1 MiB",
+            "1",
+            "its record is damaged",
+        ];
+        assert_eq!(cells, expected);
         assert_eq!(cells.len(), HEAD.len());
     }
 }

@@ -99,9 +99,14 @@ impl Registry {
 
     /// All of them, in the order of their names.
     pub(crate) fn all(&self) -> Vec<Arc<Cell>> {
-        let mut all: Vec<_> = self.read().cells.values().cloned().collect();
-        all.sort_by(|a, b| a.name().cmp(b.name()));
-        all
+        self.some(|_| true)
+    }
+
+    /// Those whose names are wanted, in the order of their names.
+    pub(crate) fn some(&self, wanted: impl Fn(&ActorName) -> bool) -> Vec<Arc<Cell>> {
+        let mut found: Vec<_> = self.read().cells.values().filter(|cell| wanted(cell.name())).cloned().collect();
+        found.sort_by(|a, b| a.name().cmp(b.name()));
+        found
     }
 
     /// Makes an actor a member of a group, behind those that are there.

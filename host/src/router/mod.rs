@@ -173,7 +173,7 @@ impl Router {
         let Some(place) = supervisor.place() else {
             return Err(unavailable("too many actors are being started"));
         };
-        match self.registry.register(Arc::new(Cell::new(spec))) {
+        match self.registry.register(Arc::new(Cell::under(above.clone(), spec))) {
             Ok(cell) => {
                 let taken = cell.mailbox.push(envelope);
                 place.start(above, cell);

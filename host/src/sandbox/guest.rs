@@ -237,6 +237,11 @@ impl Guest {
         std::mem::swap(&mut self.place, &mut before.place);
     }
 
+    /// Its linear memory, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.store.data().share.memory_bytes()
+    }
+
     /// From now on nobody takes its calls: it is no actor's any more.
     pub(crate) fn detach(&mut self, nobody: Arc<dyn super::Outside>) {
         self.store.data_mut().env.outside = nobody;

@@ -257,9 +257,12 @@ impl Run {
         if !self.actors.contains_key(&id) {
             let cell = match self.brought.remove(&spec.name) {
                 Some((_, cell)) => cell,
-                None => around.registry.register(Arc::new(Cell::new(spec.clone()))).map_err(|taken| {
-                    HostError::new(ErrorCode::AlreadyStarted, format!("the name `{}` is taken", taken.name()))
-                })?,
+                None => {
+                    let cell = Arc::new(Cell::under(self.tree.above(id).cloned(), spec.clone()));
+                    around.registry.register(cell).map_err(|taken| {
+                        HostError::new(ErrorCode::AlreadyStarted, format!("the name `{}` is taken", taken.name()))
+                    })?
+                }
             };
             self.actors.insert(id, Actor { cell, instance: None, failure: None });
         }

@@ -86,9 +86,9 @@ async fn two_that_call_each_other_at_the_same_time_are_told_so() {
     };
     // `b` is in the middle of a turn when `a` calls it, and then calls `a`.
     let b = asked("b/1", "w");
-    until("b waits", || host.actor(&name("never/1")).unwrap().mailbox_messages == 1).await;
+    until("b waits", || host.actor(&name("never/1")).unwrap().waiting == 1).await;
     let a = asked("a/1", "!");
-    until("a waits for b", || host.actor(&name("b/1")).unwrap().mailbox_messages == 1).await;
+    until("a waits for b", || host.actor(&name("b/1")).unwrap().waiting == 1).await;
     host.stop(&name("never/1")).await.unwrap();
     assert_eq!(b.await.unwrap().expect("answered"), error(DEADLOCK));
     // With b's turn over, a's call is handled; it finds `a` waiting in its turn.

@@ -143,7 +143,7 @@ async fn a_store_out_of_reach_is_waited_for_and_never_taken_for_an_empty_one() {
     stage.host.cast(&bad(), "x", None).unwrap();
     until("it was tried again", || asked.load(Ordering::Acquire) >= 3).await;
     let info = stage.bad();
-    assert_eq!((info.phase, info.mailbox_messages, info.handled, info.held), (Phase::Continuing, 1, 0, None));
+    assert_eq!((info.phase, info.waiting, info.handled, info.held), (Phase::Continuing, 1, 0, None));
     stage.goes_on().await;
     store.mend();
     assert_eq!(stage.count("x").await, 4);

@@ -24,7 +24,7 @@ async fn busy(adapt: impl FnOnce(&mut baton_host::ActorSpec)) -> Stage {
     let builder = host().plugin_bytes("never.wasm", never.build()).actor(actor("never/1", "never"));
     let stage = Stage::with(builder, &writes_down(), adapt).await;
     stage.host.cast(&bad(), "w", MessageId::new("w").ok()).unwrap();
-    until("it waits", || stage.host.actor(&name("never/1")).unwrap().mailbox_messages == 1).await;
+    until("it waits", || stage.host.actor(&name("never/1")).unwrap().waiting == 1).await;
     stage
 }
 
@@ -94,7 +94,7 @@ async fn a_guest_that_fills_anothers_mailbox_leaves_dead_letters_and_no_gap_in_o
         .actor(actor("flooder/1", "flooder"));
     let stage = Stage::with(builder, &writes_down(), |spec| spec.limits.mailbox_messages = 3).await;
     cast(&stage, "w").unwrap();
-    until("it waits", || stage.host.actor(&name("never/1")).unwrap().mailbox_messages == 1).await;
+    until("it waits", || stage.host.actor(&name("never/1")).unwrap().waiting == 1).await;
     assert_eq!(count(&ask(&stage.host, "flooder/1", "!").await.unwrap()), 1);
     until("two found no room", || stage.host.dead_letters().len() == 2).await;
     let dead = stage.host.dead_letters();

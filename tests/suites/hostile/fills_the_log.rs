@@ -26,7 +26,7 @@ async fn logged(guest: &WatGuest, letter: &str) -> (String, usize) {
     for _ in 0..TURNS {
         stage.host.cast(&bad(), letter.to_owned(), None).unwrap();
     }
-    until("all were handled", || stage.bad().mailbox_messages == 0).await;
+    until("all were handled", || stage.bad().waiting == 0).await;
     // The last one is handled once this is.
     drop(stage.ask("x").await);
     let seconds = usize::try_from(began.elapsed().as_secs()).unwrap() + 1;

@@ -111,7 +111,7 @@ async fn messages_wait_for_the_switch_and_keep_their_order() {
         let mut call = Box::pin(say(&host, "b"));
         assert!((&mut call).now_or_never().is_none());
         host.cast(&name("j/1"), "c", None).unwrap();
-        assert_eq!(host.actor(&name("j/1")).unwrap().mailbox_messages, 2, "{op:?}");
+        assert_eq!(host.actor(&name("j/1")).unwrap().waiting, 2, "{op:?}");
         store.let_through();
         assert_eq!(swapping.await.unwrap().outcome, SwapOutcome::Done, "{op:?}");
         assert_eq!(call.await, "ab", "{op:?}");

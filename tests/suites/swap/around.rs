@@ -154,7 +154,7 @@ async fn what_waits_in_an_inbox_is_in_the_record_of_the_switch() {
     // Its first turn, which is `c`, ends only when its record is marked.
     store.hold(Op::TakeUp);
     let host = start(&store).await;
-    until("the first is in hand", || host.actor(&name("j/1")).unwrap().mailbox_messages == 1).await;
+    until("the first is in hand", || host.actor(&name("j/1")).unwrap().waiting == 1).await;
     let swapping = tokio::spawn({
         let host = host.clone();
         async move { swap(&host, &newer(), at_once()).await }
@@ -173,10 +173,8 @@ async fn what_waits_in_an_inbox_is_in_the_record_of_the_switch() {
     // Whoever is ended now goes on from there.
     drop(host);
     let next = with(&store, &newer(), actor("j/1", "journal")).await;
-    until("nothing waits", || {
-        next.actor(&name("j/1")).is_some_and(|actor| actor.generation > 0 && actor.mailbox_messages == 0)
-    })
-    .await;
+    until("nothing waits", || next.actor(&name("j/1")).is_some_and(|actor| actor.generation > 0 && actor.waiting == 0))
+        .await;
     assert_eq!(say(&next, "e").await, "abcde");
     next.shutdown(None).await;
 }

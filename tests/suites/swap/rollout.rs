@@ -248,7 +248,7 @@ async fn a_suspended_actor_is_switched_and_stays_suspended() {
     let report = swap(&host, &newer(), at_once()).await;
     assert_eq!((report.outcome, report.switched), (SwapOutcome::Done, 1), "{report:?}");
     let info = host.actor(&name("j/1")).unwrap();
-    assert_eq!((info.phase, info.mailbox_messages), (Phase::Suspended, 1));
+    assert_eq!((info.phase, info.waiting), (Phase::Suspended, 1));
     host.resume(&name("j/1")).await.unwrap();
     assert_eq!(say(&host, "c").await, "abc");
     host.shutdown(None).await;

@@ -37,7 +37,7 @@ async fn a_monitor_is_set_after_the_commit() {
     let store = StoreDouble::new();
     let (host, call) = held_in_its_commit(&store, "M").await;
     host.stop(&name("r/1")).await.unwrap();
-    assert_eq!(host.actor(&name("a")).unwrap().mailbox_messages, 0, "it has not heard of it");
+    assert_eq!(host.actor(&name("a")).unwrap().waiting, 0, "it has not heard of it");
     store.let_through();
     call.await.unwrap().unwrap();
     until_handled(&host, "a", 2).await;

@@ -93,7 +93,7 @@ async fn order_holds_while_the_receiver_is_full_and_others_do_not_wait() {
         say(&host, "a", body).await;
     }
     until_handled(&host, "r/2", 1).await;
-    assert_eq!(host.actor(&name("r/1")).unwrap().mailbox_messages, 2, "it is full");
+    assert_eq!(host.actor(&name("r/1")).unwrap().waiting, 2, "it is full");
     store.let_through();
     until_settled(&store, "a").await;
     assert_eq!(say(&host, "r/1", "h").await, "abcdefgh");
@@ -132,7 +132,7 @@ async fn a_receiver_that_stays_down_gets_its_messages_when_it_is_started_again()
     until("the first is at its commit", || store.asked(Op::Commit, &name("r/1")) == 1).await;
     // Behind the one that crashes it, one waits; another comes when it is down.
     say(&host, "a", "A!Ay").await;
-    until("two wait", || host.actor(&name("r/1")).unwrap().mailbox_messages == 2).await;
+    until("two wait", || host.actor(&name("r/1")).unwrap().waiting == 2).await;
     store.let_through();
     until("it stays down", || host.actor(&name("r/1")).unwrap().phase == Phase::Failed).await;
     say(&host, "a", "Az").await;

@@ -114,7 +114,7 @@ async fn a_durable_receivers_inbox_comes_first_and_what_is_sent_again_is_known()
     until("the first is at its commit", || store.asked(Op::Commit, &name("r/1")) == 1).await;
     say(&host, "a", "AxAy").await;
     host.cast(&name("r/1"), "p", None).unwrap();
-    until("three wait", || host.actor(&name("r/1")).unwrap().mailbox_messages == 3).await;
+    until("three wait", || host.actor(&name("r/1")).unwrap().waiting == 3).await;
     // The sender may not write down that they have arrived.
     store.hold_for(Op::Commit, &name("a"));
     let stopping = stopping(&host, "r/1").await;

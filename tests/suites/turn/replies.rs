@@ -41,7 +41,7 @@ async fn two_who_ask_at_once_with_one_id_get_one_reply() {
     };
     let (one, other) = (asking(), asking());
     until("one is at its commit, and the other waits", || {
-        store.asked(Op::Commit, &name("a")) == 1 && host.actor(&name("a")).unwrap().mailbox_messages == 1
+        store.asked(Op::Commit, &name("a")) == 1 && host.actor(&name("a")).unwrap().waiting == 1
     })
     .await;
     store.let_through();

@@ -259,6 +259,12 @@ impl Tree {
         self.nodes.get(&id).map(|node| &node.name)
     }
 
+    /// The supervisor that it stands under; none: the root.
+    pub(super) fn above(&self, id: Id) -> Option<&ActorName> {
+        let parent = self.nodes.get(&id)?.parent;
+        self.name(parent).filter(|_| parent != ROOT)
+    }
+
     /// How it is called.
     pub(super) fn id(&self, name: &ActorName) -> Option<Id> {
         self.names.get(name).copied()
@@ -329,7 +335,7 @@ impl Tree {
         };
         Some(ChildInfo {
             name: node.name.clone(),
-            supervisor: self.nodes.get(&node.parent).filter(|_| node.parent != ROOT).map(|above| above.name.clone()),
+            supervisor: self.above(id).cloned(),
             state: match node.state {
                 State::Down => ChildState::Down,
                 State::Starting => ChildState::Starting,

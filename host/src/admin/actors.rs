@@ -1,0 +1,61 @@
+//! The actors, whole or page by page.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use super::problem::Problem;
+use super::routes::{Asked, Context, Shared, read_query};
+use crate::host::ActorInfo;
+use crate::model::{ActorName, NameError, NameOrPattern};
+
+/// Most actors of one page. Without a limit all are told.
+const LARGEST_PAGE: usize = 10_000;
+
+pub(super) fn routes() -> Router<Arc<Context>> {
+    Router::new().route("/v1/actors", get(actors))
+}
+
+/// Which of them are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    after: Option<String>,
+    limit: Option<usize>,
+    #[serde(rename = "match")]
+    matching: Option<String>,
+}
+
+/// A part of the actors, in the order of their names.
+#[derive(Serialize)]
+struct Actors {
+    actors: Vec<ActorInfo>,
+    /// What to give as `after` for those that follow; none: these were the last.
+    next: Option<ActorName>,
+}
+
+/// A name or a pattern in a query.
+pub(super) fn read_pattern(text: Option<&str>) -> Result<Option<NameOrPattern>, NameError> {
+    text.map(NameOrPattern::new).transpose()
+}
+
+async fn actors(State(context): Shared, query: Asked<Which>) -> Result<Json<Actors>, Problem> {
+    let Which { after, limit, matching } = read_query(query)?;
+    let after = after.as_deref().map(ActorName::new).transpose()?;
+    let which = read_pattern(matching.as_deref())?;
+    if let Some(limit) = limit.filter(|limit| !(1..=LARGEST_PAGE).contains(limit)) {
+        return Err(Problem::bad_request(format!("limit = {limit} is not from 1 to {LARGEST_PAGE}")));
+    }
+    // One more than wanted says whether more follow.
+    let most = limit.map_or(usize::MAX, |limit| limit + 1);
+    let mut actors = context.host.actors_after(after.as_ref(), which.as_ref(), most);
+    let more = limit.is_some_and(|limit| actors.len() > limit);
+    if more {
+        actors.pop();
+    }
+    let next = actors.last().filter(|_| more).map(|last| last.name.clone());
+    Ok(Json(Actors { actors, next }))
+}
