@@ -3,14 +3,16 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, async_trait};
 
 use super::GuestEnv;
 use super::guarded;
@@ -24,6 +26,8 @@ pub(super) const WASI: &str = "0.2.12";
 
 /// Longest line taken from a guest's standard output, in bytes; a longer one is split.
 const LINE_BYTES: usize = 4 << 10;
+/// Bytes that a guest may write to a standard stream at once.
+const WRITE_BYTES: usize = 8 << 10;
 /// Most random bytes in one request.
 const RANDOM_BYTES: u64 = 64 << 10;
 
@@ -35,7 +39,8 @@ pub(super) struct Wasi {
     ctx: WasiCtx,
     pub(super) table: ResourceTable,
     pub(super) http: Http,
-    /// Lines that this turn may still write.
+    /// Standard output and error, and the lines that this turn may still write to both.
+    streams: [Lines; 2],
     lines_left: Arc<AtomicIsize>,
     lines: isize,
 }
@@ -45,9 +50,10 @@ impl Wasi {
         let GuestEnv { actor, limits, grants, .. } = env;
         let lines = isize::try_from(limits.turn_log_lines).unwrap_or(isize::MAX);
         let lines_left = Arc::new(AtomicIsize::new(lines));
-        let stream = |stream| Lines { env: env.clone(), stream, left: lines_left.clone() };
+        let streams = ["stdout", "stderr"].map(|stream| Lines::new(env, stream, &lines_left));
+        let [stdout, stderr] = streams.clone();
         let mut ctx = WasiCtx::builder();
-        ctx.stdout(stream("stdout")).stderr(stream("stderr")).max_random_size(RANDOM_BYTES);
+        ctx.stdout(stdout).stderr(stderr).max_random_size(RANDOM_BYTES);
         for granted in &grants.grants().env {
             if let Some(value) = &granted.value {
                 ctx.env(&granted.name, value);
@@ -67,12 +73,17 @@ impl Wasi {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         let http = Http::new(actor, grants.clone(), limits.http_timeout_ms, limits.http_body_bytes);
-        Self { ctx, table, http, lines_left, lines }
+        Self { ctx, table, http, streams, lines_left, lines }
     }
 
     /// Another turn may write lines again.
     pub(super) fn new_turn(&self) {
         self.lines_left.store(self.lines, Ordering::Relaxed);
+    }
+
+    /// Nothing more comes in this turn.
+    pub(super) fn end_of_turn(&self) {
+        self.streams.iter().for_each(Lines::end);
     }
 }
 
@@ -105,12 +116,61 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
     http::add_to(linker)
 }
 
-/// A standard stream whose lines go to the log.
+/// A standard stream whose lines go to the log. All handles of it write to the same line: a program, and its runtime when
+/// that ends it, may write a line in many pieces, and flush each.
 #[derive(Clone)]
 struct Lines {
     env: GuestEnv,
     stream: &'static str,
     left: Arc<AtomicIsize>,
+    /// What has no end of line yet.
+    line: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Lines {
+    fn new(env: &GuestEnv, stream: &'static str, left: &Arc<AtomicIsize>) -> Self {
+        Self { env: env.clone(), stream, left: left.clone(), line: Arc::default() }
+    }
+
+    fn take(&self, bytes: &[u8]) {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        for &byte in bytes {
+            match byte {
+                b'\n' => self.emit(&mut line),
+                _ => line.push(byte),
+            }
+            if line.len() >= LINE_BYTES {
+                self.emit(&mut line);
+            }
+        }
+    }
+
+    /// What has no end of line is a line as well.
+    fn end(&self) {
+        self.emit(&mut self.line.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn emit(&self, line: &mut Vec<u8>) {
+        if line.is_empty() {
+            return;
+        }
+        let Self { env, stream, left, .. } = self;
+        let actor = &env.actor;
+        match left.fetch_sub(1, Ordering::Relaxed) {
+            1.. if !env.may_log() => {}
+            1.. => {
+                let line = log_line(String::from_utf8_lossy(line).trim_end(), &[], LINE_BYTES);
+                env.ambient.hear(&line);
+                tracing::info!(target: "baton::guest", %actor, stream, "{line}");
+            }
+            0 => tracing::warn!(
+                target: "baton::guest", %actor, "more lines in this turn are dropped ({})",
+                LimitMet::new("turn_log_lines", env.limits.turn_log_lines)
+            ),
+            ..0 => {}
+        }
+        line.clear();
+    }
 }
 
 impl IsTerminal for Lines {
@@ -121,65 +181,46 @@ impl IsTerminal for Lines {
 
 impl StdoutStream for Lines {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(LineWriter { to: self.clone(), line: Vec::new() })
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
     }
 }
 
-struct LineWriter {
-    to: Lines,
-    line: Vec<u8>,
+#[async_trait]
+impl Pollable for Lines {
+    async fn ready(&mut self) {}
 }
 
-impl LineWriter {
-    fn emit(&mut self) {
-        let line = std::mem::take(&mut self.line);
-        if line.is_empty() {
-            return;
-        }
-        let Lines { env, stream, left } = &self.to;
-        let actor = &env.actor;
-        match left.fetch_sub(1, Ordering::Relaxed) {
-            1.. if !env.may_log() => {}
-            1.. => {
-                let line = log_line(String::from_utf8_lossy(&line).trim_end(), &[], LINE_BYTES);
-                env.ambient.hear(&line);
-                tracing::info!(target: "baton::guest", %actor, stream, "{line}");
-            }
-            0 => tracing::warn!(
-                target: "baton::guest", %actor, "more lines in this turn are dropped ({})",
-                LimitMet::new("turn_log_lines", env.limits.turn_log_lines)
-            ),
-            ..0 => {}
-        }
+impl OutputStream for Lines {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.take(&bytes);
+        Ok(())
+    }
+
+    /// Where a line ends, its writer says by an end of line alone.
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_BYTES)
     }
 }
 
-impl AsyncWrite for LineWriter {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        for &byte in bytes {
-            match byte {
-                b'\n' => self.emit(),
-                _ => self.line.push(byte),
-            }
-            if self.line.len() >= LINE_BYTES {
-                self.emit();
-            }
-        }
+impl AsyncWrite for Lines {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.take(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.emit();
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(cx)
-    }
-}
-
-impl Drop for LineWriter {
-    fn drop(&mut self) {
-        self.emit();
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
