@@ -22,10 +22,13 @@ pub(super) struct Options {
     /// The plugin's folder, which has a plugin.toml and a baton.toml
     #[arg(default_value = ".")]
     dir: PathBuf,
-    /// What is logged, such as `info` or `warn,baton_host=debug` [default: warn, and what plugins log]
-    #[arg(long, value_name = "FILTER", default_value = "warn,baton::guest=info")]
+    /// What is logged, such as `info` or `warn,baton_host=debug` [default: warnings, and what plugins log]
+    #[arg(long, value_name = "FILTER", default_value = LOG, hide_default_value = true)]
     log: String,
 }
+
+/// What becomes of a change is told on lines of its own, and in no log besides.
+const LOG: &str = "warn,baton::guest=info,baton_host::swap=error,baton_host::host::watching=error";
 
 pub(super) fn dev(place: &Place, options: &Options) -> Result<(), Failure> {
     let project = Project::open(&options.dir)?;
@@ -147,8 +150,8 @@ async fn tell(mut events: SwapEvents) {
                 drop(print_line(&harmless(&line)));
             }
             Ok((plugin, SwapEventKind::Ended { report })) => {
-                let first = report.failures.first().map(|failure| format!(": {}: {}", failure.actor, failure.why));
-                not_taken(&plugin, &(report.why.clone().unwrap_or_default() + &first.unwrap_or_default()));
+                let first = report.failures.first().map(|failure| (failure.actor.as_str(), failure.why.as_str()));
+                not_taken(&plugin, &reason(report.why.as_deref().unwrap_or_default(), first));
             }
             Ok((plugin, SwapEventKind::NotTaken { why, .. })) => not_taken(&plugin, &why),
             _ => {}
@@ -156,6 +159,33 @@ async fn tell(mut events: SwapEvents) {
     }
 }
 
+/// Why a swap did not come to its end, with the first actor that failed, unless that is said already.
+fn reason(why: &str, first: Option<(&str, &str)>) -> String {
+    match first {
+        Some((_, what)) if why.contains(what) => why.to_owned(),
+        Some((actor, what)) if why.is_empty() => format!("{actor}: {what}"),
+        Some((actor, what)) => format!("{why}: {actor}: {what}"),
+        None => why.to_owned(),
+    }
+}
+
 fn not_taken(plugin: &PluginName, why: &str) {
     tell_error(&format!("the new {plugin} was not taken, and the one before goes on: {why}"), None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_told_once() {
+        for (why, first, expected) in [
+            ("1 of 1 failed", Some(("c/1", "it refused")), "1 of 1 failed: c/1: it refused"),
+            ("c/1: it refused", Some(("c/1", "it refused")), "c/1: it refused"),
+            ("", Some(("c/1", "it refused")), "c/1: it refused"),
+            ("it does not load", None, "it does not load"),
+        ] {
+            assert_eq!(reason(why, first), expected);
+        }
+    }
 }
