@@ -82,6 +82,25 @@ fn a_plan_says_what_would_happen_and_touches_nothing() {
 }
 
 #[test]
+fn a_file_is_named_in_what_is_said_of_it_and_taken_for_no_plugin() {
+    let place = carts();
+    let newer = version("2.1.0");
+    // Needs no host.
+    let told = exits(&place, &["swap", &newer, "cart"], 2);
+    has(
+        &told.err,
+        &["is a file, and stands where the plugin's name is expected", &format!("`baton swap cart {newer}`")],
+    );
+    has(&exits(&place, &["swap", "gone.wasm", "cart"], 2).err, &["`baton swap cart gone.wasm`"]);
+    let usage = exits(&place, &["swap", "--help"], 0).out;
+    has(&usage, &["Usage: baton swap [OPTIONS] <PLUGIN> <FILE>\n"]);
+    place.write("notes.txt", b"no plugin");
+    let _host = place.host();
+    let told = exits(&place, &["swap", "cart", "notes.txt"], 1);
+    has(&told.err, &["plugin notes.txt: it is not WebAssembly", "hint: name the .wasm file"]);
+}
+
+#[test]
 fn a_cart_goes_from_version_to_version_and_back_with_what_is_in_it() {
     let place = carts();
     let _host = place.host();

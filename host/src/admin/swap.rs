@@ -33,6 +33,8 @@ const WAIT_MS: u64 = 60_000;
 const SIGNATURE_HEADER: &str = "baton-signature";
 /// Longest such header, in bytes.
 const SIGNATURE_BYTES: usize = 12 << 10;
+/// Longest name of a file, in bytes.
+const FILE_NAME_BYTES: usize = 4 << 10;
 /// Longest name of who asks, in bytes.
 const BY_BYTES: usize = 200;
 
@@ -69,9 +71,20 @@ struct Wish {
     rehearsal_ms: Option<u64>,
     switch_timeout_ms: Option<u64>,
     by: Option<String>,
+    /// What the component's file is called where it comes from.
+    file: Option<String>,
 }
 
 impl Wish {
+    /// What the component is called in errors.
+    fn label(&self) -> Result<String, String> {
+        match &self.file {
+            Some(name) if name.len() > FILE_NAME_BYTES => Err(format!("`file` has more than {FILE_NAME_BYTES} bytes")),
+            Some(name) if !name.is_empty() => Ok(name.replace(char::is_control, " ")),
+            _ => Ok("in the body".to_owned()),
+        }
+    }
+
     /// Whether only the plan is wanted.
     fn plans(&self) -> bool {
         self.check || self.rehearse
@@ -172,7 +185,7 @@ async fn swap(
     if body.is_empty() {
         return Err(Problem::bad_request("the body is empty, and is to be the component of the new version"));
     }
-    let label = "the component that was sent".to_owned();
+    let label = wish.label().map_err(Problem::bad_request)?;
     let source = match signature {
         Some(signature) => SwapSource::Signed(label, body.into(), signature),
         None => SwapSource::Bytes(label, body.into()),
@@ -306,5 +319,14 @@ mod tests {
             let why = options(query).expect_err(query);
             assert!(why.contains(expected), "{query}: {why}");
         }
+    }
+
+    #[test]
+    fn a_component_is_called_by_its_file_where_that_is_said() {
+        let named = |file: Option<&str>| Wish { file: file.map(str::to_owned), ..Wish::default() }.label();
+        assert_eq!(named(Some("dir/new.wasm")), Ok("dir/new.wasm".to_owned()));
+        assert_eq!(named(Some("a\u{1b}[2Jb\n")), Ok("a [2Jb ".to_owned()));
+        assert_eq!(named(None), named(Some("")));
+        assert!(named(Some(&"x".repeat(FILE_NAME_BYTES + 1))).is_err());
     }
 }

@@ -21,7 +21,13 @@ use super::{Place, wait};
 /// Largest component that is read, in bytes; the host takes less, and says how much.
 const FILE_BYTES: u64 = 512 << 20;
 
+const USAGE: &str = "\
+baton swap [OPTIONS] <PLUGIN> <FILE>
+       baton swap [OPTIONS] --back|--stop|--follow|--status <PLUGIN>
+       baton swap --status";
+
 #[derive(Debug, Args)]
+#[command(override_usage = USAGE)]
 #[command(group = clap::ArgGroup::new("what").args(["file", "back", "stop", "follow", "status"]).required(true))]
 pub(super) struct Options {
     /// The plugin's name
@@ -165,6 +171,13 @@ fn whoever() -> String {
 }
 
 pub(super) async fn swap(place: &Place, options: Options) -> Result<(), Failure> {
+    if let (Some(plugin), Some(file)) = (&options.plugin, &options.file)
+        && turned_round(plugin, file, Path::is_file)
+    {
+        let (given, meant) = (plugin.as_str(), file.display());
+        return Err(Failure::usage(format!("`{given}` is a file, and stands where the plugin's name is expected"))
+            .hint(format!("the plugin's name comes first, then the file: `baton swap {meant} {given}`")));
+    }
     let mut client = place.client()?;
     let name = |text: &str| PluginName::new(text).map_err(|error| Failure::usage(error.to_string()));
     let plugin = options.plugin.as_deref().map(name).transpose()?;
@@ -173,13 +186,21 @@ pub(super) async fn swap(place: &Place, options: Options) -> Result<(), Failure>
     match (&options.file, options.back) {
         (Some(file), _) => {
             let component = read_component(file)?;
-            line.replaced(&options, "", component).await
+            let named = format!("file={}&", escaped(&file.display().to_string()));
+            line.replaced(&options, "", &named, component).await
         }
         (None, true) => line.back(&options).await,
         (None, false) if options.stop => line.stopped(&options).await,
         (None, false) if options.follow => line.followed(&options).await,
         (None, false) => line.shown(&options).await,
     }
+}
+
+/// Whether a file was named where the plugin belongs, and the plugin where the file does.
+fn turned_round(plugin: &str, file: &Path, is_file: impl Fn(&Path) -> bool) -> bool {
+    let named = Path::new(plugin);
+    let is_name = file.to_str().is_some_and(|name| PluginName::new(name).is_ok());
+    is_name && !is_file(file) && (named.extension().is_some_and(|end| end == "wasm") || is_file(named))
 }
 
 /// A component, and its signature, where one lies beside it.
@@ -213,8 +234,14 @@ impl Line {
     }
 
     /// Swaps, or shows the plan.
-    async fn replaced(mut self, options: &Options, rest: &str, component: Component) -> Result<(), Failure> {
-        let path = self.path(&format!("{rest}?{}", options.how.query()));
+    async fn replaced(
+        mut self,
+        options: &Options,
+        rest: &str,
+        named: &str,
+        component: Component,
+    ) -> Result<(), Failure> {
+        let path = self.path(&format!("{rest}?{named}{}", options.how.query()));
         let Component { bytes, signature } = component;
         if options.how.yes {
             let begun: SwapStatus = self.client.act_signed(Method::POST, &path, bytes, signature.as_deref()).await?;
@@ -251,7 +278,7 @@ impl Line {
             print_line(&harmless(&format!("{what}\nnothing was changed; --yes turns it round")))?;
             return Ok(());
         }
-        self.replaced(options, "/back", Component::default()).await
+        self.replaced(options, "/back", "", Component::default()).await
     }
 
     /// The swap that runs, if one does.
@@ -326,4 +353,28 @@ async fn all(client: &mut Client, options: &Options) -> Result<(), Failure> {
         return Ok(print_line("nothing was swapped since the host started")?);
     }
     print_table(&HEAD, swaps.iter().map(tell::line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_the_plugins_place_is_seen() {
+        let is_file = |path: &Path| ["there", "./new.wasm"].iter().any(|file| path == Path::new(file));
+        for (plugin, file, expected) in [
+            ("./new.wasm", "counter", true),
+            ("gone.wasm", "counter", true),
+            ("there", "counter", true),
+            // As it is meant, the file being there or not.
+            ("counter", "./new.wasm", false),
+            ("counter", "gone.wasm", false),
+            ("counter", "gone", false),
+            // Two files: nobody knows what is meant.
+            ("gone.wasm", "there", false),
+            ("gone.wasm", "other.wasm", false),
+        ] {
+            assert_eq!(turned_round(plugin, Path::new(file), is_file), expected, "{plugin} {file}");
+        }
+    }
 }
