@@ -10,6 +10,7 @@ mod bad_input;
 mod bank;
 mod bank_killed;
 mod bindings;
+mod by_hand;
 mod cli;
 mod cli_store;
 mod cli_supervision;
