@@ -5,6 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use baton_host::swap::{SwapOptions, SwapOutcome, SwapSource};
 use baton_host::{ActorSpec, CallOptions, ErrorCode, Host, MessageId};
 
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::bad_input::limits::Lines;
 use crate::bad_input::says;
 use crate::harness::{WatGuest, actor, host, name, plugin, repository};
 
@@ -117,6 +120,57 @@ async fn what_was_built_for_the_first_preview_of_wasi_has_a_clock_randomness_and
 }
 
 #[tokio::test]
+async fn what_is_written_in_pieces_is_one_line_that_ends_where_it_says_or_with_its_turn() {
+    let lines = Lines::default();
+    let _here = tracing_subscriber::fmt().with_ansi(false).with_writer(lines.clone()).finish().set_default();
+    // Writes so many bytes of what is at that address, to standard error; the adapter flushes after each.
+    let write = "(func $write (param $at i32) (param $length i32)
+        (i32.store (i32.const 3000) (local.get $at)) (i32.store (i32.const 3004) (local.get $length))
+        (if (call $fd_write (i32.const 2) (i32.const 3000) (i32.const 1) (i32.const 3008)) (then unreachable)))
+        (data (i32.const 45000) \"panic: gone\\0agoroutine\")";
+    let write = |at: u32, length: u32| (write, format!("(call $write (i32.const {at}) (i32.const {length}))"));
+    let (function, panic) = write(45_000, 5);
+    let pieces: String =
+        [write(45_005, 2), write(45_007, 4), write(45_011, 1), write(45_012, 4)].map(|(_, call)| call).concat();
+    let guest = WatGuest::new("plain")
+        .plain()
+        .importing(PREVIEW_1)
+        .with(function)
+        .when('p', &format!("{panic} {pieces} {}", write(45_016, 5).1))
+        .when('t', &format!("{panic} {pieces} unreachable"))
+        .when('l', "(loop $again (call $write (i32.const 45000) (i32.const 5)) (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $i) (i32.const 2000))))");
+    let host = started(&guest, |_| {}).await;
+    let told = |lines: &Lines| -> Vec<String> {
+        let text = lines.text();
+        let own = text.lines().filter_map(|line| line.split_once("baton::guest: ")).map(|(_, line)| line.to_owned());
+        own.map(|line| line.split(" actor=").next().unwrap().to_owned()).collect()
+    };
+    ask(&host, b"p".to_vec()).await;
+    assert_eq!(told(&lines), ["panic: gone", "goroutine"]);
+    // The end of a turn is the end of its line: what the next one writes is another.
+    ask(&host, b"p".to_vec()).await;
+    assert_eq!(told(&lines)[2..], ["panic: gone", "goroutine"]);
+    // 10,000 bytes without an end of line are lines of 4,096 bytes.
+    ask(&host, b"l".to_vec()).await;
+    assert_eq!(told(&lines)[4..].iter().map(String::len).collect::<Vec<_>>(), [4_096, 4_096, 10_000 - 2 * 4_096]);
+    // A crash ends it, too.
+    let crashed = host.call(&name("plain/1"), "t", CallOptions::default()).await.unwrap_err();
+    says(crashed, &["crashed"]);
+    assert_eq!(told(&lines)[7..], ["panic: gone", "goro"]);
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn what_only_a_libc_imports_is_told_apart_from_what_a_plugin_asks_for() {
+    let libc = WatGuest::new("plain").plain().importing(PREVIEW_1).build();
+    let found = Host::inspect("plain.wasm", libc).await.unwrap();
+    let dirs = found.needs.iter().find(|need| need.grant == "dirs").unwrap();
+    assert!(dirs.by_libc, "{found:?}");
+    assert!(found.needs.iter().all(|need| need.by_libc == (need.grant == "dirs" || need.grant == "env")), "{found:?}");
+}
+
+#[tokio::test]
 async fn a_core_module_that_keeps_half_of_the_contract_is_told_which_half_is_missing() {
     let text = WatGuest::new("plain").plain().text();
     let gone = text.replace("(export \"baton:actor/lifecycle@0.1.0#snapshot\")", "");
@@ -134,8 +188,29 @@ async fn a_core_module_that_keeps_half_of_the_contract_is_told_which_half_is_mis
         told(&later).await,
         &["it exports baton:actor/lifecycle@0.9.0, and this host knows baton:actor/lifecycle@0.1.0"],
     );
-    let none = text.replace("baton:actor/lifecycle@0.1.0#", "");
-    says(told(&none).await, &["a core module that does not say which world it is made for", "name its exports"]);
+    for prefix in ["", "lifecycle#", "baton:actor/lifecycle#"] {
+        let none = text.replace("baton:actor/lifecycle@0.1.0#", prefix);
+        says(
+            told(&none).await,
+            &[
+                &format!("it exports `{prefix}describe`, a name without the contract's version"),
+                "`baton:actor/lifecycle@0.1.0#describe` is expected",
+                "Plugins from the WIT alone",
+            ],
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_object_file_is_told_that_it_is_not_linked_and_with_what() {
+    let object = r#"(module (import "env" "__linear_memory" (memory 1)) (func $d (result i32) (i32.const 1024))
+        (export "baton:actor/lifecycle@0.1.0#describe" (func $d)) (@custom "linking" "\02"))"#;
+    says(told(object).await, &["an object file: compiled, and not linked", "wasm-ld --no-entry", "without `-c`"]);
+    // One that is linked may have the section still: a linker was asked to keep it.
+    let linked = WatGuest::new("plain").plain().with("(@custom \"linking\" \"\\02\")");
+    let host = started(&linked, |_| {}).await;
+    assert_eq!(ask(&host, b"x".to_vec()).await, [1, 0, 0, 0]);
+    assert!(host.shutdown(None).await.all_saved());
 }
 
 #[tokio::test]

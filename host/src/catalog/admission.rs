@@ -49,9 +49,10 @@ pub(crate) fn admit(program: &Program, grants: &Grants) -> Result<(), HostError>
         return Err(HostError::new(ErrorCode::Plugin, message).hint(hint));
     }
     for need in lacking {
+        let libc = if need.by_libc { " (its libc does so for every program)" } else { "" };
         tracing::info!(
             plugin = %name,
-            "imports what it is not granted, and is refused when it uses it: {}; in [plugin.grants], {} would grant it",
+            "imports what it is not granted{libc}, and is refused when it uses it: {}; in [plugin.grants], {} would grant it",
             need.functions.join(", "),
             need.line
         );

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use baton_host::config::{Disk, Files as _};
 use baton_host::model::signature_of;
-use baton_host::{Host, Inspection};
+use baton_host::{Host, Inspection, Need};
 use clap::Args;
 
 use super::build::GUEST_LOG;
@@ -54,11 +54,21 @@ fn text(found: &Inspection, signed: bool) -> String {
     line("sha256", &found.sha256.to_string());
     line("signature", if signed { "beside it, not checked here" } else { "none beside it" });
     line("imports", &or_none(&found.imports));
-    let needs: Vec<_> =
-        found.needs.iter().map(|need| format!("{:<58} # {}", need.line, need.functions.join(", "))).collect();
+    let needs: Vec<_> = found.needs.iter().map(needed).collect();
     line("grants", &or_none(&needs));
     line("exports", &or_none(&found.exports));
     text
+}
+
+/// The line that grants something, and what for.
+fn needed(need: &Need) -> String {
+    let (line, functions) = (need.line, need.functions.join(", "));
+    match need.by_libc {
+        false => format!("{line:<58} # {functions}"),
+        true => {
+            format!("{line:<58} # {functions}: by its libc; it works without, unless its own code {}", need.used_by())
+        }
+    }
 }
 
 fn or_none(names: &[String]) -> String {

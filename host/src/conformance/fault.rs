@@ -50,6 +50,10 @@ impl Fault {
             Self::Crashed { crash, .. } if crash.kind == CrashKind::Timeout => {
                 "look for a loop or a wait without an end"
             }
+            Self::Crashed { crash, .. } if crash.kind == CrashKind::Contract => {
+                "what lies at the address that it returned is not laid out as the contract says: see the book's page \"Plugins \
+                 from the WIT alone\""
+            }
             Self::Crashed { .. } => {
                 "answer with a failure (or, in `continue`, with a refusal) instead; a trap ends the instance, and all that happened since its last state was saved is lost"
             }

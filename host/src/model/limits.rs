@@ -143,10 +143,24 @@ pub(crate) struct LimitMet {
     of_the_host: bool,
 }
 
+const RAISE: &str = "; raise it with ";
+const OF_AN_ACTOR: &str = " under its [[actor]] or [[plugin]]";
+const OF_THE_HOST: &str = " at the top of baton.toml";
+
 impl LimitMet {
     /// One of [`Limits`].
     pub(crate) fn new(key: &'static str, value: impl TryInto<u64>) -> Self {
         Self { key, value: value.try_into().unwrap_or(u64::MAX), of_the_host: false }
+    }
+
+    /// A text in which limits were told, for whoever cannot raise them: without the lines that would.
+    pub(crate) fn without_cures(text: &str) -> String {
+        let mut parts = text.split(RAISE);
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |told, part| {
+            let rest = [OF_AN_ACTOR, OF_THE_HOST].iter().find_map(|end| Some(part.split_once(end)?.1));
+            told + rest.unwrap_or(part)
+        })
     }
 
     /// One of the host's own.
@@ -158,10 +172,10 @@ impl LimitMet {
 impl fmt::Display for LimitMet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, value, of_the_host } = self;
-        write!(f, "limit {key} = {value}; ")?;
+        write!(f, "limit {key} = {value}{RAISE}")?;
         match of_the_host {
-            false => write!(f, "raise it with `limits.{key} = …` under its [[actor]] or [[plugin]]"),
-            true => write!(f, "raise it with `{key} = …` at the top of baton.toml"),
+            false => write!(f, "`limits.{key} = …`{OF_AN_ACTOR}"),
+            true => write!(f, "`{key} = …`{OF_THE_HOST}"),
         }
     }
 }
@@ -185,5 +199,8 @@ mod tests {
         for (met, text) in cases {
             assert_eq!(met.to_string(), text);
         }
+        let two = cases.map(|(met, _)| format!("too many ({met})")).join(", ");
+        assert_eq!(LimitMet::without_cures(&two), "too many (limit turn_sends = 3), too many (limit instances = 7)");
+        assert_eq!(LimitMet::without_cures("no limit"), "no limit");
     }
 }

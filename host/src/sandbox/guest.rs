@@ -8,6 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{Store, UpdateDeadline};
 
+use super::contract::Version;
 use super::limiter::Share;
 use super::pace::{self, Beside, Pace};
 use super::program::Program;
@@ -77,6 +78,15 @@ pub(super) struct Turn {
     pub(super) calls: usize,
 }
 
+impl Data {
+    /// What the guest has written without an end of line is told.
+    fn end_of_turn(&self) {
+        if let Some(wasi) = &self.wasi {
+            wasi.end_of_turn();
+        }
+    }
+}
+
 impl Turn {
     fn new(base: TurnBase, deadline: Option<Instant>) -> Self {
         Self {
@@ -126,6 +136,7 @@ fn is_large(store: &Store<Data>) -> bool {
 /// The exports of `lifecycle`, looked up once per program.
 #[derive(Clone)]
 pub(super) struct Exports {
+    pub(super) version: &'static Version,
     pub(super) describe: ComponentExportIndex,
     pub(super) init: ComponentExportIndex,
     pub(super) r#continue: ComponentExportIndex,
@@ -222,7 +233,9 @@ impl Guest {
         store.set_hostcall_fuel(COPIED_BYTES);
         let instantiated = linked.pre.instantiate_async(&mut *store);
         let instantiated = pace::run(instantiated, &pace, &meter, sandbox.lane());
-        let instance = match tokio::time::timeout(within + DEADLINE_GRACE, instantiated).await {
+        let instantiated = tokio::time::timeout(within + DEADLINE_GRACE, instantiated).await;
+        store.data().end_of_turn();
+        let instance = match instantiated {
             Ok(Ok(instance)) => instance,
             Ok(Err(error)) => return Err(sandbox.crashed("start", &error, &mut store, Some(within))),
             Err(_) => return Err(trap::timeout("start", Some(within))),
@@ -298,6 +311,7 @@ impl Guest {
             Some(within) => tokio::time::timeout(within + DEADLINE_GRACE, called).await,
             None => Ok(called.await),
         };
+        self.store.data().end_of_turn();
         match waited {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.sandbox.crashed(during, &error, &mut self.store, within)),

@@ -2,6 +2,8 @@
 //! all of WASI along and uses none of it.
 
 use serde::Serialize;
+use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME as PREVIEW_1;
+use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::types::{Component, ComponentItem};
 
@@ -18,6 +20,9 @@ pub struct Need {
     pub line: &'static str,
     /// The imports that need it.
     pub functions: Vec<String>,
+    /// Whether a libc imports them that was built for WASI's first preview. It does so for every program: without the grant
+    /// all works but what the plugin itself does with files or the environment.
+    pub by_libc: bool,
 }
 
 /// A kind of grant: its key, a line, and the interfaces, and functions of these, that need it; no function: all.
@@ -92,6 +97,16 @@ const WASI: [&str; 29] = [
 ];
 
 impl Need {
+    /// What code does that is in need of it, as in "unless its own code …".
+    #[must_use]
+    pub fn used_by(&self) -> &'static str {
+        match self.grant {
+            "dirs" => "opens files",
+            "env" => "reads the environment",
+            _ => "uses them",
+        }
+    }
+
     /// Whether anything of the kind is granted.
     pub(crate) fn is_met(&self, grants: &Grants) -> bool {
         match self.grant {
@@ -121,8 +136,18 @@ pub(super) fn functions(component: &Component, engine: &Engine) -> Vec<(String, 
     functions
 }
 
+/// Whether a module in `component` was built for WASI's first preview: what makes WASI 0.2 of that imports files and the
+/// environment, whatever the module does.
+pub(super) fn has_libc(component: &[u8]) -> bool {
+    let imports = Parser::new(0).parse_all(component).filter_map(|payload| match payload {
+        Ok(Payload::ImportSection(imports)) => Some(imports.into_imports()),
+        _ => None,
+    });
+    imports.flatten().filter_map(Result::ok).any(|import| import.module == PREVIEW_1)
+}
+
 /// What would have to be granted for these functions to be of use.
-pub(super) fn of(functions: &[(String, String)]) -> Vec<Need> {
+pub(super) fn of(functions: &[(String, String)], has_libc: bool) -> Vec<Need> {
     let needs = KINDS.iter().map(|&(grant, line, interfaces)| {
         let needing = functions.iter().filter(|(interface, function)| {
             interfaces.iter().any(|(own, names)| {
@@ -131,7 +156,7 @@ pub(super) fn of(functions: &[(String, String)]) -> Vec<Need> {
             })
         });
         let functions = needing.map(|(interface, function)| format!("{}.{function}", short(interface))).collect();
-        Need { grant, line, functions }
+        Need { grant, line, functions, by_libc: has_libc && matches!(grant, "dirs" | "env") }
     });
     needs.filter(|need| !need.functions.is_empty()).collect()
 }
@@ -177,12 +202,24 @@ mod tests {
             ("wasi:cli/environment@0.2.12", "get-arguments"),
         ];
         let imports = imports.map(|(interface, name)| (interface.to_owned(), name.to_owned()));
-        let told: Vec<_> = of(&imports).into_iter().map(|need| (need.grant, need.functions)).collect();
-        let expected = [
-            ("call", vec!["baton:actor/host.send".to_owned()]),
-            ("dirs", vec!["wasi:filesystem/preopens.get-directories".to_owned()]),
-        ];
-        assert_eq!(told, expected);
+        for has_libc in [false, true] {
+            let told = of(&imports, has_libc).into_iter().map(|need| (need.grant, need.functions, need.by_libc));
+            let expected = [
+                ("call", vec!["baton:actor/host.send".to_owned()], false),
+                ("dirs", vec!["wasi:filesystem/preopens.get-directories".to_owned()], has_libc),
+            ];
+            assert_eq!(told.collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn a_libc_is_seen_wherever_its_module_stands() {
+        let parsed = |text: &str| wat::parse_str(text).expect("is WAT");
+        let import = "(import \"wasi_snapshot_preview1\" \"fd_write\" (func (param i32 i32 i32 i32) (result i32)))";
+        assert!(has_libc(&parsed(&format!("(module {import})"))));
+        assert!(has_libc(&parsed(&format!("(component (component (core module) (core module {import})))"))));
+        assert!(!has_libc(&parsed("(component (core module (func (export \"fd_write\"))))")));
+        assert!(!has_libc(b"\0asm\x0d\0\x01\0 and rubbish"));
     }
 
     #[test]

@@ -15,10 +15,11 @@ use super::imports::log_line;
 use super::needs::{self, Need};
 use super::nobody::Nobody;
 use super::places::Place;
+use super::unchecked::Field;
 use super::{GuestEnv, Sandbox, abi, lifting, nesting};
 use crate::model::{
-    ActorName, Crash, CrashKind, Description, Digest, ErrorCode, HostError, Limits, MOST_CORE_INSTANCES, MOST_MEMORIES,
-    MOST_TABLES, PluginName, Sha256, Version,
+    ActorName, Crash, CrashKind, Description, Digest, ErrorCode, HostError, LimitMet, Limits, MOST_CORE_INSTANCES,
+    MOST_MEMORIES, MOST_TABLES, PluginName, Sha256, Version,
 };
 
 /// Largest plugin file, in bytes.
@@ -160,20 +161,14 @@ impl Sandbox {
         let compiled = tokio::task::spawn_blocking(move || sandbox.compile(&name, bytes)).await;
         let compiled = compiled.map_err(|e| plugin_error(label, "compiling it panicked").source(e))??;
         let mut program = compiled;
-        let description = describe(&program).await.map_err(|crash| {
-            let hint = match crash.backtrace.as_slice() {
-                [] => "`baton inspect FILE.wasm` tries the same without a host".to_owned(),
-                frames => format!("the guest was in {}", frames.join(" ← ")),
-            };
-            plugin_error(label, format!("`{}` failed: {crash}", crash.during)).hint(hint)
-        })?;
+        let description = describe(&program).await.map_err(|crash| undescribed(label, &program, &crash))?;
         program.inspection.description = description;
         Ok(Program(Arc::new(program)))
     }
 
     fn compile(&self, label: &str, bytes: Vec<u8>) -> Result<Inner, HostError> {
         let (linked, inspection) = self.link(label, &bytes)?;
-        let uses_wasi = inspection.imports.iter().any(|name| name.starts_with("wasi:"));
+        let uses_wasi = uses_wasi(&inspection.imports);
         let (sandbox, counting) = (self.clone(), Arc::default());
         Ok(Inner { sandbox, linked, bytes: bytes.into(), counting, uses_wasi, inspection })
     }
@@ -181,7 +176,7 @@ impl Sandbox {
     /// Compiles and links: what instances are made of, and what the file is as far as that shows.
     fn link(&self, label: &str, bytes: &[u8]) -> Result<(Linked, Inspection), HostError> {
         let digest = Digest::of(bytes);
-        let (kind, component) = self.component(label, bytes, digest)?;
+        let (kind, made, component) = self.component(label, bytes, digest)?;
         let kinds = component.component_type();
         let imports: Vec<String> = kinds.imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
         let functions = needs::functions(&kinds, &self.engine);
@@ -194,13 +189,14 @@ impl Sandbox {
                 .hint("a plugin may import baton:actor/host, baton:actor/supervision and WASI 0.2; `baton inspect` lists what one asks for")
                 .source(cause(&error))
         })?;
+        let needs = needs::of(&functions, uses_wasi(&imports) && needs::has_libc(&made));
         let inspection = Inspection {
             kind,
             digest,
             sha256: Sha256::of(bytes),
             description: unknown(),
             imports,
-            needs: needs::of(&functions),
+            needs,
             exports: exported,
             bytes: bytes.len(),
         };
@@ -218,14 +214,19 @@ impl Sandbox {
         }
     }
 
-    /// The compiled component, from the cache where it has it.
-    fn component(&self, label: &str, bytes: &[u8], digest: Digest) -> Result<(&'static str, Component), HostError> {
+    /// What the file is, the component that it is or that is made of it, and that compiled, from the cache where it has it.
+    fn component<'a>(
+        &self,
+        label: &str,
+        bytes: &'a [u8],
+        digest: Digest,
+    ) -> Result<(&'static str, Cow<'a, [u8]>, Component), HostError> {
         let kind = kind_of(label, bytes)?;
         let made = self.component_of(label, bytes)?;
         // Of what is compiled: how a module is made a component may differ in the next release.
         let digest = if let Cow::Owned(made) = &made { Digest::of(made) } else { digest };
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, digest)) {
-            return Ok((kind, component));
+            return Ok((kind, made, component));
         }
         if kind == COMPONENT_KIND && nesting::is_too_deep(bytes) {
             let levels = nesting::LEVELS;
@@ -236,8 +237,32 @@ impl Sandbox {
         if let Some(cache) = &self.cache {
             cache.put(&component, digest);
         }
-        Ok((kind, component))
+        Ok((kind, made, component))
     }
+}
+
+/// A plugin that could not say who it is. Nobody has configured anything for it: no line of `baton.toml` helps.
+fn undescribed(label: &str, program: &Inner, crash: &Crash) -> HostError {
+    let hint = match (crash.during.as_str(), crash.kind, crash.backtrace.as_slice()) {
+        ("describe", CrashKind::Contract, _) => {
+            let number = program.linked.exports.version.number;
+            format!(
+                "`describe` answers with the record `description` of wit/actor/{number}/actor.wit; how it lies in memory is \
+                 in the book's page \"Plugins from the WIT alone\""
+            )
+        }
+        (_, CrashKind::Contract, _) => {
+            format!("build it against wit/actor/{}", program.linked.exports.version.number)
+        }
+        (_, _, []) => {
+            "it is asked who it is without files, environment and other actors, and says what it knows from the \
+                       beginning"
+                .to_owned()
+        }
+        (_, _, frames) => format!("the guest was in {}", frames.join(" ← ")),
+    };
+    let told = LimitMet::without_cures(&crash.to_string());
+    plugin_error(label, format!("`{}` failed: {told}", crash.during)).hint(hint)
 }
 
 /// What a file is, by how it begins.
@@ -263,10 +288,21 @@ pub(super) fn cause(error: &impl std::fmt::Display) -> String {
     log_line(&format!("{error:#}"), &[], CAUSE_BYTES)
 }
 
+fn uses_wasi(imports: &[String]) -> bool {
+    imports.iter().any(|name| name.starts_with("wasi:"))
+}
+
 fn find_exports(label: &str, component: &Component, exported: &[String]) -> Result<Exports, HostError> {
     let missing = || match exported.iter().find(|name| name.starts_with(contract::LIFECYCLE)) {
         Some(other) => plugin_error(label, format!("it exports {other}, and this host knows {}", contract::known()))
             .hint(contract::hint()),
+        None if let Some((found, expected)) = exported.iter().find_map(|name| contract::unversioned(name)) => {
+            plugin_error(
+                label,
+                format!("it exports {found}, a name without the contract's version; {expected} is expected"),
+            )
+            .hint("build it from the WIT in wit/actor, whose package has its version: `package baton:actor@…;`")
+        }
         None if exported.is_empty() => {
             plugin_error(label, format!("it exports nothing; {} is needed", contract::known()))
                 .hint("build it for the world `baton:actor/actor`")
@@ -289,6 +325,7 @@ fn find_exports(label: &str, component: &Component, exported: &[String]) -> Resu
         handle: function("handle")?,
         snapshot: function("snapshot")?,
         terminate: function("terminate")?,
+        version,
     })
 }
 
@@ -345,12 +382,23 @@ async fn describe(program: &Inner) -> Result<Description, Crash> {
     guest.describe(TurnBase::outside()).await
 }
 
+/// A field of the description, as far as the guest's memory has it.
+fn read<T>(field: &str, answer: Field<T>) -> Result<T, Crash> {
+    answer.0.map_err(|unread| {
+        Crash::new(CrashKind::Contract, "describe", format!("`{field}` of its description cannot be read: {unread}"))
+    })
+}
+
 /// A description is a stranger's word: names, versions and sizes are checked before anything uses them.
 pub(super) fn checked(answer: abi::Description) -> Result<Description, Crash> {
     let wrong =
         |why: String| Crash::new(CrashKind::Contract, "describe", format!("its description cannot be used: {why}"));
-    let name = PluginName::new(&answer.name).map_err(|e| wrong(e.to_string()))?;
-    let version = Version::new(&answer.version).map_err(|e| wrong(e.to_string()))?;
+    let name = read("name", answer.name)?;
+    let version = read("version", answer.version)?;
+    let messages = read("messages", answer.messages)?;
+    let metadata = read("metadata", answer.metadata)?;
+    let name = PluginName::new(&name).map_err(|e| wrong(e.to_string()))?;
+    let version = Version::new(&version).map_err(|e| wrong(e.to_string()))?;
     let (schema, reads_from, reads_to) = (answer.schema, answer.reads_from, answer.reads_to);
     if reads_from > reads_to {
         return Err(wrong(format!("reads-from {reads_from} is above reads-to {reads_to}")));
@@ -361,18 +409,18 @@ pub(super) fn checked(answer: abi::Description) -> Result<Description, Crash> {
         )));
     }
     let printable = |text: &str| text.chars().all(|c| c == ' ' || c.is_ascii_graphic());
-    if answer.messages.len() > MEDIA_TYPE_BYTES || !answer.messages.contains('/') || !printable(&answer.messages) {
+    if messages.len() > MEDIA_TYPE_BYTES || !messages.contains('/') || !printable(&messages) {
         return Err(wrong(format!(
             "`messages` is not a media type of at most {MEDIA_TYPE_BYTES} bytes, such as application/json"
         )));
     }
-    let bytes: usize = answer.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
-    if answer.metadata.len() > METADATA_ENTRIES || bytes > METADATA_BYTES {
+    let bytes: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if metadata.len() > METADATA_ENTRIES || bytes > METADATA_BYTES {
         return Err(wrong(format!("its metadata has more than {METADATA_ENTRIES} entries or {METADATA_BYTES} bytes")));
     }
     // It is shown to people; what a terminal would obey is no part of it.
     let plain =
         |(key, value): (String, String)| (log_line(&key, &[], METADATA_BYTES), log_line(&value, &[], METADATA_BYTES));
-    let (messages, metadata) = (answer.messages, answer.metadata.into_iter().map(plain).collect());
+    let metadata = metadata.into_iter().map(plain).collect();
     Ok(Description { name, version, schema, reads_from, reads_to, messages, metadata })
 }

@@ -45,10 +45,41 @@ pub(super) fn crash(during: &str, error: &Error, data: &Data, within: Option<Dur
         (None, None) => match error.downcast_ref::<Trap>() {
             Some(trap) => (CrashKind::Trap, trap.to_string()),
             None if error.is::<Misuse>() => (CrashKind::Limit, root(error)),
-            None => (CrashKind::Trap, root(error)),
+            None => untold(&root(error), error.downcast_ref::<WasmBacktrace>().is_some()),
         },
     };
     Crash { backtrace: backtrace(error), ..Crash::new(kind, during, log_line(&message, &[], TEXT_BYTES)) }
+}
+
+/// What is no trap of the guest's own: most likely it pointed at what is not there. `within` a function of the host, or with
+/// its answer.
+fn untold(root: &str, within: bool) -> (CrashKind, String) {
+    match misread(root) {
+        Some(why) if within => (CrashKind::Trap, format!("what it handed to the host cannot be read: {why} ({root})")),
+        Some(why) => (CrashKind::Contract, format!("its answer cannot be read: {why} ({root})")),
+        None => (CrashKind::Trap, root.to_owned()),
+    }
+}
+
+/// Why something could not be read of a guest's memory, in words for whoever wrote it there; none where these are not about
+/// that.
+pub(super) fn misread(root: &str) -> Option<String> {
+    let words = match root {
+        "return pointer not aligned" => "the address that it returned is not a multiple of 4",
+        "pointer out of bounds of memory" => "the address that it returned lies outside of its memory",
+        "string pointer/length out of bounds of memory" => {
+            "a text of that address and length lies outside of its memory"
+        }
+        "list pointer/length out of bounds of memory" => "a list of that address and length lies outside of its memory",
+        "list pointer is not aligned" => "the address of a list is not a multiple of the alignment of its entries",
+        _ if root.contains("utf-8 sequence") || root.contains("utf-8 byte") => {
+            return Some(format!("a text is no UTF-8: {root}"));
+        }
+        _ if root.contains("fuel allocated for hostcalls") => "it is longer than is taken",
+        _ if root.contains("discriminant") => "the number of a case is none that the contract has",
+        _ => return None,
+    };
+    Some(words.to_owned())
 }
 
 /// The limit that the engine itself found to be met.
@@ -170,6 +201,25 @@ mod tests {
             assert!(words.iter().all(|word| told.contains(word)), "{told}");
         }
         assert_eq!(told_in_words("wasm `unreachable` instruction executed", &limits), None);
+    }
+
+    #[test]
+    fn what_a_guest_pointed_at_is_told_in_its_authors_words() {
+        let outside = "string pointer/length out of bounds of memory";
+        for (root, words) in [
+            ("return pointer not aligned", "a multiple of 4"),
+            ("pointer out of bounds of memory", "the address that it returned lies outside"),
+            (outside, "a text of that address and length lies outside"),
+            ("list pointer is not aligned", "alignment of its entries"),
+            ("invalid utf-8 sequence of 1 bytes from index 0", "no UTF-8: invalid utf-8 sequence of 1 bytes"),
+            ("incomplete utf-8 byte sequence from index 7", "no UTF-8"),
+            ("unexpected discriminant: 9", "the number of a case"),
+        ] {
+            assert!(misread(root).is_some_and(|told| told.contains(words)), "{root}");
+        }
+        assert_eq!(misread("wasm `unreachable` instruction executed"), None);
+        assert!(untold(outside, false).1.starts_with("its answer cannot be read: "));
+        assert!(untold(outside, true).1.starts_with("what it handed to the host cannot be read: "));
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! The one place with unsafe code: what the engine takes on its caller's word, together with the check that lets us give it.
 #![allow(unsafe_code)]
 
+use std::fmt;
 use std::marker::PhantomData;
 
+use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext};
 use wasmtime::component::{
-    Component, ComponentExportIndex, ComponentNamedList, Func, Instance, Lift, Lower, TypedFunc,
+    Component, ComponentExportIndex, ComponentNamedList, ComponentType, Func, Instance, Lift, Lower, TypedFunc,
 };
 use wasmtime::{Engine, Store};
 
 use super::guest::Data;
+use super::trap;
 
 /// Bytes of the tag that an entry of the cache begins with.
 const TAG_BYTES: usize = blake3::OUT_LEN;
@@ -58,5 +61,54 @@ impl<S: Signature> Checked<S> {
         // SAFETY: `new` has checked this function against the same signature; the lifetimes of what the arguments borrow are
         // no part of it.
         unsafe { TypedFunc::new_unchecked(self.function) }
+    }
+}
+
+/// A field of an answer that is read by itself: of one that cannot be read it is known where it was to lie, and the others
+/// are read all the same.
+pub(super) struct Field<T>(pub(super) Result<T, Unread>);
+
+/// What could not be read of a guest's memory.
+#[derive(Debug)]
+pub(super) struct Unread {
+    /// The address and the length that the guest gave.
+    place: Option<(u32, u32)>,
+    why: String,
+}
+
+impl Unread {
+    fn new(error: &wasmtime::Error, bytes: &[u8]) -> Self {
+        let number = |at| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+        Self { place: number(0).zip(number(4)), why: error.root_cause().to_string() }
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((address, length)) = self.place {
+            write!(f, "it is at address {address} with length {length}, and ")?;
+        }
+        f.write_str(&trap::misread(&self.why).unwrap_or_else(|| self.why.clone()))
+    }
+}
+
+// SAFETY: a `Field<T>` is passed as a `T` is: layout and type check are those of `T`.
+unsafe impl<T: ComponentType> ComponentType for Field<T> {
+    type Lower = T::Lower;
+    const ABI: CanonicalAbiInfo = T::ABI;
+
+    fn typecheck(ty: &InterfaceType, types: &InstanceType<'_>) -> wasmtime::Result<()> {
+        T::typecheck(ty, types)
+    }
+}
+
+// SAFETY: `T` itself reads it, of what it was type-checked for; that it could not is no reason to end the call.
+unsafe impl<T: Lift> Lift for Field<T> {
+    fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> wasmtime::Result<Self> {
+        Ok(Self(T::linear_lift_from_flat(cx, ty, src).map_err(|error| Unread::new(&error, &[]))))
+    }
+
+    fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> wasmtime::Result<Self> {
+        Ok(Self(T::linear_lift_from_memory(cx, ty, bytes).map_err(|error| Unread::new(&error, bytes))))
     }
 }

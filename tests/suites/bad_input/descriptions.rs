@@ -1,5 +1,7 @@
 //! Plugins that say nonsense of themselves, or nothing.
 
+use std::fmt::Write as _;
+
 use baton_host::{ErrorCode, HostError};
 
 use super::{ENDLESS, says};
@@ -40,7 +42,53 @@ async fn a_description_that_cannot_be_used_says_which_part() {
 #[tokio::test]
 async fn text_that_is_no_utf_8_is_refused() {
     let guest = WatGuest::new("bad").with("(data (i32.const 1100) \"\\ff\\fe\\fd\")");
-    says(refused(&guest).await, &["`describe` failed"]);
+    let words = ["`name` of its description cannot be read", "at address 1100 with length 3", "no UTF-8"];
+    says(refused(&guest).await, &words);
+}
+
+#[tokio::test]
+async fn a_description_that_lies_elsewhere_says_which_field_and_where_it_was_to_lie() {
+    // What stands in the record instead: at its offset, a number.
+    type Case = (&'static [(u32, u32)], &'static [&'static str]);
+    let cases: [Case; 5] = [
+        (
+            &[(0, 0x7fff_ff00)],
+            &["`name` of its description", "at address 2147483392 with length 3", "outside of its memory"],
+        ),
+        (&[(12, 70_000_000)], &["`version` of its description", "with length 70000000"]),
+        (&[(28, 0xffff_0000)], &["`messages` of its description", "at address 4294901760"]),
+        (
+            &[(36, 8), (40, 1 << 20)],
+            &["`metadata` of its description", "a list of that address and length lies outside"],
+        ),
+        (&[(36, 6), (40, 1)], &["`metadata` of its description", "not a multiple of the alignment"]),
+    ];
+    for (numbers, words) in cases {
+        let mut body = String::new();
+        for (offset, number) in numbers {
+            let _ = write!(body, "(i32.store (i32.const {}) (i32.const {number}))", 1_024 + offset);
+        }
+        let error = refused(&WatGuest::new("bad").on("describe", &format!("{body} (i32.const 1024)"))).await;
+        says(&error, words);
+        says(&error, &["record `description` of wit/actor/0.1.0/actor.wit", "Plugins from the WIT alone"]);
+    }
+    for (address, words) in [
+        ("(i32.const 1026)", "the address that it returned is not a multiple of 4"),
+        ("(i32.const -4)", "the address that it returned lies outside of its memory"),
+        // A record of zeros.
+        ("(i32.const 0)", "plugin name \"\""),
+    ] {
+        let error = refused(&WatGuest::new("bad").on("describe", address)).await;
+        says(&error, &[words, "record `description` of wit/actor/0.1.0/actor.wit"]);
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_configuration_is_recommended_to_one_that_cannot_say_who_it_is() {
+    for body in [ENDLESS, "unreachable", "(call $describe)"] {
+        let error = refused(&WatGuest::new("bad").on("describe", body)).await.to_string();
+        assert!(!["raise it", "baton inspect", "[[actor]]"].iter().any(|word| error.contains(word)), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -95,6 +95,20 @@ async fn a_version_of_the_contract_that_is_not_known_is_named_with_the_one_that_
 }
 
 #[tokio::test]
+async fn a_name_without_its_version_is_told_with_the_one_that_is_expected() {
+    for exported in ["baton:actor/lifecycle", "lifecycle"] {
+        let error = refused(component("", exported, &LIFECYCLE)).await;
+        says(
+            error,
+            &[
+                &format!("it exports {exported}, a name without the contract's version"),
+                "baton:actor/lifecycle@0.1.0 is expected",
+            ],
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_a_plugin_may_not_import_is_named() {
     let unknown = "(import \"acme:db/query@1.0.0\" (instance (export \"run\" (func))))";
     let error = refused(component(unknown, "baton:actor/lifecycle@0.1.0", &LIFECYCLE)).await;

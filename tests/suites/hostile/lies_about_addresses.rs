@@ -111,7 +111,7 @@ async fn a_description_that_lies_is_no_plugin() {
             );
             let guest = WatGuest::new("bad").on("describe", &describe);
             let error = host().plugin_bytes("bad.wasm", guest.build()).build().await.unwrap_err();
-            says(error, &["plugin bad.wasm: `describe` failed", "out of bounds"]);
+            says(error, &["plugin bad.wasm: `describe` failed", "of its description cannot be read"]);
         }
     }
 }

@@ -11,6 +11,9 @@ pub(super) const LIFECYCLE: &str = "baton:actor/lifecycle@";
 /// What the names of all that a version imports or exports begin with.
 const PACKAGE: &str = "baton:actor/";
 
+/// The functions of `lifecycle`.
+const FUNCTIONS: [&str; 6] = ["describe", "init", "continue", "handle", "snapshot", "terminate"];
+
 /// One version.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Version {
@@ -43,6 +46,22 @@ impl Version {
         let exports: Vec<_> = exports.into_iter().collect();
         VERSIONS.iter().rev().find(|version| exports.contains(&version.lifecycle))
     }
+}
+
+/// What is exported as if it were the contract's, but for its version: an interface, or a function of one as core modules
+/// name it; and the name that it should have.
+pub(super) fn unversioned(export: &str) -> Option<(&str, String)> {
+    let newest = &VERSIONS[VERSIONS.len() - 1];
+    let (interface, function) = match export.split_once('#') {
+        Some((interface, function)) => (interface, Some(function)),
+        None if FUNCTIONS.contains(&export) => ("", Some(export)),
+        None => (export, None),
+    };
+    let (_, plain) = interface.rsplit_once('/').unwrap_or(("", interface));
+    let known = plain == "lifecycle" || (plain.is_empty() && function.is_some());
+    let expected =
+        function.map_or_else(|| newest.lifecycle.to_owned(), |function| format!("{}#{function}", newest.lifecycle));
+    known.then_some((export, expected))
 }
 
 /// What this host could have been given, for people.
@@ -84,6 +103,24 @@ mod tests {
             found += 1;
         }
         assert_eq!(found, VERSIONS.len());
+    }
+
+    #[test]
+    fn a_name_without_its_version_is_told_with_the_name_that_it_should_have() {
+        let whole = "baton:actor/lifecycle@0.1.0";
+        for (export, expected) in [
+            ("lifecycle#describe", Some(format!("{whole}#describe"))),
+            ("baton:actor/lifecycle#init", Some(format!("{whole}#init"))),
+            ("handle", Some(format!("{whole}#handle"))),
+            ("lifecycle", Some(whole.to_owned())),
+            ("baton:actor/lifecycle", Some(whole.to_owned())),
+            ("baton:actor/lifecycle@9.0.0#init", None),
+            ("main", None),
+            ("acme:thing/run", None),
+            ("run#describe", None),
+        ] {
+            assert_eq!(unversioned(export).map(|(_, name)| name), expected, "{export}");
+        }
     }
 
     #[test]

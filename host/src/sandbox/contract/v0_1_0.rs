@@ -9,6 +9,7 @@ pub(in crate::sandbox) mod supervision;
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use crate::model;
+use crate::sandbox::unchecked::Field;
 
 pub(in crate::sandbox) const LIFECYCLE: &str = "baton:actor/lifecycle@0.1.0";
 pub(in crate::sandbox) const HOST: &str = "baton:actor/host@0.1.0";
@@ -140,15 +141,15 @@ impl<'a> From<&'a model::Handoff> for Handoff<'a> {
 #[derive(ComponentType, Lift)]
 #[component(record)]
 pub(in crate::sandbox) struct Description {
-    pub(in crate::sandbox) name: String,
-    pub(in crate::sandbox) version: String,
+    pub(in crate::sandbox) name: Field<String>,
+    pub(in crate::sandbox) version: Field<String>,
     pub(in crate::sandbox) schema: u32,
     #[component(name = "reads-from")]
     pub(in crate::sandbox) reads_from: u32,
     #[component(name = "reads-to")]
     pub(in crate::sandbox) reads_to: u32,
-    pub(in crate::sandbox) messages: String,
-    pub(in crate::sandbox) metadata: Vec<(String, String)>,
+    pub(in crate::sandbox) messages: Field<String>,
+    pub(in crate::sandbox) metadata: Field<Vec<(String, String)>>,
 }
 
 #[derive(ComponentType, Lower, Clone, Copy)]

@@ -11,7 +11,7 @@ use wasmparser::{Parser, Payload, TypeRef};
 use wasmtime::{Engine, Module};
 use wit_component::ComponentEncoder;
 
-use super::contract::{hint, known};
+use super::contract::{hint, known, unversioned};
 use super::program::{cause, plugin_error};
 use crate::model::HostError;
 
@@ -24,28 +24,41 @@ struct Outline {
     exports: Option<String>,
     has_memory: bool,
     has_realloc: bool,
+    /// An export that is named as the contract's, but without its version, and the name that it should have.
+    unversioned: Option<(String, String)>,
+    /// Whether a linker is still to put it together with others, and whether one has given it a memory.
+    is_object: bool,
+    own_memory: bool,
     /// Whether it was built for WASI's first preview.
     uses_preview1: bool,
 }
+
+/// The section in which compilers leave a linker its work.
+const LINKING: &str = "linking";
 
 impl Outline {
     fn of(module: &[u8]) -> Self {
         let mut outline = Self::default();
         for payload in Parser::new(0).parse_all(module).filter_map(Result::ok) {
             match payload {
-                Payload::CustomSection(section) => outline.has_world |= section.name().starts_with(world::SECTION),
+                Payload::CustomSection(section) => {
+                    outline.has_world |= section.name().starts_with(world::SECTION);
+                    outline.is_object |= section.name() == LINKING;
+                }
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports().filter_map(Result::ok) {
                         outline.uses_preview1 |= import.module == WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
                         outline.has_memory |= matches!(import.ty, TypeRef::Memory(_));
                     }
                 }
-                Payload::MemorySection(_) => outline.has_memory = true,
+                Payload::MemorySection(_) => (outline.has_memory, outline.own_memory) = (true, true),
                 Payload::ExportSection(exports) => {
                     for export in exports.into_iter().filter_map(Result::ok) {
                         outline.has_realloc |= export.name == arena::REALLOC;
                         if let Some(version) = world::version_in(export.name) {
                             outline.exports.get_or_insert_with(|| version.to_owned());
+                        } else if let Some((found, name)) = unversioned(export.name) {
+                            outline.unversioned.get_or_insert_with(|| (found.to_owned(), name));
                         }
                     }
                 }
@@ -53,6 +66,34 @@ impl Outline {
             }
         }
         outline
+    }
+
+    /// What is wrong with it before it is looked at any closer.
+    fn problem(&self, label: &str) -> Option<HostError> {
+        // A linker that is asked to keep its work to be done again leaves the section, too.
+        if self.is_object && !self.own_memory {
+            let why = "it is an object file: compiled, and not linked";
+            return Some(plugin_error(label, why).hint(
+                "link it: `wasm-ld --no-entry --export-dynamic FILE.o -o plugin.wasm`, or the compiler without `-c`: `clang \
+                 --target=wasm32-wasi -mexec-model=reactor`, `zig build-exe -fno-entry -rdynamic`",
+            ));
+        }
+        if self.has_world || self.exports.is_some() {
+            return None;
+        }
+        if let Some((found, expected)) = &self.unversioned {
+            let found = cause(found);
+            let why = format!("it exports `{found}`, a name without the contract's version; `{expected}` is expected");
+            return Some(plugin_error(label, why).hint(
+                "the book's page \"Plugins from the WIT alone\" lists the names of all exports and imports; they are the same in \
+                 every language",
+            ));
+        }
+        let why = format!("it is a core module that does not say which world it is made for; {} is needed", known());
+        Some(plugin_error(label, why).hint(
+            "build it with an SDK or with wit-bindgen, or name its exports as the book's page \"Plugins from the WIT \
+             alone\" says",
+        ))
     }
 }
 
@@ -62,12 +103,8 @@ pub(super) fn lift(engine: &Engine, label: &str, module: &[u8]) -> Result<Vec<u8
     Module::validate(engine, module)
         .map_err(|error| plugin_error(label, "it is not a valid core module").source(cause(&error)))?;
     let outline = Outline::of(module);
-    if !outline.has_world && outline.exports.is_none() {
-        let why = format!("it is a core module that does not say which world it is made for; {} is needed", known());
-        return Err(plugin_error(label, why).hint(
-            "build it with an SDK or with wit-bindgen, or name its exports as the book's page \"Plugins from the WIT \
-             alone\" says",
-        ));
+    if let Some(problem) = outline.problem(label) {
+        return Err(problem);
     }
     let unfit = |why: String| {
         let hint = if outline.has_world {
@@ -115,12 +152,19 @@ mod tests {
             (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
             (memory (export "memory") 1)
             (func (export "baton:actor/lifecycle@0.1.0#describe") (result i32) (i32.const 0)))"#;
-        let expected =
-            Outline { exports: Some("0.1.0".to_owned()), has_memory: true, uses_preview1: true, ..Outline::default() };
+        let expected = Outline {
+            exports: Some("0.1.0".to_owned()),
+            has_memory: true,
+            own_memory: true,
+            uses_preview1: true,
+            ..Outline::default()
+        };
         assert_eq!(outline(plain), expected);
         assert_eq!(outline("(module)"), Outline::default());
         assert!(outline(r#"(module (memory 1) (func (export "cabi_realloc")))"#).has_realloc);
         assert!(outline(r#"(module (@custom "component-type:x" "y"))"#).has_world);
         assert!(outline(r#"(module (import "env" "memory" (memory 1)))"#).has_memory);
+        let object = outline(r#"(module (import "env" "__linear_memory" (memory 0)) (@custom "linking" "\02"))"#);
+        assert!(object.is_object && !object.own_memory);
     }
 }
