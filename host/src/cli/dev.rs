@@ -28,7 +28,8 @@ pub(super) struct Options {
 }
 
 /// What becomes of a change is told on lines of its own, and in no log besides.
-const LOG: &str = "warn,baton::guest=info,baton_host::swap=error,baton_host::host::watching=error";
+const LOG: &str = "warn,baton::guest=info,baton_host::swap=error,baton_host::host::watching=error,\
+                   baton_host::actor::switching=error";
 
 pub(super) fn dev(place: &Place, options: &Options) -> Result<(), Failure> {
     let project = Project::open(&options.dir)?;

@@ -1,8 +1,7 @@
 /* {{name}}: adds numbers up. Takes "get" and {"add": 3}, and answers with the sum. */
 #include <baton.h>
 
-/* The state: all that outlives this instance. It begins as zeros. Another field, or another type, is another layout:
- * raise
+/* The state: all that outlives this instance. It begins as zeros. Another field, or another type, is another layout: raise
  * `.schema` below, and see "A new layout" in sdk/README.md before the first release with it. */
 struct state {
     uint64_t total;
