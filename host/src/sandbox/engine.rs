@@ -14,7 +14,7 @@ use super::guest::Data;
 use super::limiter::Room;
 use super::pace::Lane;
 use super::places::{Places, SPARE_INSTANCES};
-use super::{imports, supervision, trap, wasi};
+use super::{contract, trap, wasi};
 use crate::model::{CoreDumps, ErrorCode, HostError, MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLES};
 
 /// How often a running guest is looked at, in milliseconds: the least time after which an endless loop gives way, and
@@ -113,8 +113,7 @@ impl Sandbox {
         };
         let engine = Engine::new(config).map_err(failed)?;
         let mut linker = Linker::new(&engine);
-        imports::add_to(&mut linker).map_err(failed)?;
-        supervision::add_to(&mut linker).map_err(failed)?;
+        contract::add_to(&mut linker).map_err(failed)?;
         wasi::add_to(&mut linker).map_err(failed)?;
         start_ticker(&engine)?;
         let cache = options.code_cache.as_deref().and_then(|dir| CodeCache::open(dir, &engine)).map(Arc::new);

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc};
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Lower, TypedFunc};
 use wasmtime::{Store, UpdateDeadline};
 
-use super::contract::Version;
+use super::contract::{Functions, Version, by_version};
 use super::limiter::Share;
 use super::pace::{self, Beside, Pace};
 use super::program::Program;
-use super::unchecked::{Checked, Signature};
 use super::wasi::Wasi;
-use super::{Effect, GuestEnv, Sandbox, abi, trap};
+use super::{Effect, GuestEnv, Sandbox, trap};
 use crate::model::{
     Crash, CrashKind, Description, Failure, Handoff, Legacy, LimitMet, Limits, Message, MessageId, Refusal, State,
     StopReason,
@@ -145,54 +144,6 @@ pub(super) struct Exports {
     pub(super) terminate: ComponentExportIndex,
 }
 
-/// The same for one instance.
-struct Functions {
-    describe: Checked<typed::Describe>,
-    init: Checked<typed::Init>,
-    r#continue: Checked<typed::Continue>,
-    handle: Checked<typed::Handle>,
-    snapshot: Checked<typed::Snapshot>,
-    terminate: Checked<typed::Terminate>,
-}
-
-/// The types of the contract's functions.
-mod typed {
-    use super::{Signature, abi};
-
-    type Answer<T, E> = (Result<T, E>,);
-
-    macro_rules! signatures {
-        ($($name:ident($($param:ty),*) -> $results:ty;)*) => {
-            $(pub(super) struct $name;
-            impl Signature for $name {
-                type Params<'a> = ($($param,)*);
-                type Results = $results;
-            })*
-        };
-    }
-    signatures! {
-        Describe() -> (abi::Description,);
-        Init(abi::Context<'a>) -> Answer<abi::Start, abi::Failure>;
-        Continue(u64, Option<abi::Handoff<'a>>) -> Answer<(), abi::Refusal>;
-        Handle(abi::Message<'a>) -> Answer<Vec<u8>, abi::Failure>;
-        Snapshot() -> Answer<Option<abi::StateOut>, abi::Failure>;
-        Terminate(abi::StopReason<'a>, Option<u64>) -> Answer<abi::Legacy, abi::Failure>;
-    }
-}
-
-impl Functions {
-    fn new(store: &mut Store<Data>, instance: &Instance, exports: &Exports) -> wasmtime::Result<Self> {
-        Ok(Self {
-            describe: Checked::new(store, instance, &exports.describe)?,
-            init: Checked::new(store, instance, &exports.init)?,
-            r#continue: Checked::new(store, instance, &exports.r#continue)?,
-            handle: Checked::new(store, instance, &exports.handle)?,
-            snapshot: Checked::new(store, instance, &exports.snapshot)?,
-            terminate: Checked::new(store, instance, &exports.terminate)?,
-        })
-    }
-}
-
 /// One live instance. After a crash it is of no more use, and is to be dropped.
 pub(crate) struct Guest {
     store: Beside<Store<Data>>,
@@ -240,8 +191,8 @@ impl Guest {
             Ok(Err(error)) => return Err(sandbox.crashed("start", &error, &mut store, Some(within))),
             Err(_) => return Err(trap::timeout("start", Some(within))),
         };
-        let functions =
-            Functions::new(&mut store, &instance, &linked.exports).map_err(|error| trap::contract("start", &error))?;
+        let functions = (linked.exports.version.functions)(&mut store, &instance, &linked.exports)
+            .map_err(|error| trap::contract("start", &error))?;
         Ok(Self { store, functions, limits, sandbox, place })
     }
 
@@ -260,25 +211,6 @@ impl Guest {
         self.store.data_mut().env.outside = nobody;
     }
 
-    fn begin(&mut self, base: TurnBase, within: Option<Duration>) {
-        let deadline = within.map(|within| Instant::now() + within);
-        let data = self.store.data_mut();
-        // Effects that were not taken stay: those of `init` wait for `continue`.
-        let effects = std::mem::take(&mut data.turn.effects);
-        let timers_new = std::mem::take(&mut data.turn.timers_new);
-        data.turn = Turn::new(base, deadline);
-        if !effects.is_empty() {
-            (data.turn.effects, data.turn.timers_new) = (effects, timers_new);
-        }
-        data.limit_met = None;
-        data.pace.begin();
-        if let Some(wasi) = &data.wasi {
-            wasi.new_turn();
-        }
-        self.store.set_epoch_deadline(1);
-        set_fuel(&mut self.store, &self.limits);
-    }
-
     /// What the calls since the last time asked for, in order.
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         let turn = &mut self.store.data_mut().turn;
@@ -287,36 +219,10 @@ impl Guest {
         std::mem::take(&mut turn.effects)
     }
 
-    /// Calls an export within a deadline, and tells a crash from an answer.
-    async fn call<P, R>(
-        &mut self,
-        during: &str,
-        function: TypedFunc<P, R>,
-        args: P,
-        within: Option<Duration>,
-        base: TurnBase,
-    ) -> Result<R, Crash>
-    where
-        P: ComponentNamedList + Lower + Send + Sync,
-        R: ComponentNamedList + Lift + Send + Sync + 'static,
-    {
-        self.begin(base, within);
-        // A state is the largest that an answer holds, a body the largest that it hands to the host on the way.
-        let largest = if matches!(during, "snapshot" | "terminate") { self.limits.snapshot_bytes } else { 0 };
-        self.store.set_hostcall_fuel(largest.max(self.limits.message_bytes).saturating_add(COPIED_BYTES));
-        let (pace, meter) = (self.store.data().pace.clone(), self.store.data().env.meter.clone());
-        let called = function.call_async(&mut *self.store, args);
-        let called = pace::run(called, &pace, &meter, self.sandbox.lane());
-        let waited = match within {
-            Some(within) => tokio::time::timeout(within + DEADLINE_GRACE, called).await,
-            None => Ok(called.await),
-        };
-        self.store.data().end_of_turn();
-        match waited {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(self.sandbox.crashed(during, &error, &mut self.store, within)),
-            Err(_) => Err(trap::timeout(during, within)),
-        }
+    /// The functions, and a call of one of them within a deadline.
+    fn call(&mut self, during: &'static str, within: Option<Duration>, base: TurnBase) -> (&Functions, Call<'_>) {
+        let Self { store, functions, limits, sandbox, .. } = self;
+        (functions, Call { store, limits, sandbox, during, within, base })
     }
 
     fn turn_timeout(&self) -> Option<Duration> {
@@ -324,17 +230,16 @@ impl Guest {
     }
 
     pub(crate) async fn describe(&mut self, base: TurnBase) -> Result<Description, Crash> {
-        let answer = self.call("describe", self.functions.describe.typed(), (), self.turn_timeout(), base).await?.0;
-        super::program::checked(answer)
+        let (functions, call) = self.call("describe", self.turn_timeout(), base);
+        super::description::checked(by_version!(functions, it => it.describe(call).await)?)
     }
 
     /// Whether `terminate` is to be called at a stop.
     pub(crate) async fn init(&mut self, args: &[u8], base: TurnBase) -> Result<Result<bool, Failure>, Crash> {
         let within = Some(Duration::from_millis(self.limits.start_timeout_ms));
         let actor = self.store.data().env.actor.clone();
-        let context = abi::Context { actor: actor.as_str(), args };
-        let answer = self.call("init", self.functions.init.typed(), (context,), within, base).await?.0;
-        Ok(answer.map(|start| start.trap_exit).map_err(Into::into))
+        let (functions, call) = self.call("init", within, base);
+        by_version!(functions, it => it.init(call, actor.as_str(), args).await)
     }
 
     pub(crate) async fn r#continue(
@@ -344,9 +249,8 @@ impl Guest {
         base: TurnBase,
     ) -> Result<Result<(), Refusal>, Crash> {
         let within = Some(Duration::from_millis(self.limits.continue_timeout_ms));
-        let args = (generation, handoff.map(Into::into));
-        let answer = self.call("continue", self.functions.r#continue.typed(), args, within, base).await?.0;
-        Ok(answer.map_err(Into::into))
+        let (functions, call) = self.call("continue", within, base);
+        by_version!(functions, it => it.r#continue(call, generation, handoff).await)
     }
 
     pub(crate) async fn handle(
@@ -354,21 +258,21 @@ impl Guest {
         message: &Message,
         base: TurnBase,
     ) -> Result<Result<Vec<u8>, Failure>, Crash> {
-        let answer =
-            self.call("handle", self.functions.handle.typed(), (message.into(),), self.turn_timeout(), base).await?.0;
+        let most = self.limits.message_bytes;
+        let (functions, call) = self.call("handle", self.turn_timeout(), base);
+        let answer = by_version!(functions, it => it.handle(call, message).await)?;
         if let Ok(reply) = &answer
-            && reply.len() > self.limits.message_bytes
+            && reply.len() > most
         {
-            let met = LimitMet::new("message_bytes", self.limits.message_bytes);
-            let message = format!("a reply of {} bytes: {met}", reply.len());
+            let message = format!("a reply of {} bytes: {}", reply.len(), LimitMet::new("message_bytes", most));
             return Err(Crash::new(CrashKind::Limit, "handle", message));
         }
-        Ok(answer.map_err(Into::into))
+        Ok(answer)
     }
 
     pub(crate) async fn snapshot(&mut self, base: TurnBase) -> Result<Result<Option<State>, Failure>, Crash> {
-        let answer = self.call("snapshot", self.functions.snapshot.typed(), (), self.turn_timeout(), base).await?.0;
-        Ok(answer.map(|state| state.map(Into::into)).map_err(Into::into))
+        let (functions, call) = self.call("snapshot", self.turn_timeout(), base);
+        by_version!(functions, it => it.snapshot(call).await)
     }
 
     /// The last call. `within` is what the guest is told and held to; none: no limit.
@@ -378,7 +282,7 @@ impl Guest {
         within: Option<Duration>,
         base: TurnBase,
     ) -> Result<Result<Legacy, Failure>, Crash> {
-        self.end(reason.into(), within, within, base).await
+        self.end(&reason.to_string(), within, within, base).await
     }
 
     /// The same for whoever looks how a guest keeps to its time: it is told `told`, and held to `within`. `reason` is one of
@@ -390,18 +294,75 @@ impl Guest {
         within: Duration,
         base: TurnBase,
     ) -> Result<Result<Legacy, Failure>, Crash> {
-        self.end(abi::StopReason::named(reason), told, Some(within), base).await
+        self.end(reason, told, Some(within), base).await
     }
 
     async fn end(
         &mut self,
-        reason: abi::StopReason<'_>,
+        reason: &str,
         told: Option<Duration>,
         within: Option<Duration>,
         base: TurnBase,
     ) -> Result<Result<Legacy, Failure>, Crash> {
         let told = told.map(|told| u64::try_from(told.as_millis()).unwrap_or(u64::MAX));
-        let answer = self.call("terminate", self.functions.terminate.typed(), (reason, told), within, base).await?.0;
-        Ok(answer.map(Into::into).map_err(Into::into))
+        let (functions, call) = self.call("terminate", within, base);
+        by_version!(functions, it => it.terminate(call, reason, told).await)
     }
+}
+
+/// One call into the guest, which is made by what knows the types of its version.
+pub(super) struct Call<'a> {
+    store: &'a mut Beside<Store<Data>>,
+    limits: &'a Limits,
+    sandbox: &'a Sandbox,
+    during: &'static str,
+    within: Option<Duration>,
+    base: TurnBase,
+}
+
+impl Call<'_> {
+    /// Calls an export within the deadline, and tells a crash from an answer.
+    pub(super) async fn run<P, R>(self, function: TypedFunc<P, R>, args: P) -> Result<R, Crash>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let Self { store, limits, sandbox, during, within, base } = self;
+        begin(store, limits, base, within);
+        // A state is the largest that an answer holds, a body the largest that it hands to the host on the way.
+        let largest = if matches!(during, "snapshot" | "terminate") { limits.snapshot_bytes } else { 0 };
+        store.set_hostcall_fuel(largest.max(limits.message_bytes).saturating_add(COPIED_BYTES));
+        let (pace, meter) = (store.data().pace.clone(), store.data().env.meter.clone());
+        let called = function.call_async(&mut **store, args);
+        let called = pace::run(called, &pace, &meter, sandbox.lane());
+        let waited = match within {
+            Some(within) => tokio::time::timeout(within + DEADLINE_GRACE, called).await,
+            None => Ok(called.await),
+        };
+        store.data().end_of_turn();
+        match waited {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(sandbox.crashed(during, &error, store, within)),
+            Err(_) => Err(trap::timeout(during, within)),
+        }
+    }
+}
+
+fn begin(store: &mut Store<Data>, limits: &Limits, base: TurnBase, within: Option<Duration>) {
+    let deadline = within.map(|within| Instant::now() + within);
+    let data = store.data_mut();
+    // Effects that were not taken stay: those of `init` wait for `continue`.
+    let effects = std::mem::take(&mut data.turn.effects);
+    let timers_new = std::mem::take(&mut data.turn.timers_new);
+    data.turn = Turn::new(base, deadline);
+    if !effects.is_empty() {
+        (data.turn.effects, data.turn.timers_new) = (effects, timers_new);
+    }
+    data.limit_met = None;
+    data.pace.begin();
+    if let Some(wasi) = &data.wasi {
+        wasi.new_turn();
+    }
+    store.set_epoch_deadline(1);
+    set_fuel(store, limits);
 }

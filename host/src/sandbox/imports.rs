@@ -1,16 +1,19 @@
-//! The contract's `host` interface: what a guest may ask for in a turn.
+//! What a guest may ask for in a turn, by the contract's interface `host`. How each version of it names and types that is in
+//! [`contract`](super::contract).
 
 use std::time::{Duration, Instant};
 
+use tracing::Level;
 use wasmtime::StoreContextMut;
-use wasmtime::component::Linker;
 
-use super::ambient::Ambient;
 use super::granted::lacks;
 use super::guest::Data;
-use super::{Effect, NestedCall, Out, abi, trap};
-use crate::model::{ActorName, Body, LimitMet, MessageId, SendError};
+use super::{Effect, NestedCall, Out, trap};
+use crate::model::{ActorName, Body, LimitMet, MessageId, NameError, SendError};
 
+/// Bytes of a guest's code and text that go on: to logs, to callers, into other guests' memories.
+pub(super) const CODE_BYTES: usize = 64;
+pub(super) const TEXT_BYTES: usize = 4 << 10;
 /// Most random bytes in one request; the contract names it.
 const RANDOM_BYTES: u32 = 64 << 10;
 /// Longest name of a timer, in bytes.
@@ -20,70 +23,26 @@ const TURN_TIMER_CHANGES: usize = 10_000;
 /// Monitors that one turn may take back, for the same reason.
 const TURN_DEMONITORS: usize = 10_000;
 
-pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
-    linker.instance(abi::TYPES)?;
-    let mut host = linker.instance(abi::HOST)?;
-    host.func_wrap("log", |mut cx: Cx<'_>, (level, message, fields): LogLine| {
-        cx.data_mut().log(level, &message, &fields);
-        Ok(())
-    })?;
-    host.func_wrap("now-ms", |cx: Cx<'_>, ()| Ok((cx.data().env.ambient.now_ms(),)))?;
-    host.func_wrap("random", |cx: Cx<'_>, (count,): (u32,)| {
-        random(&cx.data().env.ambient, count).map(|bytes| (bytes,))
-    })?;
-    host.func_wrap("remaining-ms", |cx: Cx<'_>, ()| {
-        let left = cx.data().turn.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        Ok((left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),))
-    })?;
-    host.func_wrap("save", |mut cx: Cx<'_>, ()| {
-        let turn = &mut cx.data_mut().turn;
-        // Once says it all; a guest that says it without end must not fill the host's memory.
-        if !std::mem::replace(&mut turn.saves, true) {
-            turn.effects.push(Effect::Save);
-        }
-        Ok(())
-    })?;
-    host.func_wrap("send", |mut cx: Cx<'_>, (to, body): (String, Vec<u8>)| Ok((cx.data_mut().send(&to, body),)))?;
-    host.func_wrap_async("call", |mut cx: Cx<'_>, (to, body, timeout_ms): (String, Vec<u8>, u64)| {
-        let prepared = cx.data_mut().prepare_call(&to, body, timeout_ms);
-        let outside = cx.data().env.outside.clone();
-        Box::new(async move {
-            let answer = match prepared {
-                Ok(call) => outside.call(call).await.map(|reply| reply.to_vec()).map_err(Into::into),
-                Err(error) => Err(error),
-            };
-            Ok((answer,))
-        })
-    })?;
-    host.func_wrap("set-timer", |mut cx: Cx<'_>, (name, after_ms): (String, u64)| {
-        cx.data_mut().set_timer(name, after_ms).map(|set| (set,))
-    })?;
-    host.func_wrap("cancel-timer", |mut cx: Cx<'_>, (name,): (String,)| cx.data_mut().cancel_timer(name))?;
-    host.func_wrap("monitor", |mut cx: Cx<'_>, (actor,): (String,)| Ok((cx.data_mut().monitor(&actor),)))?;
-    host.func_wrap("demonitor", |mut cx: Cx<'_>, (actor,): (String,)| cx.data_mut().demonitor(&actor))?;
-    host.func_wrap("stop", |mut cx: Cx<'_>, ()| {
-        let turn = &mut cx.data_mut().turn;
-        if !std::mem::replace(&mut turn.stops, true) {
-            turn.effects.push(Effect::Stop);
-        }
-        Ok(())
-    })
+pub(super) type Cx<'a> = StoreContextMut<'a, Data>;
+
+/// Why a guest is not given what it asked for. Each version of the contract has its own words for it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Denied,
+    /// Which limit, or rule about sizes.
+    Limit(String),
+    /// A name, or a description of something, that breaks the rules for it, and which.
+    Unfit(String),
 }
 
-pub(super) type Cx<'a> = StoreContextMut<'a, Data>;
-type LogLine = (abi::Level, String, Vec<(String, String)>);
-
-fn random(ambient: &Ambient, count: u32) -> wasmtime::Result<Vec<u8>> {
-    if count > RANDOM_BYTES {
-        return Err(trap::Misuse(format!("it asked for {count} random bytes; at most {RANDOM_BYTES} at once")).into());
+impl From<NameError> for Refused {
+    fn from(error: NameError) -> Self {
+        Self::Unfit(error.to_string())
     }
-    let mut bytes = vec![0; count as usize];
-    ambient.fill(&mut bytes).map_err(|e| trap::Misuse(format!("no random bytes: {e}")))?;
-    Ok(bytes)
 }
 
 impl Data {
-    fn log(&mut self, level: abi::Level, message: &str, fields: &[(String, String)]) {
+    pub(super) fn log(&mut self, level: Level, message: &str, fields: &[(String, String)]) {
         self.turn.log_lines += 1;
         let limit = self.env.limits.turn_log_lines;
         let actor = &self.env.actor;
@@ -99,11 +58,44 @@ impl Data {
         let line = log_line(message, fields, self.env.limits.log_line_bytes);
         self.env.ambient.hear(&line);
         match level {
-            abi::Level::Trace => tracing::trace!(target: "baton::guest", %actor, "{line}"),
-            abi::Level::Debug => tracing::debug!(target: "baton::guest", %actor, "{line}"),
-            abi::Level::Info => tracing::info!(target: "baton::guest", %actor, "{line}"),
-            abi::Level::Warn => tracing::warn!(target: "baton::guest", %actor, "{line}"),
-            abi::Level::Error => tracing::error!(target: "baton::guest", %actor, "{line}"),
+            Level::TRACE => tracing::trace!(target: "baton::guest", %actor, "{line}"),
+            Level::DEBUG => tracing::debug!(target: "baton::guest", %actor, "{line}"),
+            Level::INFO => tracing::info!(target: "baton::guest", %actor, "{line}"),
+            Level::WARN => tracing::warn!(target: "baton::guest", %actor, "{line}"),
+            Level::ERROR => tracing::error!(target: "baton::guest", %actor, "{line}"),
+        }
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        self.env.ambient.now_ms()
+    }
+
+    pub(super) fn random(&self, count: u32) -> wasmtime::Result<Vec<u8>> {
+        if count > RANDOM_BYTES {
+            let why = format!("it asked for {count} random bytes; at most {RANDOM_BYTES} at once");
+            return Err(trap::Misuse(why).into());
+        }
+        let mut bytes = vec![0; count as usize];
+        self.env.ambient.fill(&mut bytes).map_err(|e| trap::Misuse(format!("no random bytes: {e}")))?;
+        Ok(bytes)
+    }
+
+    /// What is left of the turn's time; none: it has no end.
+    pub(super) fn remaining_ms(&self) -> Option<u64> {
+        let left = self.turn.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn save(&mut self) {
+        // Once says it all; a guest that says it without end must not fill the host's memory.
+        if !std::mem::replace(&mut self.turn.saves, true) {
+            self.turn.effects.push(Effect::Save);
+        }
+    }
+
+    pub(super) fn stop(&mut self) {
+        if !std::mem::replace(&mut self.turn.stops, true) {
+            self.turn.effects.push(Effect::Stop);
         }
     }
 
@@ -114,50 +106,46 @@ impl Data {
     }
 
     /// Counts one thing more that is to leave, if there is room for it.
-    pub(super) fn leave_room(&mut self, bytes: usize) -> Result<(), abi::SendError> {
+    pub(super) fn leave_room(&mut self, bytes: usize) -> Result<(), Refused> {
         let limits = &self.env.limits;
         if self.turn.sent >= limits.turn_sends {
-            return Err(abi::SendError::Limit(LimitMet::new("turn_sends", limits.turn_sends).to_string()));
+            return Err(Refused::Limit(LimitMet::new("turn_sends", limits.turn_sends).to_string()));
         }
         if self.turn.sent_bytes + bytes > limits.turn_send_bytes {
-            return Err(abi::SendError::Limit(LimitMet::new("turn_send_bytes", limits.turn_send_bytes).to_string()));
+            return Err(Refused::Limit(LimitMet::new("turn_send_bytes", limits.turn_send_bytes).to_string()));
         }
         self.turn.sent += 1;
         self.turn.sent_bytes += bytes;
         Ok(())
     }
 
-    pub(super) fn check_body(&self, body: &[u8]) -> Result<(), abi::SendError> {
+    pub(super) fn check_body(&self, body: &[u8]) -> Result<(), Refused> {
         let (bytes, limit) = (body.len(), self.env.limits.message_bytes);
         match bytes > limit {
-            true => Err(abi::SendError::Limit(format!("{bytes} bytes: {}", LimitMet::new("message_bytes", limit)))),
+            true => Err(Refused::Limit(format!("{bytes} bytes: {}", LimitMet::new("message_bytes", limit)))),
             false => Ok(()),
         }
     }
 
     /// Counts one question more to others, if it may ask one.
-    pub(super) fn one_call_more(&mut self) -> Result<(), LimitMet> {
+    pub(super) fn one_call_more(&mut self) -> Result<(), Refused> {
         let limit = self.env.limits.turn_calls;
         if self.turn.calls >= limit {
-            return Err(LimitMet::new("turn_calls", limit));
+            return Err(Refused::Limit(LimitMet::new("turn_calls", limit).to_string()));
         }
         self.turn.calls += 1;
         Ok(())
     }
 
     /// An effect on another actor that carries nothing.
-    pub(super) fn effect_on(
-        &mut self,
-        actor: &str,
-        effect: impl FnOnce(ActorName) -> Out,
-    ) -> Result<(), abi::SendError> {
+    pub(super) fn effect_on(&mut self, actor: &str, effect: impl FnOnce(ActorName) -> Out) -> Result<(), Refused> {
         let actor = ActorName::new(actor)?;
         self.leave_room(0)?;
         self.turn.effects.push(Effect::Out(effect(actor)));
         Ok(())
     }
 
-    fn demonitor(&mut self, actor: &str) -> wasmtime::Result<()> {
+    pub(super) fn demonitor(&mut self, actor: &str) -> wasmtime::Result<()> {
         // No actor has such a name.
         let Ok(actor) = ActorName::new(actor) else { return Ok(()) };
         if self.turn.demonitors >= TURN_DEMONITORS {
@@ -169,22 +157,22 @@ impl Data {
         Ok(())
     }
 
-    fn monitor(&mut self, actor: &str) -> Result<(), abi::SendError> {
+    pub(super) fn monitor(&mut self, actor: &str) -> Result<(), Refused> {
         let seen = ActorName::new(actor)?;
         if !self.env.grants.grants().may_see(&self.env.actor, &seen) {
             self.tell_no_call("to monitor", &seen);
-            return Err(abi::SendError::Denied);
+            return Err(Refused::Denied);
         }
         self.effect_on(actor, Out::Monitor)
     }
 
     /// Whether it may call and send to an actor; a refusal is told in the log.
-    fn may_call(&self, to: &ActorName) -> Result<(), ()> {
+    fn may_call(&self, to: &ActorName) -> Result<(), Refused> {
         if self.env.grants.grants().may_call(&self.env.actor, to) {
             return Ok(());
         }
         self.tell_no_call("a message to", to);
-        Err(())
+        Err(Refused::Denied)
     }
 
     fn tell_no_call(&self, what: &str, to: &ActorName) {
@@ -192,9 +180,9 @@ impl Data {
         self.env.grants.tell(&self.env.actor, &lacks(&format!("{what} `{to}`"), &line));
     }
 
-    fn send(&mut self, to: &str, body: Vec<u8>) -> Result<(), abi::SendError> {
+    pub(super) fn send(&mut self, to: &str, body: Vec<u8>) -> Result<(), Refused> {
         let to = ActorName::new(to)?;
-        self.may_call(&to).map_err(|()| abi::SendError::Denied)?;
+        self.may_call(&to)?;
         self.check_body(&body)?;
         self.leave_room(body.len())?;
         let id = self.next_id();
@@ -202,24 +190,24 @@ impl Data {
         Ok(())
     }
 
-    fn prepare_call(&mut self, to: &str, body: Vec<u8>, timeout_ms: u64) -> Result<NestedCall, abi::CallError> {
-        self.one_call_more().map_err(|met| abi::CallError::Limit(met.to_string()))?;
-        let to = ActorName::new(to).map_err(|_| abi::CallError::UnknownActor)?;
-        self.may_call(&to).map_err(|()| abi::CallError::Denied)?;
+    pub(super) fn prepare_call(&mut self, to: &str, body: Vec<u8>, timeout_ms: u64) -> Result<NestedCall, Refused> {
+        self.one_call_more()?;
+        let to = ActorName::new(to)?;
+        self.may_call(&to)?;
         if body.len() > self.env.limits.message_bytes {
             let error = SendError::TooLarge {
                 actor: to.to_string(),
                 bytes: body.len(),
                 max_bytes: self.env.limits.message_bytes,
             };
-            return Err(abi::CallError::Limit(error.to_string()));
+            return Err(Refused::Limit(error.to_string()));
         }
         let id = self.next_id();
         let (from, timeout) = (self.env.actor.clone(), Duration::from_millis(timeout_ms));
         Ok(NestedCall { to, id, body: Body::from(body), timeout, from })
     }
 
-    fn cancel_timer(&mut self, name: String) -> wasmtime::Result<()> {
+    pub(super) fn cancel_timer(&mut self, name: String) -> wasmtime::Result<()> {
         // No timer has such a name.
         if name.is_empty() || name.len() > TIMER_NAME_BYTES {
             return Ok(());
@@ -229,17 +217,17 @@ impl Data {
         Ok(())
     }
 
-    fn set_timer(&mut self, name: String, after_ms: u64) -> wasmtime::Result<Result<(), abi::SendError>> {
+    pub(super) fn set_timer(&mut self, name: String, after_ms: u64) -> wasmtime::Result<Result<(), Refused>> {
         if name.is_empty() || name.len() > TIMER_NAME_BYTES {
             let why = format!("a timer's name has 1 to {TIMER_NAME_BYTES} bytes, this one {}", name.len());
-            return Ok(Err(abi::SendError::Limit(why)));
+            return Ok(Err(Refused::Limit(why)));
         }
         self.change_of_timers()?;
         // The same name replaces, and needs no room.
         let turn = &mut self.turn;
         if !turn.base.timers.contains_key(&name) && !turn.timers_new.contains(&name) {
             if turn.base.timers.len() + turn.timers_new.len() >= self.env.limits.timers {
-                return Ok(Err(abi::SendError::Limit(LimitMet::new("timers", self.env.limits.timers).to_string())));
+                return Ok(Err(Refused::Limit(LimitMet::new("timers", self.env.limits.timers).to_string())));
             }
             turn.timers_new.insert(name.clone());
         }
@@ -263,6 +251,11 @@ impl Data {
 fn obeyed(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || turns
+}
+
+/// A guest's text, cut, on one line.
+pub(super) fn bounded(text: &str, limit: usize) -> String {
+    log_line(text, &[], limit)
 }
 
 /// One line: the message and its fields, without what is obeyed, cut at `limit` bytes.

@@ -5,6 +5,7 @@ mod ambient;
 mod cache;
 mod contract;
 mod core_dump;
+mod description;
 mod engine;
 mod granted;
 mod guarded;
@@ -37,7 +38,6 @@ use crate::model::{
 };
 
 pub(crate) use ambient::{Ambient, Played};
-use contract::v0_1_0 as abi;
 pub(crate) use engine::{Sandbox, SandboxOptions};
 pub(crate) use granted::Granted;
 pub(crate) use guest::{Guest, TurnBase};

@@ -7,7 +7,7 @@ use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::types::{Component, ComponentItem};
 
-use super::abi;
+use super::contract;
 use super::program::plugin_error;
 use crate::model::{Grants, HostError};
 
@@ -29,12 +29,12 @@ pub struct Need {
 type Kind = (&'static str, &'static str, &'static [(&'static str, &'static [&'static str])]);
 
 const KINDS: [Kind; 8] = [
-    ("call", r#"call = ["ACTOR", "PREFIX/*"]"#, &[(abi::HOST, &["call", "send", "monitor"])]),
+    ("call", r#"call = ["ACTOR", "PREFIX/*"]"#, &[("baton:actor/host", &["call", "send", "monitor"])]),
     (
         "supervise",
         r#"supervise = ["ACTOR", "PREFIX/*"]"#,
         &[(
-            abi::SUPERVISION,
+            "baton:actor/supervision",
             &[
                 "start-child",
                 "terminate-child",
@@ -47,7 +47,7 @@ const KINDS: [Kind; 8] = [
             ],
         )],
     ),
-    ("groups", r#"groups = ["GROUP"]"#, &[(abi::SUPERVISION, &["members", "join", "dispatch"])]),
+    ("groups", r#"groups = ["GROUP"]"#, &[("baton:actor/supervision", &["members", "join", "dispatch"])]),
     (
         "dirs",
         r#"dirs = [{ host = "DIRECTORY", guest = "/NAME", access = "read" }]"#,
@@ -151,8 +151,7 @@ pub(super) fn of(functions: &[(String, String)], has_libc: bool) -> Vec<Need> {
     let needs = KINDS.iter().map(|&(grant, line, interfaces)| {
         let needing = functions.iter().filter(|(interface, function)| {
             interfaces.iter().any(|(own, names)| {
-                (interface == own || unversioned(interface) == Some(*own))
-                    && (names.is_empty() || names.contains(&function.as_str()))
+                plain(interface) == Some(*own) && (names.is_empty() || names.contains(&function.as_str()))
             })
         });
         let functions = needing.map(|(interface, function)| format!("{}.{function}", short(interface))).collect();
@@ -165,18 +164,15 @@ fn short(interface: &str) -> &str {
     interface.split('@').next().unwrap_or(interface)
 }
 
-/// The name of an interface of WASI 0.2 without its version.
-fn unversioned(interface: &str) -> Option<&str> {
+/// The name of an interface without its version, where it is one of WASI 0.2 or of a version of the contract that is known.
+fn plain(interface: &str) -> Option<&str> {
     let (name, version) = interface.split_once('@')?;
-    version.starts_with("0.2.").then_some(name)
+    (version.starts_with("0.2.") && name.starts_with("wasi:") || contract::has_import(interface)).then_some(name)
 }
 
 /// Names all that is imported and not there.
 pub(super) fn check_known(label: &str, imports: &[String]) -> Result<(), HostError> {
-    let known = |name: &str| {
-        [abi::HOST, abi::SUPERVISION, abi::TYPES].contains(&name)
-            || unversioned(name).is_some_and(|name| WASI.contains(&name))
-    };
+    let known = |name: &str| contract::has_import(name) || plain(name).is_some_and(|name| WASI.contains(&name));
     let unknown: Vec<&str> = imports.iter().map(String::as_str).filter(|name| !known(name)).collect();
     if unknown.is_empty() {
         return Ok(());

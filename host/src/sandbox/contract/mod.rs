@@ -1,10 +1,20 @@
-//! The versions of the contract that this host serves, a folder or file for each.
+//! The versions of the contract that this host serves, a module for each.
 //!
-//! A version that was released stays: a component that was built against it is served for ever. A new one gets a module of
-//! its own here; from then on the functions of the older ones turn their words into the newest one's, and call what that
-//! one calls. What turns do, and what the host keeps, is written in the newest one's words alone.
+//! A version that was released stays: a component that was built against it is served for ever. A version's module knows the
+//! names and types of its WIT, and how they are said in the host's own words, those of `model`, [`Refused`] and [`Described`];
+//! nobody else knows them. The newest one has all of them; an older one has what is different in it, and for the rest leads to
+//! the next newer. So a new version is a module, an entry in [`VERSIONS`], a case of [`Functions`], and what the host itself
+//! does that it did not do before. `wit/README.md` has the steps.
+//!
+//! [`Refused`]: super::imports::Refused
+//! [`Described`]: super::description::Described
 
-pub(super) mod v0_1_0;
+mod v0_1_0;
+
+use wasmtime::Store;
+use wasmtime::component::{Instance, Linker};
+
+use super::guest::{Data, Exports};
 
 /// What the name of a version's export begins with.
 pub(super) const LIFECYCLE: &str = "baton:actor/lifecycle@";
@@ -15,7 +25,6 @@ const PACKAGE: &str = "baton:actor/";
 const FUNCTIONS: [&str; 6] = ["describe", "init", "continue", "handle", "snapshot", "terminate"];
 
 /// One version.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Version {
     pub(super) number: &'static str,
     /// What a component exports.
@@ -25,16 +34,29 @@ pub(super) struct Version {
     /// Its text, and the widest world in it: what a plugin does not import is no part of its component.
     pub(super) wit: &'static str,
     pub(super) world: &'static str,
+    /// Adds what may be imported.
+    pub(super) link: fn(&mut Linker<Data>) -> wasmtime::Result<()>,
+    /// The exports of an instance, checked for their types.
+    pub(super) functions: fn(&mut Store<Data>, &Instance, &Exports) -> wasmtime::Result<Functions>,
 }
 
+/// The exports of one instance, of the version that it was built against.
+pub(super) enum Functions {
+    V0_1_0(v0_1_0::Functions),
+}
+
+/// The same call for each version: `by_version!(functions, it => it.snapshot(call).await)`.
+macro_rules! by_version {
+    ($functions:expr, $it:ident => $call:expr) => {
+        match $functions {
+            $crate::sandbox::contract::Functions::V0_1_0($it) => $call,
+        }
+    };
+}
+pub(super) use by_version;
+
 /// All of them, the newest one last.
-pub(super) const VERSIONS: [Version; 1] = [Version {
-    number: "0.1.0",
-    lifecycle: v0_1_0::LIFECYCLE,
-    imports: [v0_1_0::HOST, v0_1_0::SUPERVISION, v0_1_0::TYPES],
-    wit: include_str!("../../../../wit/actor/0.1.0/actor.wit"),
-    world: "supervised-actor",
-}];
+pub(super) const VERSIONS: [Version; 1] = [v0_1_0::VERSION];
 
 impl Version {
     pub(super) fn numbered(number: &str) -> Option<&'static Self> {
@@ -81,10 +103,19 @@ pub(super) fn hint() -> String {
     format!("build it against {}, or use a host that knows its version", folders.join(" or "))
 }
 
+/// Gives a linker the functions of every version.
+pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
+    VERSIONS.iter().try_for_each(|version| (version.link)(linker))
+}
+
+/// Whether it is an interface that a plugin may import.
+pub(super) fn has_import(name: &str) -> bool {
+    VERSIONS.iter().any(|version| version.imports.contains(&name))
+}
+
 /// The first import of the contract that no version has.
 pub(super) fn unknown_import(imports: &[String]) -> Option<&str> {
-    let known = |name: &str| VERSIONS.iter().any(|version| version.imports.contains(&name));
-    imports.iter().map(String::as_str).filter(|name| name.starts_with(PACKAGE)).find(|name| !known(name))
+    imports.iter().map(String::as_str).filter(|name| name.starts_with(PACKAGE)).find(|name| !has_import(name))
 }
 
 #[cfg(test)]
@@ -129,7 +160,7 @@ mod tests {
             Version::exported(["x", "baton:actor/lifecycle@0.1.0"]).map(|version| version.number),
             Some("0.1.0")
         );
-        assert_eq!(Version::exported(["baton:actor/lifecycle@9.0.0"]), None);
+        assert!(Version::exported(["baton:actor/lifecycle@9.0.0"]).is_none());
         let imports = ["wasi:io/poll@0.2.0", "baton:actor/host@0.1.0", "baton:actor/host@9.0.0"].map(str::to_owned);
         assert_eq!(unknown_import(&imports), Some("baton:actor/host@9.0.0"));
         assert_eq!(unknown_import(&imports[..2]), None);

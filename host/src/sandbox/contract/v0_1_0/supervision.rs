@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 
-use super::{TEXT_BYTES, bounded};
-use crate::model::{self, ActorName, ActorSpec, Body, ErrorCode, ExitReason, HostError, Limits, PluginName};
+use crate::model::{self, ActorName, ActorSpec, Body, ErrorCode, HostError, Limits, PluginName};
+use crate::sandbox::imports::{Refused, TEXT_BYTES, bounded};
 
 /// Longest shutdown, in milliseconds: a day, as in `baton.toml`.
 const SHUTDOWN_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -13,7 +13,7 @@ const SHUTDOWN_MS: u64 = 24 * 60 * 60 * 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lift, Lower)]
 #[component(enum)]
 #[repr(u8)]
-pub(in crate::sandbox) enum Restart {
+pub(in crate::sandbox::contract) enum Restart {
     #[component(name = "permanent")]
     Permanent,
     #[component(name = "transient")]
@@ -44,7 +44,7 @@ impl From<model::Restart> for Restart {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lift, Lower)]
 #[component(variant)]
-pub(in crate::sandbox) enum Shutdown {
+pub(in crate::sandbox::contract) enum Shutdown {
     #[component(name = "brutal-kill")]
     BrutalKill,
     #[component(name = "after-ms")]
@@ -64,16 +64,16 @@ impl From<model::Shutdown> for Shutdown {
 }
 
 impl TryFrom<Shutdown> for model::Shutdown {
-    type Error = SupervisionError;
+    type Error = Refused;
 
-    fn try_from(shutdown: Shutdown) -> Result<Self, SupervisionError> {
+    fn try_from(shutdown: Shutdown) -> Result<Self, Refused> {
         Ok(match shutdown {
             Shutdown::BrutalKill => Self::BrutalKill,
             Shutdown::AfterMs(ms) if (1..=SHUTDOWN_MS).contains(&ms) => Self::After(Duration::from_millis(ms)),
             Shutdown::AfterMs(ms) => {
                 let why =
                     format!("its shutdown of {ms} ms is not within 1 to {SHUTDOWN_MS}; brutal-kill waits not at all");
-                return Err(SupervisionError::BadSpec(why));
+                return Err(Refused::Unfit(why));
             }
             Shutdown::Infinity => Self::Infinity,
         })
@@ -82,24 +82,24 @@ impl TryFrom<Shutdown> for model::Shutdown {
 
 #[derive(Debug, ComponentType, Lift)]
 #[component(record)]
-pub(in crate::sandbox) struct ChildSpec {
-    pub(in crate::sandbox) name: String,
-    pub(in crate::sandbox) plugin: String,
-    pub(in crate::sandbox) args: Vec<u8>,
-    pub(in crate::sandbox) restart: Restart,
-    pub(in crate::sandbox) shutdown: Shutdown,
-    pub(in crate::sandbox) significant: bool,
+pub(in crate::sandbox::contract) struct ChildSpec {
+    pub(in crate::sandbox::contract) name: String,
+    pub(in crate::sandbox::contract) plugin: String,
+    pub(in crate::sandbox::contract) args: Vec<u8>,
+    pub(in crate::sandbox::contract) restart: Restart,
+    pub(in crate::sandbox::contract) shutdown: Shutdown,
+    pub(in crate::sandbox::contract) significant: bool,
 }
 
 impl ChildSpec {
     /// The actor that is meant, with the limits of the one that starts it.
-    pub(in crate::sandbox) fn checked(self, limits: &Limits) -> Result<ActorSpec, SupervisionError> {
+    pub(in crate::sandbox::contract) fn checked(self, limits: &Limits) -> Result<ActorSpec, Refused> {
         let name = ActorName::new(&self.name)?;
         let plugin = PluginName::new(&self.plugin)?;
         if self.args.len() > limits.message_bytes {
             let met = model::LimitMet::new("message_bytes", limits.message_bytes);
             let why = format!("args of {} bytes: {met}", self.args.len());
-            return Err(SupervisionError::Limit(why));
+            return Err(Refused::Limit(why));
         }
         let spec = ActorSpec {
             args: Body::from(self.args),
@@ -111,7 +111,7 @@ impl ChildSpec {
         };
         // What only its supervisor can tell, it tells.
         match model::ChildSpec::from(spec.clone()).problems().into_iter().next() {
-            Some((_, why)) => Err(SupervisionError::BadSpec(why)),
+            Some((_, why)) => Err(Refused::Unfit(why)),
             None => Ok(spec),
         }
     }
@@ -120,7 +120,7 @@ impl ChildSpec {
 /// The last case of it and of the two below is part of the contract; this release has no need of it.
 #[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
 #[component(variant)]
-pub(in crate::sandbox) enum ChildKind {
+pub(in crate::sandbox::contract) enum ChildKind {
     #[component(name = "worker")]
     Worker,
     #[component(name = "supervisor")]
@@ -132,7 +132,7 @@ pub(in crate::sandbox) enum ChildKind {
 
 #[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
 #[component(variant)]
-pub(in crate::sandbox) enum ChildState {
+pub(in crate::sandbox::contract) enum ChildState {
     #[component(name = "down")]
     Down,
     #[component(name = "starting")]
@@ -165,7 +165,7 @@ impl From<model::ChildState> for ChildState {
 
 #[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
 #[component(variant)]
-pub(in crate::sandbox) enum Phase {
+pub(in crate::sandbox::contract) enum Phase {
     #[component(name = "starting")]
     Starting,
     #[component(name = "continuing")]
@@ -204,7 +204,7 @@ impl From<model::Phase> for Phase {
 
 #[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
 #[component(record)]
-pub(in crate::sandbox) struct ChildInfo {
+pub(in crate::sandbox::contract) struct ChildInfo {
     name: String,
     supervisor: Option<String>,
     kind: ChildKind,
@@ -235,7 +235,7 @@ impl From<model::ChildInfo> for ChildInfo {
 
 #[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
 #[component(record)]
-pub(in crate::sandbox) struct Counts {
+pub(in crate::sandbox::contract) struct Counts {
     specs: u64,
     active: u64,
     supervisors: u64,
@@ -256,7 +256,7 @@ impl From<model::Counts> for Counts {
 
 #[derive(Debug, PartialEq, Eq, ComponentType, Lower)]
 #[component(variant)]
-pub(in crate::sandbox) enum SupervisionError {
+pub(in crate::sandbox::contract) enum SupervisionError {
     #[component(name = "denied")]
     Denied,
     #[component(name = "unknown-supervisor")]
@@ -308,20 +308,13 @@ impl From<HostError> for SupervisionError {
     }
 }
 
-impl From<model::NameError> for SupervisionError {
-    fn from(error: model::NameError) -> Self {
-        Self::BadSpec(error.to_string())
-    }
-}
-
-/// A reason as guests read and write it: what [`ExitReason`] shows, read back. Any other text is a crash.
-pub(in crate::sandbox) fn exit_reason(text: &str) -> ExitReason {
-    match text {
-        "normal" => ExitReason::Normal,
-        "shutdown" => ExitReason::Shutdown,
-        "killed" => ExitReason::Killed,
-        "noproc" => ExitReason::Noproc,
-        _ => ExitReason::Crash(bounded(text.strip_prefix("crash: ").unwrap_or(text), TEXT_BYTES)),
+impl From<Refused> for SupervisionError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Denied => Self::Denied,
+            Refused::Limit(why) => Self::Limit(why),
+            Refused::Unfit(why) => Self::BadSpec(why),
+        }
     }
 }
 
@@ -329,7 +322,7 @@ pub(in crate::sandbox) fn exit_reason(text: &str) -> ExitReason {
 mod tests {
     use super::*;
 
-    fn child(adapt: impl FnOnce(&mut ChildSpec)) -> Result<ActorSpec, SupervisionError> {
+    fn child(adapt: impl FnOnce(&mut ChildSpec)) -> Result<ActorSpec, Refused> {
         let mut child = ChildSpec {
             name: "w/1".into(),
             plugin: "worker".into(),
@@ -366,7 +359,7 @@ mod tests {
         ];
         for (adapt, expected) in cases {
             let error = child(adapt).expect_err(expected);
-            let (SupervisionError::BadSpec(why) | SupervisionError::Limit(why)) = &error else { panic!("{error:?}") };
+            let (Refused::Unfit(why) | Refused::Limit(why)) = &error else { panic!("{error:?}") };
             assert!(why.contains(expected), "{why}");
         }
     }
@@ -393,18 +386,5 @@ mod tests {
         for (code, expected) in cases {
             assert_eq!(E::from(HostError::new(code, "why")), expected, "{code}");
         }
-    }
-
-    #[test]
-    fn a_reason_that_was_heard_can_be_passed_on() {
-        let crash = |how: &str| ExitReason::Crash(how.into());
-        for reason in [ExitReason::Normal, ExitReason::Shutdown, ExitReason::Killed, ExitReason::Noproc, crash("trap")]
-        {
-            assert_eq!(exit_reason(&reason.to_string()), reason);
-        }
-        for text in ["", "kill", "Normal", "out of paper"] {
-            assert_eq!(exit_reason(text), crash(text));
-        }
-        assert_eq!(exit_reason(&"x".repeat(TEXT_BYTES + 1)), crash(&"x".repeat(TEXT_BYTES)));
     }
 }
