@@ -13,6 +13,10 @@ const DEPTH: usize = 12;
 /// Folders that hold what a build makes, or what others wrote.
 const NOT_SOURCES: [&str; 7] = ["build", "target", "node_modules", "data", "__pycache__", "zig-out", "fixtures"];
 
+/// What a build writes, and what people have a command write, where they stand: in a language whose sources lie in the
+/// plugin's folder itself, each build would be the reason for the next.
+const NO_SOURCE: [&str; 5] = [".wasm", ".partial", ".log", ".out", ".err"];
+
 /// Sources, and what was seen of them.
 #[derive(Debug)]
 pub struct Sources {
@@ -66,8 +70,9 @@ fn look(path: &Path, depth: usize, found: &mut Stamps) {
     for entry in std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        // What begins with a dot belongs to tools and editors; .wasm is what a build makes.
-        if !name.starts_with('.') && !name.ends_with(".wasm") && !NOT_SOURCES.contains(&name.as_ref()) {
+        // What begins with a dot belongs to tools and editors.
+        let written = name.starts_with('.') || NO_SOURCE.iter().any(|end| name.ends_with(end));
+        if !written && !NOT_SOURCES.contains(&name.as_ref()) {
             look(&entry.path(), depth, found);
         }
     }
@@ -95,6 +100,7 @@ mod tests {
         write("build/x.o", "made");
         write("x.wasm", "made");
         write(".a.c.swp", "an editor's");
+        write("dev.log", "what `baton dev` has said");
         assert!(!sources.changed() && !sources.changed(), "none of these is a source");
         write("src/deep/b.c", "new");
         assert!(!sources.changed() && sources.changed());
