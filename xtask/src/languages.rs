@@ -22,6 +22,8 @@ const PIP: [(&str, &str); 3] = [("componentize-py", "0.25.1"), ("ziglang", "0.17
 /// From npm's.
 const NPM: [(&str, &str); 4] =
     [("assemblyscript", "0.28.20"), ("componentize-qjs", "0.4.5"), ("esbuild", "0.28.2"), ("typescript", "7.0.2")];
+/// Of Python's as well, in a folder of its own: it asks the API what its description promises.
+const SCHEMATHESIS: [(&str, &str); 1] = [("schemathesis", "4.32.5")];
 /// How long a registry may take for all that is asked of it.
 const FETCH_LIMIT: Duration = Duration::from_secs(900);
 /// How deep plugins lie below plugins/.
@@ -42,7 +44,7 @@ impl Tools {
     /// Finds them, or fetches them into the target folder.
     fn set_up(project: &Project) -> Result<Self> {
         let mut tools = Self::default();
-        let pip: (&[&'static str], _) = (&["python", "zig", "c", "go"], from_pip(project));
+        let pip: (&[&'static str], _) = (&["python", "zig", "c", "go"], from_pip(project, "python", &PIP));
         let npm: (&[&'static str], _) = (&["javascript", "typescript", "assemblyscript"], from_npm(project));
         for (languages, fetched) in [pip, npm] {
             match fetched {
@@ -82,9 +84,9 @@ impl Tools {
 }
 
 /// A virtual environment of Python's with what comes from its registry.
-fn from_pip(project: &Project) -> Result<PathBuf> {
-    let folder = project.target.join("toolchains/python");
-    let wanted: Vec<String> = PIP.iter().map(|(name, version)| format!("{name}=={version}")).collect();
+fn from_pip(project: &Project, name: &str, wanted: &[(&str, &str)]) -> Result<PathBuf> {
+    let folder = project.target.join("toolchains").join(name);
+    let wanted: Vec<String> = wanted.iter().map(|(name, version)| format!("{name}=={version}")).collect();
     fetched(&folder, &wanted, || {
         let mut venv = Command::new("python3");
         capture(venv.args(["-m", "venv"]).arg(&folder), &project.interrupt)?;
@@ -290,6 +292,26 @@ fn read(path: &Path, files: &mut BTreeMap<OsString, Vec<u8>>) -> Result<()> {
     Ok(())
 }
 
+/// The program that tests the API from outside; none: it cannot be had, which is said, and with `BATON_LANGUAGES=all` an
+/// error.
+pub(crate) fn schemathesis(project: &Project) -> Result<Option<PathBuf>> {
+    match from_pip(project, "schemathesis", &SCHEMATHESIS) {
+        Ok(folder) => Ok(Some(folder.join("bin/st"))),
+        Err(failure) => {
+            project.interrupt.check()?;
+            if all_are_asked_for() {
+                return Err(failure);
+            }
+            say(&format!("      left out: schemathesis: {}", failure.to_string().lines().next().unwrap_or_default()));
+            Ok(None)
+        }
+    }
+}
+
+fn all_are_asked_for() -> bool {
+    std::env::var_os("BATON_LANGUAGES").is_some_and(|which| which == "all")
+}
+
 /// The step of both: tools and guests. What is left out is said; with `BATON_LANGUAGES=all`, nothing may be.
 pub(crate) fn step(project: &Project, steps: &mut Steps) -> Result<Tools> {
     steps.begin("tools and guests of other languages");
@@ -297,7 +319,7 @@ pub(crate) fn step(project: &Project, steps: &mut Steps) -> Result<Tools> {
     for line in tools.missing() {
         say(&format!("      left out: {line}"));
     }
-    if !tools.missing.is_empty() && std::env::var_os("BATON_LANGUAGES").is_some_and(|which| which == "all") {
+    if !tools.missing.is_empty() && all_are_asked_for() {
         return Err(Failure::new("guests of some languages cannot be built, and BATON_LANGUAGES=all asks for all"));
     }
     let guests = build(project, &tools)?;

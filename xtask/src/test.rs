@@ -97,6 +97,9 @@ fn run_steps(project: &Project, source: Source, words: &[String], steps: &mut St
     tests.args(if nextest { &["nextest", "run"][..] } else { &["test"] });
     // The doc tests come after; `cargo test` would run them here as well.
     toolchain.tell(&mut tests);
+    if let Some(schemathesis) = languages::schemathesis(project)? {
+        tests.env("BATON_SCHEMATHESIS", schemathesis);
+    }
     tests.args(["--workspace", "--locked"]).args(if nextest { &[][..] } else { &["--bins", "--lib", "--tests"] });
     run_tests(project, tests_with(tests, words), "workspace", 1, steps, ran)?;
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Turns that a window holds. What is told is of the last one that is full and of the one that fills.
@@ -17,7 +18,7 @@ const BUCKETS: usize = (PARTS + (32 - PARTS.ilog2()) * PARTS) as usize;
 
 /// How long an actor's turns took lately, in microseconds: its last 1,024 to 2,047, or all where it had fewer. From when its
 /// message was taken from the mailbox until the reply could leave, its commit included; also turns that crashed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TurnTimes {
     /// Half of them took no longer. Never less than the truth, and at most an eighth more.
     pub p50: u64,

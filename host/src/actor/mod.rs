@@ -26,6 +26,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{
@@ -115,7 +116,7 @@ impl NotAgain {
 }
 
 /// How an instance ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PastExit {
     /// Its generation; 0 if it had not claimed its state.
     pub generation: u64,
@@ -265,7 +266,7 @@ impl Cell {
 }
 
 /// What is known of an actor, for a person to look at.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ActorInfo {
     /// Its name.
     pub name: ActorName,

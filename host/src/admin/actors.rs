@@ -1,36 +1,41 @@
 //! The actors, whole or page by page.
 
-use std::sync::Arc;
-
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::openapi::{Api, Operation};
 use super::problem::Problem;
-use super::routes::{Asked, Context, Shared, read_query};
+use super::routes::{Asked, Shared, read_query};
 use crate::host::ActorInfo;
 use crate::model::{ActorName, NameError, NameOrPattern};
 
 /// Most actors of one page. Without a limit all are told.
 const LARGEST_PAGE: usize = 10_000;
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new().route("/v1/actors", get(actors))
+pub(super) fn routes() -> Api {
+    let listing = Operation::get("/v1/actors", "actors", "How the actors are, in the order of their names");
+    Api::default().on(listing.query::<Which>().answers::<Actors>(200, "All, or a page"), actors)
 }
 
 /// Which of them are asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Which {
-    after: Option<String>,
+    /// The name after which the page begins: `next` of the page before.
+    after: Option<ActorName>,
+    /// How many; all unless told.
+    #[schemars(range(min = 1, max = 10_000))]
     limit: Option<usize>,
+    /// A name, or a pattern such as `cart/*`.
     #[serde(rename = "match")]
+    #[schemars(with = "Option<NameOrPattern>")]
     matching: Option<String>,
 }
 
 /// A part of the actors, in the order of their names.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Actors {
     actors: Vec<ActorInfo>,
     /// What to give as `after` for those that follow; none: these were the last.
@@ -44,7 +49,6 @@ pub(super) fn read_pattern(text: Option<&str>) -> Result<Option<NameOrPattern>, 
 
 async fn actors(State(context): Shared, query: Asked<Which>) -> Result<Json<Actors>, Problem> {
     let Which { after, limit, matching } = read_query(query)?;
-    let after = after.as_deref().map(ActorName::new).transpose()?;
     let which = read_pattern(matching.as_deref())?;
     if let Some(limit) = limit.filter(|limit| !(1..=LARGEST_PAGE).contains(limit)) {
         return Err(Problem::bad_request(format!("limit = {limit} is not from 1 to {LARGEST_PAGE}")));

@@ -4,6 +4,7 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /v1/health` | whether the host is ready or stopping |
+//! | `GET /v1/openapi.json` | the description of all of this |
 //! | `GET /v1/plugins` | the plugins that are loaded |
 //! | `GET /v1/actors?after=&limit=&match=`, `GET /v1/actors/{name}` | how the actors are |
 //! | `POST /v1/actors/{name}/call?timeout_ms=` | the reply; the body is the message |
@@ -28,6 +29,7 @@
 mod access;
 mod actors;
 mod listener;
+mod openapi;
 mod problem;
 mod routes;
 mod serve;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use crate::model::{CallError, ErrorCode, HostError, NameError, SendError};
@@ -47,6 +48,11 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
     }
 
+    /// What can be understood, and makes no sense here.
+    pub(super) fn unfit(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unfit", "It makes no sense here", detail)
+    }
+
     pub(super) fn busy(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much at once", detail)
     }
@@ -69,6 +75,27 @@ impl Problem {
         self.members.insert(member.to_owned(), value);
         self
     }
+}
+
+/// The document, as it is described: what each code adds is told in the book.
+#[derive(JsonSchema)]
+#[schemars(rename = "Problem")]
+#[allow(dead_code, reason = "it describes what `into_response` writes")]
+pub(super) struct ProblemDocument {
+    /// `urn:baton:problem:` and the code.
+    r#type: String,
+    /// The same for each problem of this code.
+    title: String,
+    /// The status of the answer.
+    #[schemars(range(min = 400, max = 599))]
+    status: u16,
+    /// Stable, for programs.
+    code: String,
+    /// What was wrong.
+    detail: String,
+    /// What to do about it, where the host knows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    hint: Option<String>,
 }
 
 impl IntoResponse for Problem {

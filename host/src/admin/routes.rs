@@ -9,15 +9,16 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use axum::{Json, Router};
 use http_body_util::{BodyExt as _, LengthLimitError};
 use hyper::body::Body as _;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::access::{self, Access};
+use super::openapi::{Api, Operation, Operations};
 use super::problem::Problem;
 use super::store::{self, Transfers};
 use super::supervision;
@@ -25,10 +26,15 @@ use super::swap;
 use super::view::DeadMessage;
 use super::{BODY_TIMEOUT, actors};
 use crate::host::{ActorInfo, CallOptions, Host, PluginInfo};
-use crate::model::{ActorName, Body, MessageId, NameError, Phase, SendError};
+use crate::model::{ActorName, Body, ID_BYTES, MessageId, NameError, Phase, SendError};
 
 /// Names the message that a request carries.
 const ID_HEADER: &str = "idempotency-key";
+/// What that header says of itself.
+const ID_SAYS: &str =
+    "The message's id. An actor with `durability = \"turn\"` answers one that it has handled with its first reply.";
+/// Whatever the plugin takes and answers.
+const ANY_TYPE: &str = "*/*";
 /// What a body is where its plugin is not known.
 const BYTES_TYPE: &str = "application/octet-stream";
 /// Longest wait for a reply that a client may ask for.
@@ -45,6 +51,7 @@ pub(super) struct Context {
     /// What those must show who come over TCP; none: nobody does.
     pub(super) access: Option<Arc<Access>>,
     since: Instant,
+    operations: Operations,
 }
 
 pub(super) type Shared = State<Arc<Context>>;
@@ -53,23 +60,63 @@ pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 
 pub(super) fn router(host: Host, request_bytes: usize, access: Option<Arc<Access>>) -> Router {
     let (transfers, since) = (Transfers::default(), Instant::now());
-    let context = Arc::new(Context { host, request_bytes, transfers, access, since });
-    Router::new()
-        .route("/v1/health", get(health))
-        .route("/v1/plugins", get(plugins))
-        .route("/v1/actors/{name}", get(actor))
-        .route("/v1/actors/{name}/call", post(call))
-        .route("/v1/actors/{name}/cast", post(cast))
-        .route("/v1/dead-letters", get(dead_letters))
-        .merge(actors::routes())
-        .merge(store::routes())
-        .merge(supervision::routes())
-        .merge(swap::routes())
+    let (router, operations) = api().into_parts();
+    let context = Arc::new(Context { host, request_bytes, transfers, access, since, operations });
+    router
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(Arc::clone(&context), access::check))
         .layer(from_fn_with_state(Arc::clone(&context), close_at_the_end))
         .with_state(context)
+}
+
+/// All routes.
+fn api() -> Api {
+    Api::default()
+        .on(Operation::get("/v1/health", "health", "How the host is").answers::<Health>(200, "How it is"), health)
+        .on(
+            Operation::get("/v1/openapi.json", "openapi", "This description").answers::<Value>(200, "OpenAPI 3.1"),
+            openapi,
+        )
+        .on(
+            Operation::get("/v1/plugins", "plugins", "The plugins that are loaded, a line for each version")
+                .answers::<Plugins>(200, "The versions"),
+            plugins,
+        )
+        .on(
+            Operation::get("/v1/actors/{name}", "actor", "How an actor is")
+                .part::<ActorName>("name")
+                .answers::<ActorOrTemplate>(200, "The actor, or that its first message would start it"),
+            actor,
+        )
+        .on(
+            Operation::post("/v1/actors/{name}/call", "call", "Sends a message, and waits for the reply")
+                .part::<ActorName>("name")
+                .query::<CallQuery>()
+                .header("Idempotency-Key", ID_SAYS, ID_BYTES)
+                .takes_bytes(ANY_TYPE)
+                .or_nothing()
+                .answers_bytes(200, "The reply, in the media type of the plugin's messages", ANY_TYPE),
+            call,
+        )
+        .on(
+            Operation::post("/v1/actors/{name}/cast", "cast", "Sends a message that expects no reply")
+                .part::<ActorName>("name")
+                .header("Idempotency-Key", ID_SAYS, ID_BYTES)
+                .takes_bytes(ANY_TYPE)
+                .or_nothing()
+                .answers::<Taken>(202, "The mailbox has it"),
+            cast,
+        )
+        .on(
+            Operation::get("/v1/dead-letters", "dead_letters", "Messages that nobody handled, oldest first")
+                .answers::<DeadLetters>(200, "At most the last 1,000"),
+            dead_letters,
+        )
+        .merge(actors::routes())
+        .merge(store::routes())
+        .merge(supervision::routes())
+        .merge(swap::routes())
 }
 
 /// Once the host takes no more work every answer closes its connection, so that a client never sends on one that is about to end.
@@ -91,56 +138,99 @@ async fn unknown_method(request: Request) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not fit", detail)
 }
 
-async fn health(State(context): Shared) -> Json<Value> {
+async fn openapi(State(context): Shared, query: Asked<NoQuery>) -> Result<Json<Value>, Problem> {
+    read_query(query)?;
+    Ok(Json(context.operations.document()))
+}
+
+/// How the host is.
+#[derive(Serialize, JsonSchema)]
+struct Health {
+    /// `ready` or `stopping`.
+    state: &'static str,
+    /// Baton's version.
+    version: &'static str,
+    pid: u32,
+    uptime_ms: u64,
+    plugins: usize,
+    actors: usize,
+    held: usize,
+    failed: usize,
+    /// Why the store answers nothing at present.
+    store_trouble: Option<String>,
+}
+
+async fn health(State(context): Shared, query: Asked<NoQuery>) -> Result<Json<Health>, Problem> {
+    read_query(query)?;
     let actors = context.host.actors();
     let count = |phase| actors.iter().filter(|actor| actor.phase == phase).count();
-    Json(json!({
-        "state": if context.host.is_ready() { "ready" } else { "stopping" },
-        "version": env!("CARGO_PKG_VERSION"),
-        "pid": std::process::id(),
-        "uptime_ms": u64::try_from(context.since.elapsed().as_millis()).unwrap_or(u64::MAX),
-        "plugins": context.host.plugins().len(),
-        "actors": actors.len(),
-        "held": count(Phase::Held),
-        "failed": count(Phase::Failed),
-        "store_trouble": context.host.store().trouble(),
+    Ok(Json(Health {
+        state: if context.host.is_ready() { "ready" } else { "stopping" },
+        version: env!("CARGO_PKG_VERSION"),
+        pid: std::process::id(),
+        uptime_ms: u64::try_from(context.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        plugins: context.host.plugins().len(),
+        actors: actors.len(),
+        held: count(Phase::Held),
+        failed: count(Phase::Failed),
+        store_trouble: context.host.store().trouble(),
     }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Plugins {
     plugins: Vec<PluginInfo>,
 }
 
-async fn plugins(State(context): Shared) -> Json<Plugins> {
-    Json(Plugins { plugins: context.host.plugins() })
+async fn plugins(State(context): Shared, query: Asked<NoQuery>) -> Result<Json<Plugins>, Problem> {
+    read_query(query)?;
+    Ok(Json(Plugins { plugins: context.host.plugins() }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Actor {
     #[serde(flatten)]
     info: ActorInfo,
+    /// The media type of its messages.
     messages: Option<String>,
 }
 
-async fn actor(State(context): Shared, name: Name) -> Result<Response, Problem> {
+/// An actor of a template that nobody has called yet.
+#[derive(Serialize, JsonSchema)]
+struct NotStarted {
+    name: ActorName,
+    /// Always `not-started`.
+    phase: &'static str,
+    /// The media type of its messages.
+    messages: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum ActorOrTemplate {
+    Actor(Box<Actor>),
+    Template(NotStarted),
+}
+
+async fn actor(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Json<ActorOrTemplate>, Problem> {
     let name = read_name(name)?;
+    read_query(query)?;
     let messages = context.host.media_type(&name);
     if let Some(info) = context.host.actor(&name) {
-        return Ok(Json(Actor { info, messages }).into_response());
+        return Ok(Json(ActorOrTemplate::Actor(Box::new(Actor { info, messages }))));
     }
     match messages {
         // A template has its name, and nobody has called it yet.
-        Some(messages) => {
-            Ok(Json(json!({ "name": name, "phase": "not-started", "messages": messages })).into_response())
-        }
+        Some(messages) => Ok(Json(ActorOrTemplate::Template(NotStarted { name, phase: "not-started", messages }))),
         None => Err(SendError::UnknownActor(name.to_string()).into()),
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CallQuery {
+    /// How long the reply may take; 30,000 unless told.
+    #[schemars(range(min = 1, max = 3_600_000))]
     timeout_ms: Option<u64>,
 }
 
@@ -160,7 +250,14 @@ async fn call(
     Ok(([(header::CONTENT_TYPE, media_type)], reply).into_response())
 }
 
-#[derive(Deserialize)]
+/// A mailbox has a message.
+#[derive(Serialize, JsonSchema)]
+struct Taken {
+    /// The message's id.
+    id: MessageId,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NoQuery {}
 
@@ -176,12 +273,18 @@ async fn cast(
     let id = read_id(&headers)?;
     let body = read_message(&context, name.as_str(), body).await?;
     let id = context.host.cast(&name, body, id)?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(Taken { id })).into_response())
 }
 
-async fn dead_letters(State(context): Shared) -> Json<Value> {
-    let letters: Vec<DeadMessage> = context.host.dead_letters().into_iter().map(DeadMessage::from).collect();
-    Json(json!({ "dead_letters": letters }))
+#[derive(Serialize, JsonSchema)]
+struct DeadLetters {
+    dead_letters: Vec<DeadMessage>,
+}
+
+async fn dead_letters(State(context): Shared, query: Asked<NoQuery>) -> Result<Json<DeadLetters>, Problem> {
+    read_query(query)?;
+    let dead_letters = context.host.dead_letters().into_iter().map(DeadMessage::from).collect();
+    Ok(Json(DeadLetters { dead_letters }))
 }
 
 pub(super) fn read_name(name: Name) -> Result<ActorName, Problem> {

@@ -3,17 +3,18 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
-use axum::{Json, Router};
 use futures_util::stream;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::openapi::{Api, Operation};
 use super::problem::Problem;
 use super::routes::{Asked, Context, Name, NoQuery, Shared, Unread, read_body, read_name, read_query};
 use super::view::{self, QuarantinePage, QuarantinedActor, StoreStats, StoredActor, StoredPage};
@@ -21,6 +22,8 @@ use crate::model::{ActorName, ErrorCode, HostError};
 use crate::store::SnapshotStore;
 use crate::store::tools::{self, Changed, Consent, Diff, Export, Imported, Selection, ToolError, Verified};
 
+/// What is not looked into.
+const BYTES: &str = "application/octet-stream";
 /// Actors in one answer: unless told, and at most.
 const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1_000;
@@ -45,32 +48,110 @@ impl Default for Transfers {
     }
 }
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/v1/store", get(list))
-        .route("/v1/store/{name}", get(stored))
-        .route("/v1/store/{name}/diff", get(diff))
-        .route("/v1/store/{name}/quarantine", get(quarantined))
-        .route("/v1/store/{name}/quarantine/{sequence}", get(copy))
-        .route("/v1/store/{name}/rollback", post(rollback))
-        .route("/v1/store/{name}/fork", post(fork))
-        .route("/v1/store/{name}/prune", post(prune))
-        .route("/v1/store/{name}/forget", post(forget))
-        .route("/v1/store/{name}/retry", post(retry))
-        .route("/v1/store/{name}/repair", post(repair))
-        .route("/v1/store/{name}/discard", post(discard))
-        .route("/v1/store/{name}/image", put(image))
+pub(super) fn routes() -> Api {
+    let change = |path, id, says| {
+        let operation = Operation::post(path, id, says).part::<ActorName>("name");
+        operation.answers::<Changed>(200, "What was done, or what would be")
+    };
+    Api::default()
+        .on(
+            Operation::get("/v1/store", "stored", "What is stored, in the order of names")
+                .query::<Page>()
+                .answers::<StoredPage>(200, "A page"),
+            list,
+        )
+        .on(
+            Operation::get("/v1/store/{name}", "stored_actor", "What is stored for an actor")
+                .part::<ActorName>("name")
+                .answers::<StoredActor>(200, "Head, history and quarantine"),
+            stored,
+        )
+        .on(
+            Operation::get("/v1/store/{name}/diff", "diff", "Two records of an actor side by side")
+                .part::<ActorName>("name")
+                .query::<Two>()
+                .answers::<Diff>(200, "Where they differ"),
+            diff,
+        )
+        .on(
+            Operation::get("/v1/store/{name}/quarantine", "quarantined", "An actor's copies in quarantine")
+                .part::<ActorName>("name")
+                .answers::<QuarantinedActor>(200, "The copies"),
+            quarantined,
+        )
+        .on(
+            Operation::get("/v1/store/{name}/quarantine/{sequence}", "quarantined_copy", "The bytes of a copy")
+                .part::<ActorName>("name")
+                .part::<u64>("sequence")
+                .answers_bytes(200, "As they were found", BYTES),
+            copy,
+        )
+        .on(
+            change("/v1/store/{name}/rollback", "rollback", "Writes the state of an earlier record as a new one")
+                .query::<Rollback>(),
+            rollback,
+        )
+        .on(
+            change("/v1/store/{name}/fork", "fork", "Copies a state to another actor").query::<Fork>().needs(&["to"]),
+            fork,
+        )
+        .on(change("/v1/store/{name}/prune", "prune", "Drops all but the newest records").query::<Prune>(), prune)
+        .on(
+            change("/v1/store/{name}/forget", "forget", "Erases state, history and quarantine for good")
+                .query::<Plain>(),
+            forget,
+        )
+        .on(
+            change("/v1/store/{name}/retry", "retry", "Forgets which plugins have refused the records")
+                .query::<Plain>(),
+            retry,
+        )
+        .on(
+            change("/v1/store/{name}/repair", "repair", "Makes a new head of the records that are there")
+                .query::<Plain>(),
+            repair,
+        )
+        .on(change("/v1/store/{name}/discard", "discard", "Drops copies in quarantine").query::<Discard>(), discard)
+        .on(
+            Operation::put("/v1/store/{name}/image", "import", "Takes one actor of an export over")
+                .part::<ActorName>("name")
+                .query::<Image>()
+                .takes_bytes(BYTES)
+                .answers::<Imported>(200, "What came of it"),
+            image,
+        )
         // Not below `/v1/store/`: an actor may have any of these names.
-        .route("/v1/store-stats", get(stats))
-        .route("/v1/store-verify", get(verify))
-        .route("/v1/store-quarantine", get(quarantine))
-        .route("/v1/store-export", get(export))
+        .on(
+            Operation::get("/v1/store-stats", "store_stats", "How much is stored").answers::<StoreStats>(200, "Counts"),
+            stats,
+        )
+        .on(
+            Operation::get("/v1/store-verify", "store_verify", "Reads everything, and says what is wrong")
+                .query::<Page>()
+                .answers::<Verified>(200, "Of a page of actors"),
+            verify,
+        )
+        .on(
+            Operation::get("/v1/store-quarantine", "store_quarantine", "Who has copies in quarantine")
+                .query::<Page>()
+                .answers::<QuarantinePage>(200, "Of a page of actors"),
+            quarantine,
+        )
+        .on(
+            Operation::get("/v1/store-export", "store_export", "An export, as a stream")
+                .query::<Actors>()
+                .answers_bytes(200, "One that was broken off has no end", BYTES),
+            export,
+        )
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Page {
-    after: Option<String>,
+    /// The name after which the page begins: `next` of the page before.
+    after: Option<ActorName>,
+    /// How many; 100 unless told.
+    #[schemars(range(min = 1, max = 1_000))]
     limit: Option<usize>,
 }
 
@@ -81,7 +162,7 @@ impl Page {
         if !(1..=LARGEST_PAGE).contains(&limit) {
             return Err(Problem::bad_request(format!("limit = {limit} is not from 1 to {LARGEST_PAGE}")));
         }
-        Ok((query.after.as_deref().map(ActorName::new).transpose()?, limit))
+        Ok((query.after, limit))
     }
 }
 
@@ -100,7 +181,7 @@ async fn stored(State(context): Shared, name: Name) -> Result<Json<StoredActor>,
     Ok(Json(found.ok_or_else(|| ToolError::NotStored(name))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Two {
     a: Option<u64>,
@@ -131,96 +212,111 @@ async fn copy(State(context): Shared, path: NameAndSequence, query: Asked<NoQuer
     let name = ActorName::new(&name)?;
     read_query(query)?;
     let found = tools::copy_of(store_of(&context), &name, sequence).await?;
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], found).into_response())
+    Ok(([(header::CONTENT_TYPE, BYTES)], found).into_response())
 }
 
-/// All that a change may be told; each takes what it has a use for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Wish {
-    to: Option<String>,
-    record: Option<u64>,
-    keep: Option<usize>,
-    replace: bool,
-    yes: bool,
-    stop_it: bool,
-    running: bool,
-}
-
-impl Wish {
-    /// What was asked, if nothing was said that `act` has no use for.
-    fn read(query: Asked<Self>, act: &str, uses: &[&str]) -> Result<(Self, Consent), Problem> {
-        let wish = read_query(query)?;
-        let given = [
-            ("to", wish.to.is_some()),
-            ("record", wish.record.is_some()),
-            ("keep", wish.keep.is_some()),
-            ("replace", wish.replace),
-            ("running", wish.running),
-        ];
-        if let Some((what, _)) = given.iter().find(|(what, given)| *given && !uses.contains(what)) {
-            return Err(Problem::bad_request(format!("`{what}` means nothing to {act}")));
+/// What a change may be told: keys of its own, and those of consent.
+macro_rules! wish {
+    ($name:ident { $($(#[$about:meta])* $key:ident: $type:ty,)* } $running:ident) => {
+        #[derive(Debug, Default, Deserialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        struct $name {
+            $($(#[$about])* $key: $type,)*
+            /// Do it, though something is lost; without it, such a change is a dry run.
+            yes: bool,
+            /// Stop the actor if it runs or is held, and start it again.
+            stop_it: bool,
         }
-        let consent = Consent { yes: wish.yes, stop_it: wish.stop_it, running: wish.running };
-        Ok((wish, consent))
-    }
+
+        impl $name {
+            fn consent(&self) -> Consent {
+                Consent { yes: self.yes, stop_it: self.stop_it, running: wish!(self $running) }
+            }
+        }
+    };
+    ($self:ident stopped) => { false };
+    ($self:ident running) => { $self.running };
 }
 
-async fn rollback(State(context): Shared, name: Name, query: Asked<Wish>) -> Result<Json<Changed>, Problem> {
+wish! { Rollback {
+    /// The record whose state is taken; the one before unless told.
+    to: Option<u64>,
+} stopped }
+wish! { Fork {
+    /// The name of the copy.
+    to: Option<ActorName>,
+    /// The record whose state is taken; the one that counts unless told.
+    record: Option<u64>,
+    /// Though the other one has a state.
+    replace: bool,
+} stopped }
+wish! { Prune {
+    /// How many records stay; one unless told.
+    keep: Option<usize>,
+    /// Leave it running.
+    running: bool,
+} running }
+wish! { Plain {} stopped }
+wish! { Discard {
+    /// Of which record; of all unless told.
+    record: Option<u64>,
+    /// Leave it running.
+    running: bool,
+} running }
+wish! { Image {
+    /// Though there is a state.
+    replace: bool,
+} stopped }
+
+async fn rollback(State(context): Shared, name: Name, query: Asked<Rollback>) -> Result<Json<Changed>, Problem> {
     let name = read_name(name)?;
-    let (wish, consent) = Wish::read(query, "rollback", &["to"])?;
-    let number = |to: String| to.parse().map_err(|_| Problem::bad_request(format!("to = {to} is no sequence")));
-    let to = wish.to.map(number).transpose()?;
-    Ok(Json(context.host.rollback(&name, to, consent).await?))
+    let wish = read_query(query)?;
+    Ok(Json(context.host.rollback(&name, wish.to, wish.consent()).await?))
 }
 
-async fn fork(State(context): Shared, name: Name, query: Asked<Wish>) -> Result<Json<Changed>, Problem> {
+async fn fork(State(context): Shared, name: Name, query: Asked<Fork>) -> Result<Json<Changed>, Problem> {
     let name = read_name(name)?;
-    let (wish, consent) = Wish::read(query, "fork", &["to", "record", "replace"])?;
-    let to = wish.to.ok_or_else(|| Problem::bad_request("`to` is missing: the name of the copy"))?;
-    let to = ActorName::new(&to)?;
-    Ok(Json(context.host.fork((&name, wish.record), (&to, wish.replace), consent).await?))
+    let wish = read_query(query)?;
+    let to = wish.to.as_ref().ok_or_else(|| Problem::bad_request("`to` is missing: the name of the copy"))?;
+    Ok(Json(context.host.fork((&name, wish.record), (to, wish.replace), wish.consent()).await?))
 }
 
-async fn prune(State(context): Shared, name: Name, query: Asked<Wish>) -> Result<Json<Changed>, Problem> {
+async fn prune(State(context): Shared, name: Name, query: Asked<Prune>) -> Result<Json<Changed>, Problem> {
     let name = read_name(name)?;
-    let (wish, consent) = Wish::read(query, "prune", &["keep", "running"])?;
-    Ok(Json(context.host.prune(&name, wish.keep, consent).await?))
+    let wish = read_query(query)?;
+    Ok(Json(context.host.prune(&name, wish.keep, wish.consent()).await?))
 }
 
-async fn forget(State(context): Shared, name: Name, query: Asked<Wish>) -> Result<Json<Changed>, Problem> {
+async fn forget(State(context): Shared, name: Name, query: Asked<Plain>) -> Result<Json<Changed>, Problem> {
     let name = read_name(name)?;
-    let (_, consent) = Wish::read(query, "forget", &[])?;
-    Ok(Json(context.host.forget(&name, consent).await?))
+    Ok(Json(context.host.forget(&name, read_query(query)?.consent()).await?))
 }
 
-async fn retry(State(context): Shared, name: Name, query: Asked<Wish>) -> Result<Json<Changed>, Problem> {
+async fn retry(State(context): Shared, name: Name, query: Asked<Plain>) -> Result<Json<Changed>, Problem> {
     let name = read_name(name)?;
-    let (_, consent) = Wish::read(query, "retry", &[])?;
-    Ok(Json(context.host.retry(&name, consent).await?))
+    Ok(Json(context.host.retry(&name, read_query(query)?.consent()).await?))
 }
 
-async fn repair(State(context): Shared, name: Name, query: Asked<Wish>) -> Result<Json<Changed>, Problem> {
+async fn repair(State(context): Shared, name: Name, query: Asked<Plain>) -> Result<Json<Changed>, Problem> {
     let name = read_name(name)?;
-    let (_, consent) = Wish::read(query, "repair", &[])?;
-    Ok(Json(context.host.repair(&name, consent).await?))
+    Ok(Json(context.host.repair(&name, read_query(query)?.consent()).await?))
 }
 
-async fn discard(State(context): Shared, name: Name, query: Asked<Wish>) -> Result<Json<Changed>, Problem> {
+async fn discard(State(context): Shared, name: Name, query: Asked<Discard>) -> Result<Json<Changed>, Problem> {
     let name = read_name(name)?;
-    let (wish, consent) = Wish::read(query, "discard", &["record", "running"])?;
-    Ok(Json(context.host.discard(&name, wish.record, consent).await?))
+    let wish = read_query(query)?;
+    Ok(Json(context.host.discard(&name, wish.record, wish.consent()).await?))
 }
 
 /// Takes one actor over. The body is an export that holds it and no other.
 async fn image(
     State(context): Shared,
     name: Name,
-    query: Asked<Wish>,
+    query: Asked<Image>,
     body: HttpBody,
 ) -> Result<Json<Imported>, Problem> {
     let name = read_name(name)?;
-    let (wish, consent) = Wish::read(query, "an import", &["replace"])?;
+    let wish = read_query(query)?;
     // Never closed, so a permit always comes.
     let _one = context.transfers.images.acquire().await;
     let body = read_body(&context, body, IMAGE_BYTES).await.map_err(|unread| match unread {
@@ -235,7 +331,7 @@ async fn image(
     let found = export.next_image(&all).map_err(ToolError::File)?;
     match (found, export.contents().actors) {
         (Some((actor, image)), 1) if actor == name => {
-            Ok(Json(context.host.import(&name, &image, wish.replace, consent).await?))
+            Ok(Json(context.host.import(&name, &image, wish.replace, wish.consent()).await?))
         }
         (_, actors) => {
             Err(Problem::bad_request(format!("the body holds {actors} actors, and is to hold `{name}` alone")))
@@ -258,7 +354,7 @@ async fn quarantine(State(context): Shared, query: Asked<Page>) -> Result<Json<Q
     Ok(Json(view::quarantine(store_of(&context), after.as_ref(), limit).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Actors {
     /// Names and patterns, one on each line: no name has an end of line in it.
@@ -270,13 +366,13 @@ async fn export(State(context): Shared, query: Asked<Actors>) -> Result<Response
     if wanted.len() > WANTED_BYTES {
         return Err(Problem::bad_request(format!("`actors` has more than {WANTED_BYTES} bytes: ask for all")));
     }
-    let wanted = Selection::new(wanted.lines())?;
+    let wanted = Selection::new(wanted.lines()).map_err(|error| Problem::unfit(error.to_string()))?;
     let Ok(permit) = Arc::clone(&context.transfers.exports).try_acquire_owned() else {
         let detail = format!("{EXPORTS} exports are under way; try again when one has ended");
         return Err(Problem::busy(detail));
     };
     let body = HttpBody::from_stream(stream::unfold((context.host.export(wanted), permit), next_piece));
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
+    Ok(([(header::CONTENT_TYPE, BYTES)], body).into_response())
 }
 
 type Pieces = (mpsc::Receiver<Bytes>, OwnedSemaphorePermit);

@@ -1,19 +1,18 @@
 //! What an operator sees of the supervision tree, and does to it.
 
-use std::sync::Arc;
-
+use axum::Json;
 use axum::body::Body as HttpBody;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
+use super::openapi::{Api, Operation};
 use super::problem::Problem;
-use super::routes::{Asked, Context, Name, NoQuery, Shared, Unread, read_body, read_message, read_name, read_query};
+use super::routes::{Asked, Name, NoQuery, Shared, Unread, read_body, read_message, read_name, read_query};
 use super::view::Shown;
 use crate::host::Host;
 use crate::model::{
@@ -26,26 +25,104 @@ const ARGS_BYTES: usize = 1 << 20;
 /// Largest child specification, in bytes: text of [`ARGS_BYTES`] with every byte escaped, and all the rest.
 const SPEC_BYTES: usize = 8 << 20;
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/v1/tree", get(tree))
-        .route("/v1/children", get(children).post(add))
-        .route("/v1/children/count", get(count))
-        .route("/v1/children/{name}", delete(remove))
-        .route("/v1/actors/{name}/start", post(start))
-        .route("/v1/actors/{name}/stop", post(stop))
-        .route("/v1/actors/{name}/restart", post(restart))
-        .route("/v1/actors/{name}/kill", post(kill))
-        .route("/v1/actors/{name}/suspend", post(suspend))
-        .route("/v1/actors/{name}/resume", post(resume))
-        .route("/v1/actors/{name}/state", get(get_state))
-        .route("/v1/whereis/{name}", get(whereis))
-        .route("/v1/groups/{group}", get(members))
-        .route("/v1/groups/{group}/dispatch", post(dispatch))
+pub(super) fn routes() -> Api {
+    let child = |path, id, says| Operation::post(path, id, says).part::<ActorName>("name");
+    Api::default()
+        .on(
+            Operation::get("/v1/tree", "tree", "All children, each supervisor before its own")
+                .answers::<Tree>(200, "The tree"),
+            tree,
+        )
+        .on(
+            Operation::get("/v1/children", "children", "The children of a supervisor, or of the root")
+                .query::<Below>()
+                .answers::<Children>(200, "In the order of their start"),
+            children,
+        )
+        .on(
+            Operation::post("/v1/children", "add_child", "Adds a child and starts it")
+                .takes::<Given>()
+                .answers::<Started>(201, "It has started"),
+            add,
+        )
+        .on(
+            Operation::get("/v1/children/count", "count_children", "How many children there are")
+                .query::<Below>()
+                .answers::<Counts>(200, "As OTP's `count_children`"),
+            count,
+        )
+        .on(
+            Operation::delete("/v1/children/{name}", "delete_child", "Removes a child that does not run")
+                .part::<ActorName>("name")
+                .answers::<Named>(200, "It is gone from the tree; its state is kept"),
+            remove,
+        )
+        .on(
+            child("/v1/actors/{name}/start", "start", "Starts a child that does not run, or an actor of a template")
+                .answers::<Started>(200, "It has started"),
+            start,
+        )
+        .on(
+            child("/v1/actors/{name}/stop", "stop", "Stops a child, and waits until it is gone")
+                .answers::<Stopped>(200, "What was saved"),
+            stop,
+        )
+        .on(
+            child("/v1/actors/{name}/restart", "restart", "Stops a child and starts it again, its state handed over")
+                .answers::<Started>(200, "It has started"),
+            restart,
+        )
+        .on(
+            child("/v1/actors/{name}/kill", "kill", "Ends a child at once; nothing is saved")
+                .answers::<Named>(202, "It ends, and its supervisor does what it does after a crash"),
+            kill,
+        )
+        .on(
+            child("/v1/actors/{name}/suspend", "suspend", "Lets an actor's messages and timers wait")
+                .answers::<Named>(200, "It is suspended"),
+            suspend,
+        )
+        .on(
+            child("/v1/actors/{name}/resume", "resume", "Lets a suspended actor go on")
+                .answers::<Named>(200, "It goes on"),
+            resume,
+        )
+        .on(
+            Operation::get("/v1/actors/{name}/state", "state", "An actor's state as it stands between two messages")
+                .part::<ActorName>("name")
+                .answers::<StateNow>(200, "Of a large one the beginning"),
+            get_state,
+        )
+        .on(
+            Operation::get("/v1/whereis/{name}", "whereis", "Where a name is in the tree")
+                .part::<ActorName>("name")
+                .answers::<Place>(200, "The child, and the supervisors above it"),
+            whereis,
+        )
+        .on(
+            Operation::get("/v1/groups/{group}", "members", "A group's members, in the order in which they came")
+                .part::<GroupName>("group")
+                .answers::<Members>(200, "None: there is no such group"),
+            members,
+        )
+        .on(
+            Operation::post("/v1/groups/{group}/dispatch", "dispatch", "Sends a message to each member of a group")
+                .part::<GroupName>("group")
+                .takes_bytes("*/*")
+                .or_nothing()
+                .answers::<Dispatched>(202, "How many mailboxes took it"),
+            dispatch,
+        )
+}
+
+/// Whose it is.
+#[derive(Serialize, JsonSchema)]
+struct Named {
+    name: ActorName,
 }
 
 /// A child as its supervisor sees it, and what is known of the actor, if it is one.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Child {
     #[serde(flatten)]
     info: ChildInfo,
@@ -67,7 +144,7 @@ impl Child {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Tree {
     tree: Vec<Child>,
 }
@@ -77,19 +154,20 @@ async fn tree(State(context): Shared, query: Asked<NoQuery>) -> Result<Json<Tree
     Ok(Json(Tree { tree: Child::all(&context.host, context.host.tree().await?) }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Below {
-    supervisor: Option<String>,
+    /// A supervisor; none: the root.
+    supervisor: Option<ActorName>,
 }
 
 impl Below {
     fn read(query: Asked<Self>) -> Result<Option<ActorName>, Problem> {
-        Ok(read_query(query)?.supervisor.as_deref().map(ActorName::new).transpose()?)
+        Ok(read_query(query)?.supervisor)
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Children {
     children: Vec<Child>,
 }
@@ -106,12 +184,14 @@ async fn count(State(context): Shared, query: Asked<Below>) -> Result<Json<Count
 }
 
 /// A child specification as it is sent.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Given {
     name: ActorName,
     plugin: Option<PluginName>,
     supervisor: Option<ActorName>,
+    /// What `init` is given: text as it stands, everything else as JSON.
+    #[schemars(with = "Option<Value>")]
     args: Option<Box<RawValue>>,
     restart: Option<Restart>,
     shutdown: Option<Shutdown>,
@@ -204,7 +284,7 @@ async fn add(State(context): Shared, query: Asked<NoQuery>, body: HttpBody) -> R
     Ok((StatusCode::CREATED, started(&context.host, &name).await?).into_response())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Started {
     name: ActorName,
     /// None: it has ended already, and left nothing in the tree.
@@ -228,7 +308,7 @@ async fn start(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Res
     started(host, &name).await
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Stopped {
     name: ActorName,
     /// Whether it is one, and what was saved is about those below it.
@@ -257,50 +337,56 @@ async fn restart(State(context): Shared, name: Name, query: Asked<NoQuery>) -> R
     started(&context.host, &name).await
 }
 
-async fn kill(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Response, Problem> {
+async fn kill(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<(StatusCode, Json<Named>), Problem> {
     let name = read_name(name)?;
     read_query(query)?;
     context.host.kill(&name).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "name": name }))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(Named { name })))
 }
 
-async fn suspend(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Json<Value>, Problem> {
+async fn suspend(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Json<Named>, Problem> {
     let name = read_name(name)?;
     read_query(query)?;
     context.host.suspend(&name).await?;
-    Ok(Json(json!({ "name": name })))
+    Ok(Json(Named { name }))
 }
 
-async fn resume(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Json<Value>, Problem> {
+async fn resume(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Json<Named>, Problem> {
     let name = read_name(name)?;
     read_query(query)?;
     context.host.resume(&name).await?;
-    Ok(Json(json!({ "name": name })))
+    Ok(Json(Named { name }))
+}
+
+/// The state as it stands.
+#[derive(Serialize, JsonSchema)]
+struct StateNow {
+    name: ActorName,
+    generation: u64,
+    version: Version,
+    /// None: there is nothing worth keeping.
+    schema: Option<u32>,
+    state: Shown,
 }
 
 /// The state as it stands; of a large one the beginning.
-async fn get_state(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Response, Problem> {
+async fn get_state(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Json<StateNow>, Problem> {
     let name = read_name(name)?;
     read_query(query)?;
     let state = context.host.get_state(&name).await?;
-    let facts = json!({
-        "name": name,
-        "generation": state.generation,
-        "version": state.version,
-        "schema": state.schema,
-        "state": Shown::of(&state.data),
-    });
-    Ok(Json(facts).into_response())
+    let shown = Shown::of(&state.data);
+    let (generation, version, schema) = (state.generation, state.version, state.schema);
+    Ok(Json(StateNow { name, generation, version, schema, state: shown }))
 }
 
-async fn remove(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Json<Value>, Problem> {
+async fn remove(State(context): Shared, name: Name, query: Asked<NoQuery>) -> Result<Json<Named>, Problem> {
     let name = read_name(name)?;
     read_query(query)?;
     context.host.delete_child(&name).await?;
-    Ok(Json(json!({ "name": name })))
+    Ok(Json(Named { name }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Place {
     name: ActorName,
     /// The supervisors above it, from the root down; the root itself has no name.
@@ -332,10 +418,26 @@ fn read_group(name: Name) -> Result<GroupName, Problem> {
     Ok(GroupName::new(read_name(name)?.as_str())?)
 }
 
-async fn members(State(context): Shared, group: Name, query: Asked<NoQuery>) -> Result<Json<Value>, Problem> {
+/// A group.
+#[derive(Serialize, JsonSchema)]
+struct Members {
+    group: GroupName,
+    members: Vec<ActorName>,
+}
+
+/// A message has gone to a group.
+#[derive(Serialize, JsonSchema)]
+struct Dispatched {
+    group: GroupName,
+    /// How many members' mailboxes took it.
+    taken: usize,
+}
+
+async fn members(State(context): Shared, group: Name, query: Asked<NoQuery>) -> Result<Json<Members>, Problem> {
     let group = read_group(group)?;
     read_query(query)?;
-    Ok(Json(json!({ "group": group, "members": context.host.members(&group) })))
+    let members = context.host.members(&group);
+    Ok(Json(Members { group, members }))
 }
 
 async fn dispatch(
@@ -348,12 +450,14 @@ async fn dispatch(
     read_query(query)?;
     let body = read_message(&context, group.as_str(), body).await?;
     let taken = context.host.dispatch(&group, &body);
-    Ok((StatusCode::ACCEPTED, Json(json!({ "group": group, "taken": taken }))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(Dispatched { group, taken })).into_response())
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use serde_json::json;
 
     use super::*;
 

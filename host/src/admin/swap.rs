@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body as HttpBody;
@@ -10,18 +9,19 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use percent_encoding::percent_decode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::access::Caller;
+use super::openapi::{Api, Operation};
 use super::problem::Problem;
 use super::routes::{Asked, Context, NoQuery, Shared, Unread, read_body, read_query};
 use crate::model::{ErrorCode, HostError, Part, PluginName};
 use crate::sandbox::PLUGIN_BYTES;
-use crate::swap::{Batch, MOST_AT_ONCE, OnFailure, SwapOptions, SwapSource, SwapStatus};
+use crate::swap::{Batch, MOST_AT_ONCE, OnFailure, SwapOptions, SwapPlan, SwapSource, SwapStatus};
 
 /// Longest pause, watch or rehearsal that can be asked for, in milliseconds: a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -38,12 +38,48 @@ const FILE_NAME_BYTES: usize = 4 << 10;
 /// Longest name of who asks, in bytes.
 const BY_BYTES: usize = 200;
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/v1/plugins/{name}/swap", get(status).post(swap))
-        .route("/v1/plugins/{name}/swap/back", post(back))
-        .route("/v1/plugins/{name}/swap/stop", post(stop))
-        .route("/v1/swaps", get(swaps))
+pub(super) fn routes() -> Api {
+    Api::default()
+        .on(
+            Operation::get(
+                "/v1/plugins/{name}/swap",
+                "swap_status",
+                "Where the swap that runs stands, or how the last ended",
+            )
+            .part::<PluginName>("name")
+            .query::<Wait>()
+            .answers::<SwapStatus>(200, "At once, at its end, or after `wait_ms`"),
+            status,
+        )
+        .on(
+            Operation::post("/v1/plugins/{name}/swap", "swap", "Has a plugin's actors run another version")
+                .part::<PluginName>("name")
+                .query::<Wish>()
+                .header("Baton-Signature", "What the component's `.minisig` holds, percent-encoded.", SIGNATURE_BYTES)
+                .takes_bytes("application/octet-stream")
+                .answers::<SwapPlan>(200, "With `check` or `rehearse`: the plan")
+                .answers::<SwapStatus>(202, "It has begun"),
+            swap,
+        )
+        .on(
+            Operation::post("/v1/plugins/{name}/swap/back", "swap_back", "Goes back to the version that ran before")
+                .part::<PluginName>("name")
+                .query::<Wish>()
+                .answers::<SwapPlan>(200, "With `check` or `rehearse`: the plan")
+                .answers::<SwapStatus>(202, "It has begun"),
+            back,
+        )
+        .on(
+            Operation::post("/v1/plugins/{name}/swap/stop", "swap_stop", "Stops a swap where it is")
+                .part::<PluginName>("name")
+                .answers::<SwapStatus>(202, "It was told to stop"),
+            stop,
+        )
+        .on(
+            Operation::get("/v1/swaps", "swaps", "The last swap of each plugin, in the order in which they began")
+                .answers::<Swaps>(200, "The swaps"),
+            swaps,
+        )
 }
 
 type Plugin = Result<Path<String>, PathRejection>;
@@ -54,22 +90,33 @@ fn read_plugin(name: Plugin) -> Result<PluginName, Problem> {
 }
 
 /// All that a swap may be told. What is not said is as [`SwapOptions::default`] has it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Wish {
     /// The plan alone, without and with a rehearsal.
     check: bool,
     rehearse: bool,
+    /// Which of the plugin's actors; all unless told.
+    #[schemars(with = "Option<Part>")]
     part: Option<String>,
+    /// How many at a time: a percentage such as `10%`, or a number.
     batch: Option<String>,
+    #[schemars(range(min = 1, max = 48))]
     at_once: Option<u64>,
+    #[schemars(range(min = 0, max = 86_400_000))]
     pause_ms: Option<u64>,
+    #[schemars(range(min = 0, max = 86_400_000))]
     watch_ms: Option<u64>,
     max_failures: Option<u64>,
+    #[schemars(with = "Option<OnFailure>")]
     on_failure: Option<String>,
     allow_loss: Option<bool>,
+    #[schemars(range(min = 0, max = 86_400_000))]
     rehearsal_ms: Option<u64>,
+    #[schemars(range(min = 1, max = 3_600_000))]
     switch_timeout_ms: Option<u64>,
+    /// Who asks, for the report.
+    #[schemars(length(max = 50))]
     by: Option<String>,
     /// What the component's file is called where it comes from.
     file: Option<String>,
@@ -173,7 +220,7 @@ async fn swap(
 ) -> Result<Response, Problem> {
     let plugin = read_plugin(name)?;
     let wish = read_query(query)?;
-    let options = wish.options(caller.as_deref()).map_err(Problem::bad_request)?;
+    let options = wish.options(caller.as_deref()).map_err(Problem::unfit)?;
     let signature = read_signature(&headers)?;
     // Never closed, so a permit always comes.
     let _one = context.transfers.components.acquire().await;
@@ -201,7 +248,7 @@ async fn back(
 ) -> Result<Response, Problem> {
     let plugin = read_plugin(name)?;
     let wish = read_query(query)?;
-    let options = wish.options(caller.as_deref()).map_err(Problem::bad_request)?;
+    let options = wish.options(caller.as_deref()).map_err(Problem::unfit)?;
     begun(&context, &plugin, SwapSource::Back, &wish, options).await
 }
 
@@ -227,9 +274,11 @@ async fn stop(State(context): Shared, name: Plugin, query: Asked<NoQuery>) -> Re
     Ok((StatusCode::ACCEPTED, Json(swap.status())).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Wait {
+    /// How long the answer may wait for the end.
+    #[schemars(range(min = 0, max = 60_000))]
     wait_ms: Option<u64>,
 }
 
@@ -253,7 +302,7 @@ async fn status(State(context): Shared, name: Plugin, query: Asked<Wait>) -> Res
     Ok(Json(swap.status()))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Swaps {
     swaps: Vec<SwapStatus>,
 }

@@ -1,5 +1,6 @@
 //! What is shown of stored things and of messages: plain data for JSON.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::host::DeadLetter;
@@ -10,7 +11,7 @@ use crate::store::{
 };
 
 /// One line of a listing of the store.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StoredHead {
     /// Whose.
     pub actor: ActorName,
@@ -21,7 +22,7 @@ pub struct StoredHead {
 }
 
 /// A part of a listing of the store, in the order of names.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StoredPage {
     /// The heads.
     pub actors: Vec<StoredHead>,
@@ -30,7 +31,7 @@ pub struct StoredPage {
 }
 
 /// Everything that is stored for one actor.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StoredActor {
     /// Whose.
     pub actor: ActorName,
@@ -43,7 +44,7 @@ pub struct StoredActor {
 }
 
 /// A record: what its head says, and what it says itself.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StoredRecord {
     /// What the head says.
     #[serde(flatten)]
@@ -57,7 +58,7 @@ pub struct StoredRecord {
 }
 
 /// A record's header.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Facts {
     /// Under which claim it was committed.
     pub epoch: u64,
@@ -84,7 +85,7 @@ pub struct Facts {
 }
 
 /// A message that is on its way to another actor.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Sending {
     /// For whom.
     pub to: ActorName,
@@ -96,7 +97,7 @@ pub struct Sending {
 }
 
 /// A message that waits in a record.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Waiting {
     /// `call`, `cast`, `timer`, `down` or `other`.
     pub kind: &'static str,
@@ -110,7 +111,7 @@ pub struct Waiting {
 }
 
 /// A record in quarantine.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct QuarantinedRecord {
     /// What the head says of it.
     pub record: RecordRef,
@@ -129,7 +130,7 @@ impl From<Quarantined> for QuarantinedRecord {
 }
 
 /// A message that nobody handled.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct DeadMessage {
     /// For whom.
     pub to: String,
@@ -171,7 +172,7 @@ impl From<DeadLetter> for DeadMessage {
 }
 
 /// A message's content: as text where it is text, else as hexadecimal digits; its beginning, where it is long.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Shown {
     /// How many bytes it has.
     pub body_bytes: usize,
@@ -281,7 +282,7 @@ pub async fn show(store: &dyn SnapshotStore, actor: &ActorName) -> Result<Option
 }
 
 /// What an actor has in quarantine.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct QuarantinedActor {
     /// Whose.
     pub actor: ActorName,
@@ -290,7 +291,7 @@ pub struct QuarantinedActor {
 }
 
 /// A part of a listing of the quarantine, in the order of names.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct QuarantinePage {
     /// Those that have something there.
     pub actors: Vec<QuarantinedActor>,
@@ -328,7 +329,7 @@ pub async fn quarantine(
 }
 
 /// How much a store holds, and what it can do.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StoreStats {
     /// What it can do.
     pub capabilities: Capabilities,

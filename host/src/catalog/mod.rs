@@ -10,6 +10,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -27,7 +28,7 @@ use lineup::{Conflict, Lineup};
 const FAULTS: usize = 20;
 
 /// What is known of a loaded plugin version, for a person to look at.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct PluginInfo {
     /// The plugin's name.
     pub name: PluginName,
@@ -56,7 +57,7 @@ pub struct PluginInfo {
 }
 
 /// That an instance of some version crashed, or could not use its state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fault {
     /// Whose.
     pub actor: ActorName,

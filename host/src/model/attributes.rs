@@ -1,9 +1,11 @@
 //! What is known of an actor beside its name: attributes to find it by, and groups that it is a member of.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{ActorName, NameError};
@@ -83,6 +85,17 @@ impl FromStr for GroupName {
 impl Serialize for GroupName {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(s)
+    }
+}
+
+impl JsonSchema for GroupName {
+    fn schema_name() -> Cow<'static, str> {
+        "GroupName".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        // The rules are the same.
+        ActorName::json_schema(generator)
     }
 }
 

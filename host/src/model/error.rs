@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Failure, Hold, LimitMet};
@@ -134,7 +135,7 @@ impl SendError {
 }
 
 /// What went wrong in the host, by kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ErrorCode {

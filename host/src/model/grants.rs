@@ -4,9 +4,13 @@ mod address;
 mod files;
 mod net;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::name::name_or_pattern_schema;
 use super::{ActorName, GroupName, NameError, Pattern};
 
 pub use address::{Network, Reach};
@@ -39,6 +43,16 @@ pub enum NameOrPattern {
     Name(ActorName),
     /// All that match.
     Pattern(Pattern),
+}
+
+impl JsonSchema for NameOrPattern {
+    fn schema_name() -> Cow<'static, str> {
+        "NameOrPattern".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        name_or_pattern_schema()
+    }
 }
 
 impl NameOrPattern {

@@ -1,5 +1,6 @@
 //! What one instance leaves and the next is given; the contract's records as plain data.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PluginName, StopReason, Version};
@@ -15,7 +16,7 @@ pub struct State {
 }
 
 /// How complete a handed-over state is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// The predecessor ended with it: nothing was handled after it.
@@ -72,7 +73,7 @@ impl Description {
 }
 
 /// Why a guest does not take a state over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// The plugin cannot read that schema.

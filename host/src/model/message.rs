@@ -1,9 +1,11 @@
 //! Messages and their parts.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{ActorName, NameError};
@@ -12,7 +14,7 @@ use super::{ActorName, NameError};
 pub type Body = Bytes;
 
 /// Longest message id, in bytes.
-const ID_BYTES: usize = 256;
+pub(crate) const ID_BYTES: usize = 256;
 
 /// Names a message; a sender that tries again uses the same one. 1 to 256 bytes without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -87,6 +89,16 @@ impl fmt::Display for MessageId {
     }
 }
 
+impl JsonSchema for MessageId {
+    fn schema_name() -> Cow<'static, str> {
+        "MessageId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": "A message's id.", "minLength": 1 })
+    }
+}
+
 impl Serialize for MessageId {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_str(&self.0)
@@ -115,7 +127,7 @@ pub struct Request {
 
 /// Where a message stands among all that a durable sender has ever sent. Of one line the numbers rise, and what has a lower
 /// one than was handled last came before.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Sent {
     /// Drawn when its sender's head was made: a sender whose state was lost and that begins anew has another.
     pub line: u64,
@@ -156,7 +168,7 @@ impl Message {
 }
 
 /// A guest's own error: a reply like any other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, JsonSchema)]
 #[error("{code}: {message}")]
 pub struct Failure {
     /// For programs.

@@ -29,6 +29,7 @@ pub use handoff::{Description, Handoff, Legacy, Origin, Refusal, State};
 pub use keeping::{BadStatePolicy, Durability, Keeping, StateRules};
 pub use limits::{CoreDumps, Limits};
 pub(crate) use limits::{LimitMet, MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLES};
+pub(crate) use message::ID_BYTES;
 pub use message::{Body, EXIT, Failure, Message, MessageId, Request, Sent};
 pub use name::{ActorName, Digest, NAME_BYTES, NameError, PluginName, Version};
 pub use part::Part;

@@ -1,10 +1,11 @@
 //! Names: of actors, of plugins, of bytes.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Longest actor name, in bytes.
@@ -120,6 +121,53 @@ impl Serialize for ActorName {
     }
 }
 
+/// Characters that may stand in a segment, without and with the dot: all, and those of ASCII.
+const ALPHABETS: [(&str, &str); 2] =
+    [(r"[^./*\x00-\x1f\x7f-\x9f]", r"[^/*\x00-\x1f\x7f-\x9f]"), ("[ -)+--0-~]", "[ -)+-.0-~]")];
+
+/// A segment that is neither empty nor `.` or `..`.
+fn segment(begins: &str, all: &str) -> String {
+    format!(r"(?:\.{{0,2}}{begins}{all}*|\.{{3}}{all}*)")
+}
+
+/// What a name or a pattern of names is.
+pub(super) fn name_or_pattern_schema() -> Schema {
+    let [any, ascii] = ALPHABETS.map(|(begins, all)| {
+        let segment = segment(begins, all);
+        format!(r"^(?:{segment}(?:/{segment})*|(?:{segment}/)*{all}*\*)$")
+    });
+    json_schema!({
+        "type": "string",
+        "description": "The name of an actor, or a pattern: a prefix and `*`, such as `cart/*`.",
+        "minLength": 1,
+        "anyOf": [{ "maxLength": NAME_BYTES / 4, "pattern": any }, { "maxLength": NAME_BYTES, "pattern": ascii }],
+    })
+}
+
+impl JsonSchema for ActorName {
+    fn schema_name() -> Cow<'static, str> {
+        "ActorName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // Its length is in bytes, and JSON Schema counts characters, of which four bytes at most are each.
+        let [any, ascii] = ALPHABETS.map(|(begins, all)| {
+            let segment = segment(begins, all);
+            format!("^{segment}(?:/{segment})*$")
+        });
+        json_schema!({
+            "type": "string",
+            "description": "The name of an actor: segments separated by `/`, none of them empty, `.` or `..`; no control characters, no `*`; at most 255 bytes of UTF-8.",
+            "minLength": 1,
+            "anyOf": [
+                { "maxLength": NAME_BYTES / 4, "pattern": any },
+                { "maxLength": NAME_BYTES, "pattern": ascii },
+            ],
+            "examples": ["cart/42"],
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for ActorName {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
@@ -172,6 +220,22 @@ impl FromStr for PluginName {
     }
 }
 
+impl JsonSchema for PluginName {
+    fn schema_name() -> Cow<'static, str> {
+        "PluginName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "The name of a plugin: lower-case letters, digits, `-` and `_`, beginning with a letter.",
+            "maxLength": PLUGIN_NAME_BYTES,
+            "pattern": "^[a-z][a-z0-9_-]*$",
+            "examples": ["counter"],
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for PluginName {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
@@ -180,7 +244,7 @@ impl<'de> Deserialize<'de> for PluginName {
 }
 
 /// A plugin's version: `MAJOR.MINOR.PATCH`, optionally followed by `-pre` and `+build` as semantic versioning has them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Version(Arc<str>);
 
@@ -261,6 +325,16 @@ impl fmt::Debug for Digest {
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         if s.is_human_readable() { s.collect_str(self) } else { self.0.serialize(s) }
+    }
+}
+
+impl JsonSchema for Digest {
+    fn schema_name() -> Cow<'static, str> {
+        "Digest".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": "A BLAKE3 digest, hexadecimal.", "pattern": "^[0-9a-f]{64}$" })
     }
 }
 

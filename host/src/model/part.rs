@@ -1,7 +1,9 @@
 //! Which of a plugin's actors are meant.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{ActorName, Digest, NameOrPattern};
@@ -69,6 +71,19 @@ impl fmt::Display for Part {
 impl Serialize for Part {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(self)
+    }
+}
+
+impl JsonSchema for Part {
+    fn schema_name() -> Cow<'static, str> {
+        "Part".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "Which of a plugin's actors: `all`, a percentage such as `10%`, or names and patterns with commas between.",
+        })
     }
 }
 

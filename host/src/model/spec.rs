@@ -1,14 +1,16 @@
 //! What is to run: actors, and how they are restarted and stopped. The words are OTP's child specification's.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{ActorName, Attributes, Body, GroupName, Limits, PluginName, StateRules, Version};
 
 /// When an ended actor is started again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restart {
     /// Always.
@@ -57,12 +59,27 @@ impl Serialize for Shutdown {
     }
 }
 
+impl JsonSchema for Shutdown {
+    fn schema_name() -> Cow<'static, str> {
+        "Shutdown".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How long an actor may take to stop: milliseconds, or a word.",
+            "oneOf": [{ "type": "integer", "minimum": 0, "format": "uint64" }, { "enum": ["brutal-kill", "infinity"] }],
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Shutdown {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged, expecting = "expected \"brutal-kill\", \"infinity\" or a number of milliseconds")]
         enum Raw {
             Ms(u64),
+            /// JSON does not tell 5.0 from 5.
+            Whole(f64),
             Word(Word),
         }
         #[derive(Deserialize)]
@@ -72,6 +89,14 @@ impl<'de> Deserialize<'de> for Shutdown {
             Infinity,
         }
         Ok(match Raw::deserialize(d)? {
+            // What is below 2^53 is exact; what is not whole, or negative, is none.
+            Raw::Whole(ms) if ms.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&ms) => {
+                Self::After(Duration::from_secs_f64(ms / 1_000.0))
+            }
+            Raw::Whole(_) => {
+                let expected = "expected \"brutal-kill\", \"infinity\" or a number of milliseconds";
+                return Err(serde::de::Error::custom(expected));
+            }
             Raw::Ms(ms) => Self::After(Duration::from_millis(ms)),
             Raw::Word(Word::BrutalKill) => Self::BrutalKill,
             Raw::Word(Word::Infinity) => Self::Infinity,
@@ -81,7 +106,7 @@ impl<'de> Deserialize<'de> for Shutdown {
 
 /// How many restarts a supervisor allows: with more than `max_restarts` within `max_seconds` it ends, and its children with
 /// it. An actor that stands under the root has its own, and stays down by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Intensity {
     /// Restarts that are allowed within the window.
     pub max_restarts: u32,

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Digest, Refusal};
 
 /// Why an instance is told to end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopReason {
     /// The actor asked to stop, or someone asked for it alone.
@@ -38,7 +39,7 @@ impl fmt::Display for StopReason {
 }
 
 /// What kind of crash it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CrashKind {
     /// The guest trapped: a panic, an unreachable instruction, memory out of bounds.
@@ -58,7 +59,7 @@ pub enum CrashKind {
 }
 
 /// An instance's end that nobody asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, JsonSchema)]
 #[error("{message}")]
 pub struct Crash {
     /// What kind.
@@ -108,7 +109,7 @@ impl fmt::Display for Exit {
 }
 
 /// Why an actor ended, as those hear of it who monitor it or are linked to it. The words are OTP's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExitReason {
     /// It asked to stop.
@@ -159,7 +160,7 @@ impl Exit {
 }
 
 /// What became of an instance's state when it ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Saved {
     /// A record was committed; its sequence.
@@ -173,7 +174,7 @@ pub enum Saved {
 }
 
 /// Why something was not saved at a stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotSaved {
     /// The budget was spent; what it was, in milliseconds.
@@ -201,7 +202,7 @@ pub enum NotSaved {
 }
 
 /// Why an actor is parked with a state that nobody could use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, JsonSchema)]
 #[error("{cause}")]
 pub struct Hold {
     /// What was wrong.
@@ -213,7 +214,7 @@ pub struct Hold {
 }
 
 /// What was wrong with a state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HoldCause {
     /// The record's bytes are not what was written.
@@ -294,7 +295,7 @@ pub enum HoldCause {
 }
 
 /// Where an actor stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// `init` runs.

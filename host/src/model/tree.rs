@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ActorName, ActorSpec, Backoff, Intensity, Restart, Shutdown};
@@ -14,7 +15,7 @@ pub const SUPERVISOR_DEPTH: usize = 100;
 pub const DEFAULT_MAX_CHILDREN: u32 = 1_000_000;
 
 /// Who else is restarted when a child ends and is to be started again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// Nobody.
@@ -37,7 +38,7 @@ impl fmt::Display for Strategy {
 }
 
 /// Whether a supervisor ends when its significant children have ended by themselves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AutoShutdown {
     /// No; then it may not have significant children.
@@ -322,7 +323,7 @@ impl fmt::Display for CutShort {
 }
 
 /// How many children a supervisor has, as OTP's `count_children` says it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Child specifications.
     pub specs: usize,
@@ -335,7 +336,7 @@ pub struct Counts {
 }
 
 /// Where a child stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChildState {
     /// It does not run, and nobody is about to start it: OTP's `undefined`.
@@ -366,7 +367,7 @@ impl fmt::Display for ChildState {
 }
 
 /// One child as its supervisor sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ChildInfo {
     /// Its id, which is its name.
     pub name: ActorName,
@@ -389,7 +390,7 @@ pub struct ChildInfo {
 }
 
 /// What there is to see of a supervisor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Supervises {
     /// Who else is restarted.
     pub strategy: Strategy,

@@ -25,6 +25,7 @@ use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ActorName, Digest, StopReason};
@@ -228,7 +229,7 @@ pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
 pub type Listed = (ActorName, Result<Head, String>);
 
 /// What a backend can do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Capabilities {
     /// The backend's name.
     pub backend: &'static str,
@@ -243,7 +244,7 @@ pub struct Capabilities {
 }
 
 /// What an acknowledged commit survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Durable {
     /// Nothing: it is gone with the process.
@@ -253,11 +254,11 @@ pub enum Durable {
 }
 
 /// Names one state of a head; compared, never computed with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Revision(pub u64);
 
 /// The one small entry per actor that says which record counts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Head {
     /// Counts claims. Only its holder may commit.
     pub epoch: u64,
@@ -285,7 +286,7 @@ pub struct Head {
 }
 
 /// That a component could not take a record over: it is not tried again with the same two.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refused {
     /// Digest of the record.
     pub record: Digest,
@@ -320,7 +321,7 @@ impl Head {
 }
 
 /// What a head knows of a record without reading it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordRef {
     /// Its sequence; 1 for an actor's first.
     pub sequence: u64,
@@ -408,7 +409,7 @@ pub struct Remains {
 }
 
 /// A record in quarantine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Quarantined {
     /// The record that the head names.
     pub record: RecordRef,

@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Traffic;
@@ -34,7 +35,7 @@ const CHECKSUM_BYTES: usize = 32;
 const FRAME_BYTES: usize = PREFIX_BYTES + LENGTH_BYTES + CHECKSUM_BYTES;
 
 /// Why a record was written. Variants are only ever added.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// The instance ended with it.
@@ -62,7 +63,7 @@ impl fmt::Display for Cause {
 }
 
 /// Who encoded a state, and when. Carried on unchanged when the state is committed again with other messages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Origination {
     /// The plugin.
     pub plugin: PluginName,
@@ -79,7 +80,7 @@ pub struct Origination {
 }
 
 /// A timer that has not come due yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoredTimer {
     /// Its name.
     pub name: String,

@@ -1,5 +1,6 @@
 //! How much a store holds, and how much of its files that is.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{SnapshotStore, StoreError, head};
@@ -8,7 +9,7 @@ use super::{SnapshotStore, StoreError, head};
 const PAGE_HEADS: usize = 1_000;
 
 /// What a store holds, in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Stats {
     /// Actors that have a head, damaged ones included.
     pub actors: u64,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Part;
@@ -18,7 +19,7 @@ pub const DEFAULT_SWITCH_TIMEOUT: Duration = Duration::from_secs(10);
 pub const DEFAULT_REHEARSAL: Duration = Duration::from_secs(60);
 
 /// So many actors at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Batch {
     /// Of a hundred, 1 to 100; at least one actor.
@@ -60,7 +61,7 @@ impl Batch {
 }
 
 /// What happens when more has failed than may.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
     /// Whoever was switched goes back.

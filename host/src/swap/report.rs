@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::options::OnFailure;
@@ -14,7 +15,7 @@ use crate::model::{ActorName, Description, Digest, Part, PluginName, Version};
 pub(super) const LISTED: usize = 1_000;
 
 /// A version of a plugin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VersionInfo {
     /// Its number.
     pub version: Version,
@@ -42,7 +43,7 @@ impl fmt::Display for VersionInfo {
 }
 
 /// Something about one actor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Remark {
     /// Whose.
     pub actor: ActorName,
@@ -51,7 +52,7 @@ pub struct Remark {
 }
 
 /// A list that is cut where it is long.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Remarks {
     /// How many there are.
     pub count: usize,
@@ -69,7 +70,7 @@ impl Remarks {
 }
 
 /// The plugin's actors, counted by where they stand.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ActorCounts {
     /// Run, or are about to.
     pub running: usize,
@@ -88,7 +89,7 @@ pub struct ActorCounts {
 }
 
 /// How the way back would be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WayBack {
     /// The old version reads what the new one writes: nothing is lost.
@@ -98,7 +99,7 @@ pub enum WayBack {
 }
 
 /// What a swap would do. Nothing has been touched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SwapPlan {
     /// The plugin.
     pub plugin: PluginName,
@@ -131,7 +132,7 @@ impl SwapPlan {
 }
 
 /// What the new version did with copies of the actors' states.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rehearsal {
     /// States that it took over.
     pub taken_over: usize,
@@ -154,7 +155,7 @@ pub struct Rehearsal {
 }
 
 /// What a swap is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SwapPhase {
     /// The states are tried on the new version.
@@ -185,7 +186,7 @@ impl fmt::Display for SwapPhase {
 }
 
 /// Where a swap stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SwapStatus {
     /// Counts the host's swaps.
     pub id: u64,
@@ -214,7 +215,7 @@ pub struct SwapStatus {
 }
 
 /// How a swap ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SwapOutcome {
     /// The actors that were meant run the new version, but for those that were left out.
@@ -239,7 +240,7 @@ impl fmt::Display for SwapOutcome {
 }
 
 /// An actor that was not switched, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SwapFailure {
     /// Whose.
     pub actor: ActorName,
@@ -250,7 +251,7 @@ pub struct SwapFailure {
 }
 
 /// What came of a swap.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SwapReport {
     /// How it ended.
     pub outcome: SwapOutcome,
@@ -287,7 +288,7 @@ pub struct SwapReport {
 }
 
 /// What happens in the course of a swap.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "event")]
 #[non_exhaustive]
 pub enum SwapEventKind {
@@ -360,7 +361,7 @@ pub enum SwapEventKind {
 }
 
 /// What happened in the course of a swap.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SwapEvent {
     /// Which swap: see [`SwapStatus::id`]; 0 where there is none.
     pub swap: u64,

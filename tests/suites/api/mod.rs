@@ -2,6 +2,7 @@
 //! connections.
 
 mod clients;
+mod openapi;
 mod tls;
 mod tokens;
 

@@ -2,6 +2,7 @@
 //! compares and swaps, so that what was written meanwhile is never written over.
 
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::{Head, Lease, Quarantined, Record, RecordRef, Refused, Revision, SnapshotStore, StoreError};
@@ -35,7 +36,7 @@ impl Default for Writer {
 }
 
 /// What a change has done, or would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Changed {
     /// Whose state it is about.
     pub actor: ActorName,
@@ -58,7 +59,7 @@ pub struct Changed {
 }
 
 /// How an actor was stopped for a change, and started again after it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Ended {
     /// What became of its state before it was changed.
     pub saved: Saved,

@@ -1,5 +1,6 @@
 //! Two records side by side.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Origination, Record, RecordRef, SnapshotStore};
@@ -11,7 +12,7 @@ use crate::model::{ActorName, Message};
 const TEXT_BYTES: usize = 1 << 20;
 
 /// What differs between two records of an actor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Diff {
     /// Sequence of the first.
     pub a: u64,
@@ -32,7 +33,7 @@ pub struct Diff {
 }
 
 /// A fact that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fact {
     /// Its name.
     pub name: String,
@@ -43,7 +44,7 @@ pub struct Fact {
 }
 
 /// Two states, byte by byte.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct States {
     /// Bytes of the first.
     pub a_bytes: u64,

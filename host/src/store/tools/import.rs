@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::{Image, SnapshotStore, StoreError};
@@ -13,7 +14,7 @@ use super::{Selection, ToolError};
 use crate::model::{ActorName, StopReason};
 
 /// What became of an actor of an export.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Imported {
     /// Which.
     pub actor: ActorName,
@@ -36,7 +37,7 @@ pub struct Imported {
 }
 
 /// What becomes of an actor of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Taken {
     /// Put where nothing was.

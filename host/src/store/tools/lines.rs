@@ -1,5 +1,6 @@
 //! Two texts compared line by line.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Most lines that are compared on either side, after what is alike at both ends.
@@ -12,7 +13,7 @@ const SHOWN: usize = 1_000;
 const LINE_CHARS: usize = 500;
 
 /// A line of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Line {
     /// On both sides.

@@ -1,5 +1,6 @@
 //! What a change would do, as functions of heads: decided before anything is touched, and told in a dry run.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Head, Quarantined, RecordRef, Remains};
@@ -10,7 +11,7 @@ use crate::model::ActorName;
 mod tests;
 
 /// What a change takes away.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Loss {
     /// Commits that count no longer, though each was acknowledged.
     pub commits: u64,
@@ -28,7 +29,7 @@ pub struct Loss {
 }
 
 /// A record that is erased.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LostRecord {
     /// Its sequence.
     pub sequence: u64,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::{Head, Record, RecordRef, SnapshotStore, StoreError, head};
@@ -14,7 +15,7 @@ const PAGE_BYTES: u64 = 256 << 20;
 const PAGE_ACTORS: usize = 1_000;
 
 /// Something that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
     /// Whose.
     pub actor: ActorName,
@@ -25,7 +26,7 @@ pub struct Problem {
 }
 
 /// What was read, in numbers, and what was wrong.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Verified {
     /// Heads that were read.
     pub actors: u64,

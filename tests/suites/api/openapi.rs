@@ -1,0 +1,74 @@
+//! The API's description: it is that of the host that serves it, whole, and nothing that it promises is broken.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{OPERATE, READ, ask, place, url};
+use crate::harness::{guest, repository};
+
+const FILE: &str = "docs/src/openapi.json";
+
+#[test]
+fn the_description_in_the_book_is_the_one_that_is_served() {
+    let place = place("insecure_loopback = true");
+    let host = place.host();
+    let served = ask(&url(&host), "GET /v1/openapi.json", Some(READ), "").json();
+    let text = serde_json::to_string_pretty(&served).unwrap() + "\n";
+    let file = repository().join(FILE);
+    if std::env::var_os("BATON_RENEW").is_some() {
+        fs::write(&file, &text).unwrap();
+    }
+    let kept = fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        kept == text,
+        "{FILE} is another one: BATON_RENEW=1 cargo nextest run --workspace -E 'test(description)' writes it anew"
+    );
+}
+
+#[test]
+fn the_book_has_each_route_and_each_route_is_described() {
+    let described: Value = serde_json::from_str(&fs::read_to_string(repository().join(FILE)).unwrap()).unwrap();
+    let book = fs::read_to_string(repository().join("docs/src/http.md")).unwrap();
+    let mut ids = BTreeSet::new();
+    for (path, methods) in described["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{path}: the id is taken");
+            assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{path}");
+            let last = path.rsplit('/').next().unwrap();
+            let short = format!("/{last}`");
+            let told = book.contains(&format!("{} {path}", method.to_uppercase()))
+                || book.contains(&short)
+                || book.contains(&format!("/{last}?"));
+            assert!(told, "the book does not tell of {} {path}", method.to_uppercase());
+        }
+    }
+}
+
+/// Requests made up from the description, good and bad ones, thousands of them.
+#[test]
+fn schemathesis_finds_nothing() {
+    let Some(schemathesis) = std::env::var_os("BATON_SCHEMATHESIS") else {
+        eprintln!("not run: BATON_SCHEMATHESIS names no schemathesis; `cargo xtask test` fetches one");
+        return;
+    };
+    let place = place("insecure_loopback = true");
+    place.write("new.wasm", &fs::read(guest("counter")).unwrap());
+    let host = place.host();
+    let url = url(&host);
+    let config = repository().join("tests/fixtures/schemathesis.toml");
+    let examples = std::env::var("BATON_EXAMPLES").unwrap_or_else(|_| "25".to_owned());
+    let output = Command::new(schemathesis)
+        .arg("--config-file")
+        .arg(config)
+        .args(["run", &format!("{url}/v1/openapi.json"), "--url", &url, "--max-examples", &examples])
+        .args(["--header", &format!("Authorization: Bearer {OPERATE}"), "--no-color"])
+        .current_dir(place.data("").parent().unwrap())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(place.baton(&["ps"]).code, 0, "the host has survived it");
+}
