@@ -331,16 +331,27 @@ fn forbidden(name: &str, role: Role) -> Problem {
 /// Lets a request in that shows what it needs.
 pub(super) async fn check(State(context): Shared, mut request: Request, next: Next) -> Response {
     // Whoever can open the socket is its owner.
-    if let (Some(access), Some(peer)) = (&context.access, request.extensions().get::<Peer>().copied()) {
-        let need = Need::of(request.method(), request.uri().path());
-        if need != Need::Nothing {
-            match access.admit(&peer, need, request.headers()).await {
-                Ok(caller) => drop(request.extensions_mut().insert(caller)),
-                Err(problem) => return refuse(problem),
-            }
-        }
+    let (Some(access), Some(peer)) = (&context.access, request.extensions().get::<Peer>().copied()) else {
+        return next.run(request).await;
+    };
+    let need = Need::of(request.method(), request.uri().path());
+    if need == Need::Nothing {
+        return next.run(request).await;
     }
-    next.run(request).await
+    let caller = match access.admit(&peer, need, request.headers()).await {
+        Ok(caller) => caller,
+        Err(problem) => return refuse(problem),
+    };
+    request.extensions_mut().insert(caller.clone());
+    if need != Need::Role(Role::Operate) {
+        return next.run(request).await;
+    }
+    // Who has changed what is asked later.
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    let (by, status) = (caller.0, response.status().as_u16());
+    tracing::info!(%by, %peer, %method, path, status, "asked over TCP");
+    response
 }
 
 fn refuse(problem: Problem) -> Response {

@@ -229,6 +229,9 @@ fn query(schema: Schema, needs: &[&str]) -> Vec<Value> {
 /// What need not be there is a null in JSON; in a query it is absent.
 fn absent_is_not_null(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else { return };
+    if object.get("default").is_some_and(Value::is_null) {
+        object.remove("default");
+    }
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|word| word != "null");
         if let [one] = types.as_slice() {

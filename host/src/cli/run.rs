@@ -8,6 +8,7 @@ use baton_host::config::{self, Config};
 use baton_host::model::HostError;
 use baton_host::{Host, ShutdownReport};
 use clap::{Args, ValueEnum};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
@@ -75,11 +76,21 @@ pub(super) fn host(
     }
     // Known before anything starts, so told before anything starts.
     socket_path(&config.data_dir)?;
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("the runtime does not start: {error}")))?;
     let done = runtime.block_on(serve(config, recover, asked, beside));
     runtime.shutdown_background();
     done
+}
+
+/// Connections, stores and guests need more files than a shell allows by default; the system's own bound stays.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the number of open files stays as it was");
+    }
 }
 
 fn log(filter: &str, format: LogFormat) -> Result<(), Failure> {

@@ -76,6 +76,40 @@ fn ask_once(url: &str) -> Option<u16> {
 }
 
 #[test]
+fn under_overload_each_call_is_answered_or_told_to_come_again() {
+    let place = place("insecure_loopback = true\nconnections = 8");
+    let host = place.host();
+    let url = url(&host);
+    let callers: Vec<_> = (0..24)
+        .map(|_| {
+            let url = url.clone();
+            std::thread::spawn(move || {
+                let mut counts = [0_u32; 2];
+                for _ in 0..50 {
+                    let answer = ask(&url, "POST /v1/actors/counter%2F1/call", Some(CALL), "{\"add\": 1}");
+                    match answer.status {
+                        200 => counts[0] += 1,
+                        429 | 503 => {
+                            assert!(answer.head.contains("retry-after"), "{answer:?}");
+                            counts[1] += 1;
+                        }
+                        _ => panic!("{answer:?}"),
+                    }
+                }
+                counts
+            })
+        })
+        .collect();
+    let counts: Vec<[u32; 2]> = callers.into_iter().map(|caller| caller.join().unwrap()).collect();
+    let done: u32 = counts.iter().map(|counts| counts[0]).sum();
+    assert_eq!(
+        place.baton(&["call", "counter/1", "get"]).out.trim(),
+        done.to_string(),
+        "what was refused was not done"
+    );
+}
+
+#[test]
 fn a_client_that_goes_in_the_middle_of_a_call_changes_nothing_for_others() {
     let place = place("insecure_loopback = true");
     let host = place.host();

@@ -47,6 +47,47 @@ fn the_book_has_each_route_and_each_route_is_described() {
     }
 }
 
+#[test]
+fn the_book_has_each_code_with_its_status_and_its_cure() {
+    let book = fs::read_to_string(repository().join("docs/src/http.md")).unwrap();
+    let (_, table) = book.split_once("| code | status |").unwrap();
+    let told: BTreeSet<&str> = table
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .filter_map(|line| line.split('|').nth(1))
+        .flat_map(|codes| codes.split('`').skip(1).step_by(2))
+        .collect();
+    let mut codes = BTreeSet::new();
+    for file in fs::read_dir(repository().join("host/src/admin")).unwrap() {
+        let file = file.unwrap().path();
+        if file.is_file() {
+            let text = fs::read_to_string(file).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap();
+            // A status, and the code after it.
+            for rest in text.split("StatusCode::").skip(1) {
+                let after = rest.trim_start_matches(|c: char| c.is_ascii_uppercase() || c == '_');
+                let quoted = after.strip_prefix(',').map(str::trim_start).and_then(|rest| rest.strip_prefix('"'));
+                let code = quoted.and_then(|rest| rest.split('"').next());
+                codes.extend(code.filter(|code| !code.contains(' ')).map(str::to_owned));
+            }
+        }
+    }
+    assert!(codes.len() > 10, "{codes:?}");
+    let errors = fs::read_to_string(repository().join("host/src/model/error.rs")).unwrap();
+    let tools = fs::read_to_string(repository().join("host/src/store/tools/mod.rs")).unwrap();
+    for line in errors.lines().chain(tools.lines()) {
+        let code = line.split_once(" => \"").and_then(|(_, rest)| rest.split('"').next());
+        // Those of the start, which no client hears.
+        codes.extend(
+            code.filter(|code| !["io", "config", "in-use", "engine"].contains(code) && !code.contains(' '))
+                .map(str::to_owned),
+        );
+    }
+    let missing: Vec<_> = codes.iter().filter(|code| !told.contains(code.as_str())).collect();
+    assert!(missing.is_empty(), "the book does not tell of {missing:?}");
+}
+
 /// Requests made up from the description, good and bad ones, thousands of them.
 #[test]
 fn schemathesis_finds_nothing() {

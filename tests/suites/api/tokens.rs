@@ -98,6 +98,9 @@ fn a_swap_says_whose_token_began_it() {
     let back = ask(&url, "POST /v1/plugins/counter/swap/back?watch_ms=0", Some(OPERATE), "");
     assert_eq!(back.status, 202, "{back:?}");
     assert_eq!(back.json()["by"], json!("boss"));
+    let end = host.stop(Signal::TERM);
+    let line = end.err.lines().find(|line| line.contains("asked over TCP") && line.contains("swap/back")).unwrap();
+    assert!(line.contains("by=boss peer=127.0.0.1:") && line.contains("status=202"), "{line}");
 }
 
 #[test]
