@@ -3,6 +3,7 @@
 //!
 //! | request | answer |
 //! | --- | --- |
+//! | `GET /` | the page for operators |
 //! | `GET /v1/health` | whether the host is ready or stopping |
 //! | `GET /v1/openapi.json` | the description of all of this |
 //! | `GET /v1/plugins` | the plugins that are loaded |
@@ -30,6 +31,7 @@ mod access;
 mod actors;
 mod listener;
 mod openapi;
+mod page;
 mod problem;
 mod routes;
 mod serve;

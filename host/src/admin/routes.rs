@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use super::access::{self, Access};
 use super::openapi::{Api, Operation, Operations};
+use super::page;
 use super::problem::Problem;
 use super::store::{self, Transfers};
 use super::supervision;
@@ -63,6 +64,7 @@ pub(super) fn router(host: Host, request_bytes: usize, access: Option<Arc<Access
     let (router, operations) = api().into_parts();
     let context = Arc::new(Context { host, request_bytes, transfers, access, since, operations });
     router
+        .merge(page::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(Arc::clone(&context), access::check))
