@@ -52,6 +52,10 @@ Options of setup, guests, test, bench and demo:
 The tools of other languages come from the registries of Python and npm, into <target>/toolchains; the guests of those that
 cannot be had are left out, and said to be. BATON_LANGUAGES=all makes that an error.
 
+The page for operators is tested in Chromium, driven by Playwright from npm's registry, where node, npm and Chromium (or
+what BATON_CHROMIUM names) are there. BATON_PAGE=chromium makes it an error if they are not, and as root has apt-get install
+Chromium; BATON_PAGE=none leaves those tests out.
+
 Exit code: 0 done, 1 failed, 2 not understood.";
 
 const NAMES: [&str; 8] = ["setup", "guests", "test", "bench", "demo", "check", "bindings", "help"];

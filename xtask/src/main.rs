@@ -6,6 +6,7 @@ mod demo;
 mod failure;
 mod guests;
 mod languages;
+mod page;
 mod process;
 mod progress;
 mod project;

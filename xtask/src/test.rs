@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use crate::build_guests;
 use crate::failure::{Failure, Result};
 use crate::languages;
+use crate::page;
 use crate::process::{stream, watch};
 use crate::progress::{Steps, seconds, show};
 use crate::project::Project;
@@ -14,10 +15,10 @@ use crate::setup::Source;
 
 /// How many tests passed, failed and were left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
-    passed: u64,
-    failed: u64,
-    skipped: u64,
+pub(crate) struct Counts {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) skipped: u64,
 }
 
 impl Counts {
@@ -48,7 +49,7 @@ struct Ran {
 /// Runs them. `words` go to the workspace's test run; with any, nothing else is run.
 pub(crate) fn run(project: &Project, source: Source, words: &[String]) -> Result<()> {
     let all = words.is_empty();
-    let mut steps = Steps::new(if all { 8 } else { 5 });
+    let mut steps = Steps::new(if all { 9 } else { 5 });
     let mut ran = Vec::new();
     let ended = run_steps(project, source, words, &mut steps, &mut ran);
     for Ran { title, counts } in &ran {
@@ -104,6 +105,16 @@ fn run_steps(project: &Project, source: Source, words: &[String], steps: &mut St
     run_tests(project, tests_with(tests, words), "workspace", 1, steps, ran)?;
 
     if words.is_empty() {
+        steps.begin("the page for operators, in a browser");
+        match page::run(project)? {
+            Some((counts, ended)) => {
+                ran.push(Ran { title: "the page, in a browser", counts });
+                ended?;
+                steps.done(&format!("{} passed", counts.passed));
+            }
+            None => steps.done("not run"),
+        }
+
         steps.begin("the examples in the documentation");
         let mut docs = project.cargo();
         // Of the whole workspace: another choice of packages would be another choice of features.
