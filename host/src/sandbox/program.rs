@@ -277,10 +277,10 @@ fn find_exports(label: &str, component: &Component, exported: &[String]) -> Resu
             .hint("build it from the WIT in wit/actor, whose package has its version: `package baton:actor@…;`")
         }
         None if exported.is_empty() => {
-            plugin_error(label, format!("it exports nothing; {} is needed", contract::known()))
+            plugin_error(label, format!("it exports nothing; {} is needed", contract::needed()))
                 .hint("build it for the world `baton:actor/actor`")
         }
-        None => plugin_error(label, format!("it exports {}, not {}", cause(&exported.join(", ")), contract::known()))
+        None => plugin_error(label, format!("it exports {}, not {}", cause(&exported.join(", ")), contract::needed()))
             .hint("build it for the world `baton:actor/actor`"),
     };
     let version = contract::Version::exported(exported.iter().map(String::as_str)).ok_or_else(missing)?;

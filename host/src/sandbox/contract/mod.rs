@@ -91,6 +91,11 @@ pub(super) fn known() -> String {
     VERSIONS.each_ref().map(|version| version.lifecycle).join(" and ")
 }
 
+/// What a plugin needs one of, for people.
+pub(super) fn needed() -> String {
+    VERSIONS.each_ref().map(|version| version.lifecycle).join(" or ")
+}
+
 /// What of it may be imported, but for the words that all share.
 pub(super) fn known_imports() -> String {
     let newest = &VERSIONS[VERSIONS.len() - 1];

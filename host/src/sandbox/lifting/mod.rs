@@ -11,7 +11,7 @@ use wasmparser::{Parser, Payload, TypeRef};
 use wasmtime::{Engine, Module};
 use wit_component::ComponentEncoder;
 
-use super::contract::{hint, known, unversioned};
+use super::contract::{hint, needed, unversioned};
 use super::program::{cause, plugin_error};
 use crate::model::HostError;
 
@@ -89,7 +89,7 @@ impl Outline {
                  every language",
             ));
         }
-        let why = format!("it is a core module that does not say which world it is made for; {} is needed", known());
+        let why = format!("it is a core module that does not say which world it is made for; {} is needed", needed());
         Some(plugin_error(label, why).hint(
             "build it with an SDK or with wit-bindgen, or name its exports as the book's page \"Plugins from the WIT \
              alone\" says",
