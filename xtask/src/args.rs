@@ -13,6 +13,8 @@ pub(crate) enum Command {
     Guests(Source),
     /// Run the tests; with words, those of the workspace that they choose.
     Test(Source, Vec<String>),
+    /// Run the tests of the page for operators.
+    Page(Source),
     /// Play the main job.
     Demo(Source),
     /// Measure.
@@ -39,13 +41,14 @@ Usage: cargo xtask <command> [options]
   setup      find or make a Rust toolchain that builds guests (target wasm32-unknown-unknown)
   guests     build all guests in plugins/ into <target>/guests/out, those of other languages with `baton build`
   test       set up, build the guests, run all tests; `-- WORDS` are for the workspace's test run alone
+  page       set up, build the guests and the command, run the tests of the page for operators alone
   demo       play the main job: 20,000 flights, one actor per airport, a new plugin version in mid-stream
   bench      measure: `bench languages`, what a plugin costs in each language
   check      cargo fmt --check, clippy without warnings, cargo deny where it is installed
   bindings   write the guest SDK's bindings again from wit/
   help       show this
 
-Options of setup, guests, test, bench and demo:
+Options of setup, guests, test, page, bench and demo:
   --toolchain any|rustup|debian   where the guests' toolchain comes from: whatever works (any, the default), the Rust in
                                   use with rustup's help, or Debian's packages. BATON_TOOLCHAIN says the same.
 
@@ -58,7 +61,7 @@ Chromium; BATON_PAGE=none leaves those tests out.
 
 Exit code: 0 done, 1 failed, 2 not understood.";
 
-const NAMES: [&str; 8] = ["setup", "guests", "test", "bench", "demo", "check", "bindings", "help"];
+const NAMES: [&str; 9] = ["setup", "guests", "test", "page", "bench", "demo", "check", "bindings", "help"];
 
 /// Reads the words after `cargo xtask`. `preset` is what BATON_TOOLCHAIN says.
 pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, String> {
@@ -74,7 +77,7 @@ pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, S
     if !NAMES.contains(&name.as_str()) {
         return Err(format!("no command `{name}`{}; there are {}", perhaps(name, &NAMES), NAMES.join(", ")));
     }
-    let builds_guests = ["setup", "guests", "test", "bench", "demo"].contains(&name.as_str());
+    let builds_guests = ["setup", "guests", "test", "page", "bench", "demo"].contains(&name.as_str());
     let (bench, options) = match options.split_first() {
         _ if name != "bench" => (None, options),
         Some((what, rest)) if what == "languages" => (Some(Bench::Languages), rest),
@@ -89,6 +92,7 @@ pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, S
         "setup" => Command::Setup(source),
         "guests" => Command::Guests(source),
         "test" => Command::Test(source, passed.iter().skip(1).cloned().collect()),
+        "page" => Command::Page(source),
         "demo" => Command::Demo(source),
         "bench" => Command::Bench(bench.unwrap_or(Bench::Languages), source),
         "check" => Command::Check,
@@ -149,6 +153,7 @@ mod tests {
             ("setup", None, Command::Setup(Source::Any)),
             ("setup --toolchain debian", None, Command::Setup(Source::Debian)),
             ("guests --toolchain=rustup", Some("debian"), Command::Guests(Source::Rustup)),
+            ("page", None, Command::Page(Source::Any)),
             ("demo", Some("debian"), Command::Demo(Source::Debian)),
             ("test", None, Command::Test(Source::Any, vec![])),
             ("test --toolchain any -- -p x --help", None, {

@@ -60,6 +60,7 @@ fn run_in(project: &Project, command: Command) -> Result<()> {
         Command::Setup(source) => setup_alone(project, source),
         Command::Guests(source) => guests_alone(project, source),
         Command::Test(source, words) => test::run(project, source, &words),
+        Command::Page(source) => page_alone(project, source),
         Command::Demo(source) => demo::run(project, source),
         Command::Bench(Bench::Languages, source) => bench_languages(project, source),
         Command::Check => check::run(project),
@@ -86,6 +87,20 @@ fn all_guests(project: &Project, source: Source, steps: &mut Steps) -> Result<()
     process::stream(project.cargo().args(["build", "--workspace", "--bins", "--locked"]), &project.interrupt)?;
     steps.done("built");
     languages::step(project, steps).map(drop)
+}
+
+fn page_alone(project: &Project, source: Source) -> Result<()> {
+    let mut steps = Steps::new(5);
+    all_guests(project, source, &mut steps)?;
+    steps.begin("the page for operators, in a browser");
+    let Some((counts, ended)) = page::run(project)? else {
+        steps.done("not run");
+        return Ok(());
+    };
+    show(&format!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped));
+    ended?;
+    steps.done("passed");
+    Ok(())
 }
 
 fn bench_languages(project: &Project, source: Source) -> Result<()> {

@@ -143,7 +143,7 @@ fn tools(project: &Project) -> Result<PathBuf> {
 
 /// A line of the summary of Node's runner: `ℹ pass 12`.
 fn said(line: &str) -> Option<(&'static str, u64)> {
-    let words: Vec<&str> = line.strip_prefix("ℹ ")?.split(' ').collect();
+    let words: Vec<&str> = line.trim_end().strip_prefix("ℹ ")?.split(' ').collect();
     let [kind, number] = words[..] else { return None };
     let kinds = ["pass", "fail", "cancelled", "skipped", "todo"];
     Some((kinds.into_iter().find(|known| *known == kind)?, number.parse().ok()?))
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn the_summary_is_counted_and_what_a_test_prints_before_it_is_not() {
         let output = "ℹ pass 900\n✔ a test (3ms)\nℹ tests 9\nℹ pass 5\nℹ fail 1\nℹ cancelled 1\nℹ skipped 2\nℹ todo 0\nℹ duration_ms 3.5";
-        let counts = total(&output.lines().filter_map(said).collect::<Vec<_>>());
+        let counts = total(&output.split_inclusive('\n').filter_map(said).collect::<Vec<_>>());
         assert_eq!(counts, Counts { passed: 5, failed: 2, skipped: 2 });
         assert_eq!(total(&[]), Counts::default());
     }
