@@ -80,8 +80,13 @@ impl Place {
 
     /// The same with more in its environment.
     pub(crate) fn host_with(&self, env: &[(&str, &str)]) -> Running {
+        self.host_as(&["run"], env)
+    }
+
+    /// The same by a command with more words.
+    pub(crate) fn host_as(&self, args: &[&str], env: &[(&str, &str)]) -> Running {
         let mut child = self
-            .command(&["run"])
+            .command(args)
             .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

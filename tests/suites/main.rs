@@ -45,5 +45,6 @@ mod supervision;
 mod supervision_command;
 mod supply_chain;
 mod swap;
+mod telemetry;
 mod turn;
 mod under_fire;

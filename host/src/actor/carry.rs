@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::run::Instance;
 use super::writes::{Backoff, Write};
 use super::{Budget, Envelope, NotAgain};
-use crate::model::{Message, NotSaved, Saved, StopReason};
+use crate::model::{Message, NotSaved, Saved, StopReason, log_of};
 use crate::store::{Cause, Lease, NewRecord, Record, StoreError, StoredTimer, Traffic, now_ms};
 
 /// What of the record's own inbox and timers still counts.
@@ -63,7 +63,7 @@ impl Instance {
             }
             Err(_) if rest.is_empty() => Saved::Kept,
             Err(why) => {
-                tracing::error!(actor = %self.cell.name(), why, "accepted messages could not be kept");
+                log_of!(error, self.cell.label(), why, "accepted messages could not be kept");
                 Saved::Not(NotSaved::Messages(rest.len()))
             }
         };

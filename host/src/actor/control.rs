@@ -9,7 +9,7 @@ use super::Cell;
 use super::lane::{CONTROL_REQUESTS, NotTaken};
 use super::run::{Instance, Live, Next};
 use super::switching::{NotSwitched, Order, Switched, Ticket};
-use crate::model::{Body, ErrorCode, Exit, Failure, HostError, Phase, State, Version};
+use crate::model::{Body, ErrorCode, Exit, Failure, HostError, Phase, State, Version, log_of};
 use crate::sandbox::TurnBase;
 
 /// Where the answer to a request goes. It is dropped when the instance ends first.
@@ -118,7 +118,7 @@ impl Instance {
         if *suspended != yes {
             *suspended = yes;
             self.cell.enter(if yes { Phase::Suspended } else { Phase::Running });
-            tracing::info!(actor = %self.cell.name(), "{}", if yes { "suspended" } else { "resumed" });
+            log_of!(info, self.cell.label(), "{}", if yes { "suspended" } else { "resumed" });
         }
         // Whoever asked and is gone does not miss it.
         drop(answer.send(Ok(())));

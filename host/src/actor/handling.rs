@@ -7,7 +7,7 @@ use super::run::{Instance, Live, Next};
 use super::signals::Cut;
 use super::turn;
 use super::{Envelope, NotAgain, Receipt, ReplyTo};
-use crate::model::{CallError, Crash, CrashKind, Durability, Exit, Message, MessageId};
+use crate::model::{CallError, Crash, CrashKind, Durability, Exit, Message, MessageId, log_of};
 use crate::sandbox::TurnBase;
 use crate::store::now_ms;
 
@@ -79,7 +79,7 @@ impl Instance {
         if let (Err(failure), None) = (&answer, &reply)
             && self.cell.may_log()
         {
-            tracing::warn!(actor = %self.cell.name(), %failure, "a message that expects no reply failed");
+            log_of!(warn, self.cell.label(), %failure, "a message that expects no reply failed");
         }
         {
             let mut status = self.cell.status();

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use super::control::Request;
 use super::exits::{ExitSignal, Verdict, verdict};
 use super::{Cell, Envelope};
-use crate::model::{ActorName, SendError};
+use crate::model::{ActorName, SendError, log_of};
 
 /// Exits that may wait for an instance that has not heard of them yet. With so many, one more changes nothing.
 const EXITS_WAITING: usize = 10_000;
@@ -119,7 +119,7 @@ impl Cell {
             Verdict::Kill => drop(attending.killed.send_replace(true)),
             Verdict::Tell => return self.tell(&signal),
             Verdict::End | Verdict::Wait if attending.exits.len() >= EXITS_WAITING => {
-                tracing::warn!(actor = %self.name(), from = %signal.from, "an exit is dropped: {EXITS_WAITING} wait");
+                log_of!(warn, self.label(), from = %signal.from, "an exit is dropped: {EXITS_WAITING} wait");
             }
             Verdict::End | Verdict::Wait => {
                 attending.exits.push_back(signal);
@@ -149,7 +149,7 @@ impl Cell {
         };
         for signal in waiting {
             if let Err(error) = self.hear_exit(signal) {
-                tracing::warn!(actor = %self.name(), %error, "an exit that was sent to it is dropped");
+                log_of!(warn, self.label(), %error, "an exit that was sent to it is dropped");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! From nothing to a live instance: `init`, which its starter waits for, then the state, which nobody waits for but the
 //! mailbox.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::handoff::{self, Verdict};
@@ -13,6 +14,7 @@ use super::writes::Backoff;
 use super::{Envelope, Gate, NotAgain};
 use crate::model::{
     CallError, Crash, CrashKind, Durability, Exit, Failure, Hold, HoldCause, MessageId, Phase, Refusal, StopReason,
+    log_of,
 };
 use crate::sandbox::{Ambient, Effect, Guest, GuestEnv, Place, Program, TurnBase};
 use crate::store::{Lease, Refused, now_ms};
@@ -38,10 +40,10 @@ pub(super) struct Ready {
 }
 
 impl Instance {
-    /// What an instance of this actor has around it.
-    pub(super) fn guest_env(&self, place: Place) -> GuestEnv {
+    /// What an instance of this actor that runs `program` has around it.
+    pub(super) fn guest_env(&self, program: &Program, place: Place) -> GuestEnv {
         GuestEnv {
-            actor: self.cell.name().clone(),
+            label: Arc::new(program.label(self.cell.name())),
             limits: self.cell.limits.clone(),
             meter: self.cell.meter.clone(),
             grants: self.parts.grants.clone(),
@@ -53,7 +55,7 @@ impl Instance {
 
     /// Makes an instance and runs its `init`. A stop cuts it short: until `continue` there is nothing to lose.
     pub(super) async fn start(&mut self) -> Result<Ready, (StartFailure, Option<Interrupt>)> {
-        let env = self.guest_env(Place::Actor);
+        let env = self.guest_env(&self.parts.program, Place::Actor);
         let (program, base) = (self.parts.program.clone(), TurnBase::outside());
         let args = self.cell.spec.args.clone();
         let starting = async move {
@@ -104,7 +106,7 @@ impl Instance {
                     return Ok(self.live(guest, trap_exit, opened, effects));
                 }
                 Ok(Err(Refusal::Unavailable(why))) => {
-                    tracing::warn!(actor = %self.cell.name(), why, "`continue` cannot take the state over yet");
+                    log_of!(warn, self.cell.label(), why, "`continue` cannot take the state over yet");
                     None
                 }
                 Ok(Err(refusal)) => Some(HoldCause::Refused(refusal)),
@@ -112,7 +114,7 @@ impl Instance {
                 Err(crash) if handoff.is_none() => return Err(Exit::Crashed(crash)),
                 Err(crash) => {
                     crashes += 1;
-                    tracing::warn!(actor = %self.cell.name(), attempt = crashes, %crash, "`continue` crashed");
+                    log_of!(warn, self.cell.label(), attempt = crashes, %crash, "`continue` crashed");
                     let spent = crashes >= self.cell.limits.continue_attempts;
                     spent.then(|| HoldCause::Crashed { attempts: crashes, last: crash.to_string() })
                 }
@@ -157,7 +159,7 @@ impl Instance {
                 Opening::Stop(hold, lease) => return Err(self.stay_down(*hold, *lease).await),
                 Opening::Lost(why) => return Err(Exit::Crashed(fenced("continue", why))),
                 Opening::TryAgain(why) => {
-                    tracing::warn!(actor = %self.cell.name(), why, "its state is out of reach; trying again");
+                    log_of!(warn, self.cell.label(), why, "its state is out of reach; trying again");
                     if let Err(interrupt) = self.pause(backoff.next()).await {
                         return Err(self.leave(interrupt, None).await);
                     }
@@ -223,7 +225,7 @@ impl Instance {
             time_ms: now_ms(),
         };
         if let Err(error) = self.parts.store.refuse(&mut lease, refused.clone()).await {
-            tracing::warn!(actor = %self.cell.name(), %error, "the refusal is remembered in this process only");
+            log_of!(warn, self.cell.label(), %error, "the refusal is remembered in this process only");
             let mut status = self.cell.status();
             status.refused.truncate(REFUSALS - 1);
             status.refused.insert(0, refused);
@@ -239,7 +241,7 @@ impl Instance {
 
     /// Ends an actor whose state cannot be used, where it is to stay down then. What came meanwhile is kept with the state.
     async fn stay_down(&mut self, hold: Hold, lease: Lease) -> Exit {
-        tracing::error!(actor = %self.cell.name(), cause = %hold, "the actor stays down: its state is kept and not replaced");
+        log_of!(error, self.cell.label(), cause = %hold, "the actor stays down: its state is kept and not replaced");
         self.fault(hold.to_string());
         {
             let mut status = self.cell.status();
@@ -253,7 +255,7 @@ impl Instance {
 
     /// Parks the actor with a state that cannot be used, until it is told to stop.
     async fn hold(&mut self, hold: Hold, lease: Option<Lease>) -> Exit {
-        tracing::error!(actor = %self.cell.name(), cause = %hold, "the actor is held: its state is kept and not replaced");
+        log_of!(error, self.cell.label(), cause = %hold, "the actor is held: its state is kept and not replaced");
         self.fault(hold.to_string());
         self.cell.figures.memory(0);
         {

@@ -30,7 +30,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{
-    ActorName, ActorSpec, Crash, Digest, Exit, ExitReason, Hold, Limits, Message, Phase, PluginName, SendError,
+    ActorName, ActorSpec, Crash, Digest, Exit, ExitReason, Hold, Label, Limits, Message, Phase, PluginName, SendError,
     StopReason, Version,
 };
 use crate::sandbox::{Meter, Out};
@@ -221,7 +221,13 @@ impl Cell {
     /// Whether a line may be written of what it does: what a guest can bring about as often as it likes is not to fill the
     /// log.
     pub(crate) fn may_log(&self) -> bool {
-        self.meter.may_log(self.name(), &self.limits)
+        self.meter.may_log(&self.limits, || self.label())
+    }
+
+    /// What names its instance in the log.
+    pub(crate) fn label(&self) -> Label {
+        let status = self.status();
+        Label::new(self.name().clone(), Some(self.spec.plugin.clone()), status.version.clone(), status.generation)
     }
 
     /// The status, to read or change. Held for a moment, never across a wait.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::handoff::{self, Checked, LoadFailure, Verdict};
 use super::run::{Instance, Parts};
-use crate::model::{Handoff, Hold, HoldCause, Message};
+use crate::model::{Handoff, Hold, HoldCause, Message, log_of};
 use crate::sandbox::Program;
 use crate::store::{Lease, Record, RecordRef, StoreError, Traffic};
 
@@ -158,7 +158,7 @@ impl Instance {
                 return match handoff::failure(&error) {
                     LoadFailure::Damaged(cause) => {
                         if let Err(error) = self.quarantine(reference, &cause.to_string()).await {
-                            tracing::error!(%actor, %error, "the damaged record could not be copied to the quarantine");
+                            log_of!(error, self.cell.label(), %error, "the damaged record could not be copied to the quarantine");
                         }
                         Judged::Unfit(cause, None)
                     }
@@ -204,7 +204,7 @@ impl Instance {
 
     /// Writes down what was done about a state that could not be used as it was.
     fn note(&self, cause: &HoldCause, done: &str) {
-        tracing::error!(actor = %self.cell.name(), %cause, "its state cannot be used as it is: {done}");
+        log_of!(error, self.cell.label(), %cause, "its state cannot be used as it is: {done}");
         let mut status = self.cell.status();
         status.bad_states += 1;
         status.last_bad_state = Some(format!("{cause}; {done}"));

@@ -309,7 +309,7 @@ impl Instance {
     pub(super) async fn mark(&self, live: &mut Live) -> Result<(), Crash> {
         if live.mark {
             let forever = Budget::within(None);
-            let marked = write(&*self.parts.store, &mut live.lease, &Write::TakeUp, forever).await;
+            let marked = write(&self.cell, &*self.parts.store, &mut live.lease, &Write::TakeUp, forever).await;
             marked.map_err(|error| store_crash("handle", "its state could not be marked as taken up", &error))?;
             live.mark = false;
         }

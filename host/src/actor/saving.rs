@@ -10,7 +10,7 @@ use super::run::{Instance, Live, apply_timers};
 use super::turn::Plan;
 use super::writes::{Write, write};
 use super::{Budget, Cell};
-use crate::model::{Crash, CrashKind, Durability, LimitMet, Message, Phase, Sent, State};
+use crate::model::{Crash, CrashKind, Durability, LimitMet, Message, Phase, Sent, State, log_of};
 use crate::sandbox::{Program, TurnBase};
 use crate::store::{Cause, Lease, NewRecord, Origination, StoreError, StoredTimer, now_ms};
 
@@ -123,7 +123,7 @@ impl Instance {
             Err(Failed::Store(error)) => error.to_string(),
             Err(Failed::State(why)) => why,
         };
-        tracing::warn!(actor = %self.cell.name(), why, "a checkpoint failed; it is tried again later");
+        log_of!(warn, self.cell.label(), why, "a checkpoint failed; it is tried again later");
         live.unsaved.failed(self.keeping.durability, Instant::now());
         Ok(())
     }
@@ -150,7 +150,7 @@ impl Instance {
         let named = named(&record);
         let what = Write::Checkpoint(Box::new(record));
         let patience = Budget::within(Some(Duration::from_millis(patience_ms)));
-        write(&*self.parts.store, &mut live.lease, &what, patience).await.map_err(Failed::Store)?;
+        write(&self.cell, &*self.parts.store, &mut live.lease, &what, patience).await.map_err(Failed::Store)?;
         self.committed(live, &named);
         Ok(())
     }

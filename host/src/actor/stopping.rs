@@ -11,7 +11,7 @@ use super::writes::{Write, write};
 use super::{Budget, Envelope, Gate, Receipt};
 use crate::model::{
     ActorName, CallError, CrashKind, Durability, Exit, Legacy, MessageId, NotSaved, Phase, Saved, SendError, State,
-    StopReason,
+    StopReason, log_of,
 };
 use crate::sandbox::{Out, TurnBase};
 use crate::store::{Cause, Lease};
@@ -98,7 +98,7 @@ impl Instance {
         match live.ledger.take(outs.clone(), members, &self.cell.limits) {
             Ok(rest) => rest,
             Err(limit) => {
-                tracing::warn!(actor = %self.cell.name(), limit, "what its `terminate` sends is not kept");
+                log_of!(warn, self.cell.label(), limit, "what its `terminate` sends is not kept");
                 outs
             }
         }
@@ -189,8 +189,8 @@ impl Instance {
 
     /// The last write, while the budget lasts.
     pub(super) async fn last(&mut self, lease: &mut Lease, what: Write, budget: Budget) -> Saved {
-        let store = self.parts.store.clone();
-        let written = self.unless_cut(write(&*store, lease, &what, budget)).await;
+        let (cell, store) = (self.cell.clone(), self.parts.store.clone());
+        let written = self.unless_cut(write(&cell, &*store, lease, &what, budget)).await;
         match written {
             Ok(Ok(())) => {
                 self.recorded(lease);
@@ -209,7 +209,7 @@ impl Instance {
     pub(super) async fn give_up(&mut self, mut lease: Lease, reason: &StopReason, budget: Budget) {
         let what = Write::Release(None, reason.clone());
         let patience = Budget::within(Some(Duration::from_millis(GIVE_UP_PATIENCE_MS))).or_sooner(budget);
-        drop(write(&*self.parts.store, &mut lease, &what, patience).await);
+        drop(write(&self.cell, &*self.parts.store, &mut lease, &what, patience).await);
     }
 }
 

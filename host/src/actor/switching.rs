@@ -21,7 +21,7 @@ use super::turn::{self, Plan};
 use super::writes::{Write, write};
 use super::{Budget, Cell};
 use crate::model::{
-    Durability, Exit, Handoff, Legacy, MessageId, Origin, Phase, Refusal, Shutdown, State, StopReason, Version,
+    Durability, Exit, Handoff, Legacy, MessageId, Origin, Phase, Refusal, Shutdown, State, StopReason, Version, log_of,
 };
 use crate::sandbox::{Guest, Nobody, Out, Place, Program, TurnBase};
 use crate::store::{Cause, Lease, StoreError, now_ms};
@@ -196,7 +196,7 @@ impl Instance {
                 (Ok(Switched { pause_us, ..switched }), if stop { Next::Stop } else { Next::Go })
             }
             Err((not, exit)) => {
-                tracing::warn!(actor = %self.cell.name(), step = ?not.step, why = not.why, "it was not switched");
+                log_of!(warn, self.cell.label(), step = ?not.step, why = not.why, "it was not switched");
                 (Err(not), exit.map_or(Next::Go, |exit| Next::End(*exit)))
             }
         };
@@ -340,7 +340,7 @@ impl Instance {
         let what = Write::Checkpoint(Box::new(record));
         let mut signals = self.signals.clone();
         let patience = patience(within);
-        match signals.uncut(write(&*self.parts.store, &mut live.lease, &what, patience)).await {
+        match signals.uncut(write(&self.cell, &*self.parts.store, &mut live.lease, &what, patience)).await {
             Ok(Ok(())) => {
                 self.committed(live, &named);
                 Ok(())
@@ -360,7 +360,7 @@ impl Instance {
         handoff: Option<&Handoff>,
         (timers, generation): (Arc<BTreeMap<String, u64>>, u64),
     ) -> Result<Successor, Obstacle> {
-        let env = self.guest_env(Place::Spare);
+        let env = self.guest_env(&order.to, Place::Spare);
         let crashed = |step, crash| (NotSwitched::at(step, format!("the new version crashed: {crash}")), None);
         let start = |crash| crashed(SwitchStep::Init, crash);
         let mut guest = order.to.instantiate(env).await.map_err(start)?;
@@ -441,7 +441,7 @@ impl Instance {
         let step = SwitchStep::Commit;
         let mut signals = self.signals.clone();
         let patience = patience(*within);
-        let exit = match signals.uncut(write(&*self.parts.store, &mut live.lease, &what, patience)).await {
+        let exit = match signals.uncut(write(&self.cell, &*self.parts.store, &mut live.lease, &what, patience)).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error @ (StoreError::Unknown(_) | StoreError::Conflict(_)))) => {
                 Exit::Crashed(store_crash("continue", "whether it was switched is not known", &error))
@@ -464,14 +464,14 @@ impl Instance {
         if !trap_exit {
             return;
         }
-        let actor = self.cell.name().clone();
+        let label = self.cell.label();
         old.detach(Arc::new(Nobody));
         let (catalog, plugin) = (self.parts.catalog.clone(), self.cell.spec.plugin.clone());
         tokio::spawn(async move {
             match old.terminate(&StopReason::Upgrade, Some(within), TurnBase::outside()).await {
                 Ok(Ok(Legacy::Save(_) | Legacy::Keep | Legacy::Forget)) => {}
-                Ok(Err(failure)) => tracing::info!(%actor, %failure, "the old version's last call failed"),
-                Err(crash) => tracing::info!(%actor, %crash, "the old version crashed in its last call"),
+                Ok(Err(failure)) => log_of!(info, label, %failure, "the old version's last call failed"),
+                Err(crash) => log_of!(info, label, %crash, "the old version crashed in its last call"),
             }
             drop(old);
             catalog.sweep(&plugin);

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::Budget;
-use crate::model::StopReason;
+use super::{Budget, Cell};
+use crate::model::{StopReason, log_of};
 use crate::store::{Head, Lease, NewRecord, SnapshotStore, StoreError};
 
 /// Waits between two tries while something is out of reach, in milliseconds: the first, and the longest.
@@ -71,11 +71,12 @@ impl Write {
     }
 }
 
-/// Writes, as often as `patience` allows.
+/// Writes for the actor of `cell`, as often as `patience` allows.
 ///
 /// # Errors
 /// Whatever trying again does not help against; and, once there is no time left, what was in the way.
 pub(super) async fn write(
+    cell: &Cell,
     store: &dyn SnapshotStore,
     lease: &mut Lease,
     what: &Write,
@@ -90,7 +91,7 @@ pub(super) async fn write(
             Some(Err(error)) => return Err(error),
             None => return Err(StoreError::Unknown("there was no answer in the time that was left".into())),
         };
-        tracing::warn!(actor = %lease.actor, %error, "a write waits for the store");
+        log_of!(warn, cell.label(), %error, "a write waits for the store");
         let wait = backoff.next();
         if patience.left().is_some_and(|left| left <= wait) {
             return Err(error);

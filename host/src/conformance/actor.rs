@@ -77,7 +77,7 @@ impl Stage {
     /// A new instance, before its `init`.
     pub(super) async fn instance(&self, world: &Arc<World>) -> Result<Guest, Fault> {
         let env = GuestEnv {
-            actor: self.name.clone(),
+            label: Arc::new(self.program.label(&self.name)),
             limits: self.limits.clone(),
             meter: Arc::default(),
             grants: self.granted.clone(),

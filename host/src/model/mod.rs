@@ -6,6 +6,7 @@ mod error;
 mod grants;
 mod handoff;
 mod keeping;
+mod label;
 mod limits;
 mod message;
 mod name;
@@ -27,6 +28,7 @@ pub use grants::{
 };
 pub use handoff::{Description, Handoff, Legacy, Origin, Refusal, State};
 pub use keeping::{BadStatePolicy, Durability, Keeping, StateRules};
+pub(crate) use label::{Label, log_of};
 pub use limits::{CoreDumps, Limits};
 pub(crate) use limits::{LimitMet, MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLES};
 pub(crate) use message::ID_BYTES;

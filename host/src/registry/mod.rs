@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::oneshot;
 
 use crate::actor::{Cell, ExitSignal, bounded};
-use crate::model::{ATTRIBUTES, ActorName, ExitReason, GROUPS, GroupName, Message, NameError, Phase};
+use crate::model::{ATTRIBUTES, ActorName, ExitReason, GROUPS, GroupName, Message, NameError, Phase, log_of};
 use attributes::Known;
 use groups::Groups;
 use watch::{Audience, LIBRARY_WATCHES, WATCHES, Watches};
@@ -76,7 +76,7 @@ impl Registry {
         let attributes = cell.spec.attributes.iter();
         let set = attributes.map(|(key, value)| book.known.set(actor, key.clone(), Some(value.clone())));
         for refused in joined.chain(set).filter_map(Result::err) {
-            tracing::warn!(%actor, %refused, "its specification has more than it may have");
+            log_of!(warn, cell.label(), %refused, "its specification has more than it may have");
         }
         Ok(cell)
     }

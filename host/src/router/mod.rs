@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::actor::{Cell, Envelope, ExitSignal, Post, Receipt};
 use crate::model::{
     ActorName, ActorSpec, Body, CallError, Crash, ExitReason, Grants, GroupName, Message, MessageId, PluginName,
-    Request, SendError, Template,
+    Request, SendError, Template, log_of,
 };
 use crate::registry::{Refused, Registry};
 use crate::sandbox::{Granted, Meter, Out};
@@ -289,7 +289,10 @@ impl Router {
             tracing::warn!(dropped, "dead letters are not logged: more than {DEAD_LINES_PER_SECOND} a second");
         }
         if line.passes {
-            tracing::warn!(%to, kind, id, why, "dead letter");
+            match self.registry.whereis(to) {
+                Some(cell) => log_of!(warn, cell.label(), kind, id, why, "dead letter"),
+                None => tracing::warn!(actor = %to, kind, id, why, "dead letter"),
+            }
         }
         let letter = DeadLetter {
             to: to.to_string(),
@@ -373,7 +376,7 @@ fn warn_refused(actor: &Cell, done: Result<(), Refused>, what: &str) {
     if let Err(why) = done
         && actor.may_log()
     {
-        tracing::warn!(actor = %actor.name(), %why, "{what}");
+        log_of!(warn, actor.label(), %why, "{what}");
     }
 }
 

@@ -69,7 +69,7 @@ impl Sandbox {
     ) -> Crash {
         let mut crash = trap::crash(during, error, store.data(), within);
         if let (Some(dumper), Some(dump)) = (self.dumper(), error.downcast_ref::<WasmCoreDump>()) {
-            let actor = store.data().env.actor.clone();
+            let actor = store.data().env.actor().clone();
             crash.core_dump = Some(pace::beside(|| dumper.dump(&actor, dump, store)));
         }
         crash

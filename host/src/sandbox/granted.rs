@@ -14,7 +14,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx};
 use super::http::Tls;
 use super::imports::log_line;
 use crate::model::{
-    Access, ActorName, DirGrant, ErrorCode, Grants, HostError, NameOrPattern, Pattern, SocketGrant, Transport,
+    Access, DirGrant, ErrorCode, Grants, HostError, Label, NameOrPattern, Pattern, SocketGrant, Transport, log_of,
 };
 
 /// How long one refusal is not told again, in milliseconds.
@@ -93,7 +93,7 @@ impl Granted {
     }
 
     /// Whether a socket may do so. Nobody listens, and a local port is not chosen.
-    pub(super) fn may_use(&self, actor: &ActorName, address: std::net::SocketAddr, usage: SocketAddrUse) -> bool {
+    pub(super) fn may_use(&self, actor: &Label, address: std::net::SocketAddr, usage: SocketAddrUse) -> bool {
         let transport = match usage {
             SocketAddrUse::TcpConnect => Transport::Tcp,
             SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => Transport::Udp,
@@ -124,10 +124,10 @@ impl Granted {
     }
 
     /// A line in the log: each refusal once in a while.
-    pub(super) fn tell(&self, actor: &ActorName, what: &str) {
+    pub(super) fn tell(&self, label: &Label, what: &str) {
         let line = log_line(what, &[], TOLD_BYTES);
         if self.told.is_due(&line, Instant::now()) {
-            tracing::warn!(%actor, "refused: {line}");
+            log_of!(warn, label, "refused: {line}");
         }
     }
 }
@@ -183,7 +183,7 @@ mod tests {
     fn a_socket_may_do_what_is_granted_and_never_listen() {
         let sockets = vec!["tcp:10.0.0.5:5432".parse().expect("valid"), "udp:10.0.0.0/8:53".parse().expect("valid")];
         let granted = Granted::open(Grants { sockets, ..Grants::default() }).expect("no directory");
-        let actor = ActorName::new("a").expect("valid");
+        let actor = Label::new(crate::model::ActorName::new("a").expect("valid"), None, None, 0);
         let cases = [
             ("10.0.0.5:5432", SocketAddrUse::TcpConnect, true),
             ("10.0.0.5:5432", SocketAddrUse::UdpSend, false),

@@ -121,7 +121,7 @@ impl Data {
                 format!("; to write, dirs = [{dir}] in [plugin.grants]")
             });
             let why = "it leads out of the granted directory, or is no reading, or the system itself refuses";
-            granted.tell(&self.env.actor, &format!("{what}: {why}{}", cure.unwrap_or_default()));
+            granted.tell(&self.env.label, &format!("{what}: {why}{}", cure.unwrap_or_default()));
         }
         Ok((Err(error),))
     }
@@ -138,7 +138,7 @@ impl Data {
         let open = self.open_things().filter(|thing| thing.is::<Descriptor>()).count();
         if open >= limit {
             let met = format!("open_files = {limit}");
-            self.env.grants.tell(&self.env.actor, &format!("one more open file: limit {met}; raise it in its limits"));
+            self.env.grants.tell(&self.env.label, &format!("one more open file: limit {met}; raise it in its limits"));
             self.limit_met = Some(met);
         }
         open < limit
@@ -147,7 +147,7 @@ impl Data {
     fn room_for_a_socket(&mut self, transport: Transport) -> Result<(), SocketError> {
         if !self.env.grants.has_sockets(transport) {
             let line = format!("sockets = [\"{transport}:ADDRESS:PORT\"]");
-            self.env.grants.tell(&self.env.actor, &lacks(&format!("a {transport} socket"), &line));
+            self.env.grants.tell(&self.env.label, &lacks(&format!("a {transport} socket"), &line));
             return Err(SocketError::AccessDenied);
         }
         match self.has_room_for_a_socket() {
@@ -163,7 +163,7 @@ impl Data {
         let open = sockets + self.requests_under_way();
         if open >= limit {
             let met = format!("open_sockets = {limit}");
-            self.env.grants.tell(&self.env.actor, &format!("one more socket: limit {met}; raise it in its limits"));
+            self.env.grants.tell(&self.env.label, &format!("one more socket: limit {met}; raise it in its limits"));
             self.limit_met = Some(met);
         }
         open < limit
@@ -174,7 +174,7 @@ impl Data {
         let may = granted.grants().lookups.iter().any(|host| host.matches(name));
         if !may {
             let name: String = name.chars().take(SHOWN_CHARS).collect();
-            granted.tell(&self.env.actor, &lacks(&format!("to look {name:?} up"), &format!("lookups = [{name:?}]")));
+            granted.tell(&self.env.label, &lacks(&format!("to look {name:?} up"), &format!("lookups = [{name:?}]")));
         }
         may
     }

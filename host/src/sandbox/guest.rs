@@ -155,7 +155,7 @@ pub(crate) struct Guest {
 
 impl std::fmt::Debug for Guest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Guest").field("actor", &self.store.data().env.actor).finish_non_exhaustive()
+        f.debug_struct("Guest").field("actor", self.store.data().env.actor()).finish_non_exhaustive()
     }
 }
 
@@ -237,7 +237,7 @@ impl Guest {
     /// Whether `terminate` is to be called at a stop.
     pub(crate) async fn init(&mut self, args: &[u8], base: TurnBase) -> Result<Result<bool, Failure>, Crash> {
         let within = Some(Duration::from_millis(self.limits.start_timeout_ms));
-        let actor = self.store.data().env.actor.clone();
+        let actor = self.store.data().env.actor().clone();
         let (functions, call) = self.call("init", within, base);
         by_version!(functions, it => it.init(call, actor.as_str(), args).await)
     }
@@ -249,6 +249,7 @@ impl Guest {
         base: TurnBase,
     ) -> Result<Result<(), Refusal>, Crash> {
         let within = Some(Duration::from_millis(self.limits.continue_timeout_ms));
+        self.store.data().env.label.take_over(generation);
         let (functions, call) = self.call("continue", within, base);
         by_version!(functions, it => it.r#continue(call, generation, handoff).await)
     }

@@ -31,7 +31,7 @@ use super::granted::{Granted, lacks};
 use super::guest::Data;
 use super::imports::Cx;
 use super::wasi::WASI;
-use crate::model::{ActorName, HostPattern, HttpGrant, Reach};
+use crate::model::{HostPattern, HttpGrant, Label, Reach};
 
 /// Bytes that a connection buffers: the headers of an answer fit into them.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -77,9 +77,9 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(actor: &ActorName, granted: Arc<Granted>, timeout_ms: u64, body_bytes: u64) -> Self {
+    pub(super) fn new(label: &Arc<Label>, granted: Arc<Granted>, timeout_ms: u64, body_bytes: u64) -> Self {
         let bounds = Bounds { timeout: Duration::from_millis(timeout_ms), body_bytes };
-        let hooks = Hooks { actor: actor.clone(), granted, bounds, under_way: Arc::default() };
+        let hooks = Hooks { label: label.clone(), granted, bounds, under_way: Arc::default() };
         Self { ctx: WasiHttpCtx::new(), hooks }
     }
 
@@ -96,7 +96,7 @@ struct Bounds {
 }
 
 struct Hooks {
-    actor: ActorName,
+    label: Arc<Label>,
     granted: Arc<Granted>,
     bounds: Bounds,
     /// Held once by each connection.
@@ -115,7 +115,7 @@ impl WasiHttpHooks for Hooks {
     ) -> Box<dyn Future<Output = Answered> + Send> {
         let exchange = self.granted_to(&request).map(|peer| Exchange {
             peer,
-            actor: self.actor.clone(),
+            label: self.label.clone(),
             granted: self.granted.clone(),
             bounds: self.bounds,
             until: Instant::now() + self.bounds.timeout,
@@ -161,7 +161,7 @@ impl Hooks {
         let uri = request.uri();
         let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
         if authority.as_str().contains('@') || *request.method() == Method::CONNECT {
-            self.granted.tell(&self.actor, "HTTP with a user in the host, or CONNECT, is never granted");
+            self.granted.tell(&self.label, "HTTP with a user in the host, or CONNECT, is never granted");
             return Err(Error::HttpRequestDenied);
         }
         let tls = uri.scheme() == Some(&Scheme::HTTPS);
@@ -182,7 +182,7 @@ impl Hooks {
         if grants.is_empty() {
             let scheme = if tls { "https" } else { "http" };
             let what = format!("HTTP {method} to {scheme}://{host}:{port}");
-            self.granted.tell(&self.actor, &lacks(&what, &format!("http = [{would}]")));
+            self.granted.tell(&self.label, &lacks(&what, &format!("http = [{would}]")));
             return Err(Error::HttpRequestDenied);
         }
         Ok(Peer { host: host.to_owned(), port, tls, grants, would })
@@ -203,7 +203,7 @@ fn would(host: &str, method: &str, tls: bool, port: u16) -> HttpGrant {
 /// One request and its answer.
 struct Exchange {
     peer: Peer,
-    actor: ActorName,
+    label: Arc<Label>,
     granted: Arc<Granted>,
     bounds: Bounds,
     until: Instant,
@@ -318,7 +318,7 @@ impl Exchange {
         };
         let what =
             format!("HTTP to {host}, which leads to {address}, an address of a private network or of this machine,");
-        self.granted.tell(&self.actor, &lacks(&what, &format!("http = [{line}]")));
+        self.granted.tell(&self.label, &lacks(&what, &format!("http = [{line}]")));
     }
 
     async fn encrypt(&self, stream: TcpStream) -> Result<impl Stream + use<>, Error> {

@@ -9,7 +9,7 @@ use wasmtime::StoreContextMut;
 use super::granted::lacks;
 use super::guest::Data;
 use super::{Effect, NestedCall, Out, trap};
-use crate::model::{ActorName, Body, LimitMet, MessageId, NameError, SendError};
+use crate::model::{ActorName, Body, LimitMet, MessageId, NameError, SendError, log_of};
 
 /// Bytes of a guest's code and text that go on: to logs, to callers, into other guests' memories.
 pub(super) const CODE_BYTES: usize = 64;
@@ -45,10 +45,9 @@ impl Data {
     pub(super) fn log(&mut self, level: Level, message: &str, fields: &[(String, String)]) {
         self.turn.log_lines += 1;
         let limit = self.env.limits.turn_log_lines;
-        let actor = &self.env.actor;
         if self.turn.log_lines > limit {
             if self.turn.log_lines == limit + 1 {
-                tracing::warn!(target: "baton::guest", %actor, "more log lines in this turn are dropped ({})", LimitMet::new("turn_log_lines", limit));
+                log_of!(warn, target: "baton::guest", self.env.label, "more log lines in this turn are dropped ({})", LimitMet::new("turn_log_lines", limit));
             }
             return;
         }
@@ -57,12 +56,13 @@ impl Data {
         }
         let line = log_line(message, fields, self.env.limits.log_line_bytes);
         self.env.ambient.hear(&line);
+        let label = &self.env.label;
         match level {
-            Level::TRACE => tracing::trace!(target: "baton::guest", %actor, "{line}"),
-            Level::DEBUG => tracing::debug!(target: "baton::guest", %actor, "{line}"),
-            Level::INFO => tracing::info!(target: "baton::guest", %actor, "{line}"),
-            Level::WARN => tracing::warn!(target: "baton::guest", %actor, "{line}"),
-            Level::ERROR => tracing::error!(target: "baton::guest", %actor, "{line}"),
+            Level::TRACE => log_of!(trace, target: "baton::guest", label, "{line}"),
+            Level::DEBUG => log_of!(debug, target: "baton::guest", label, "{line}"),
+            Level::INFO => log_of!(info, target: "baton::guest", label, "{line}"),
+            Level::WARN => log_of!(warn, target: "baton::guest", label, "{line}"),
+            Level::ERROR => log_of!(error, target: "baton::guest", label, "{line}"),
         }
     }
 
@@ -159,7 +159,7 @@ impl Data {
 
     pub(super) fn monitor(&mut self, actor: &str) -> Result<(), Refused> {
         let seen = ActorName::new(actor)?;
-        if !self.env.grants.grants().may_see(&self.env.actor, &seen) {
+        if !self.env.grants.grants().may_see(self.env.actor(), &seen) {
             self.tell_no_call("to monitor", &seen);
             return Err(Refused::Denied);
         }
@@ -168,7 +168,7 @@ impl Data {
 
     /// Whether it may call and send to an actor; a refusal is told in the log.
     fn may_call(&self, to: &ActorName) -> Result<(), Refused> {
-        if self.env.grants.grants().may_call(&self.env.actor, to) {
+        if self.env.grants.grants().may_call(self.env.actor(), to) {
             return Ok(());
         }
         self.tell_no_call("a message to", to);
@@ -177,7 +177,7 @@ impl Data {
 
     fn tell_no_call(&self, what: &str, to: &ActorName) {
         let line = format!("call = [\"{to}\"], or a pattern such as \"*\",");
-        self.env.grants.tell(&self.env.actor, &lacks(&format!("{what} `{to}`"), &line));
+        self.env.grants.tell(&self.env.label, &lacks(&format!("{what} `{to}`"), &line));
     }
 
     pub(super) fn send(&mut self, to: &str, body: Vec<u8>) -> Result<(), Refused> {
@@ -203,7 +203,7 @@ impl Data {
             return Err(Refused::Limit(error.to_string()));
         }
         let id = self.next_id();
-        let (from, timeout) = (self.env.actor.clone(), Duration::from_millis(timeout_ms));
+        let (from, timeout) = (self.env.actor().clone(), Duration::from_millis(timeout_ms));
         Ok(NestedCall { to, id, body: Body::from(body), timeout, from })
     }
 

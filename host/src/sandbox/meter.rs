@@ -1,11 +1,12 @@
 //! What is counted of an actor over all its turns and instances: the lines that it logs, and whether its calls take long.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::model::{ActorName, LimitMet, Limits};
+use crate::model::{Label, LimitMet, Limits, log_of};
 
 /// How often the log says at most that lines of an actor are dropped.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -44,13 +45,15 @@ pub(crate) struct Line {
 }
 
 impl Meter {
-    /// Whether a line may be written of what `actor` does or says; now and then, that others were dropped.
-    pub(crate) fn may_log(&self, actor: &ActorName, limits: &Limits) -> bool {
+    /// Whether a line may be written of what an actor does or says; now and then, that others were dropped.
+    pub(crate) fn may_log<L: Borrow<Label>>(&self, limits: &Limits, label: impl FnOnce() -> L) -> bool {
         let rate = limits.log_lines_per_second;
         let line = self.line_of(rate, limits.turn_log_lines);
         if let Some(dropped) = line.dropped {
             let met = LimitMet::new("log_lines_per_second", rate);
-            tracing::warn!(target: "baton::guest", %actor, dropped, "log lines are dropped ({met})");
+            let label = label();
+            let label: &Label = label.borrow();
+            log_of!(warn, target: "baton::guest", label, dropped, "log lines are dropped ({met})");
         }
         line.passes
     }

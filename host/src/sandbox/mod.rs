@@ -33,8 +33,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::model::{
-    ActorName, ActorSpec, Body, CallError, ChildInfo, Counts, ExitReason, GroupName, HostError, Limits, MessageId,
-    Phase,
+    ActorName, ActorSpec, Body, CallError, ChildInfo, Counts, ExitReason, GroupName, HostError, Label, Limits,
+    MessageId, Phase,
 };
 
 pub(crate) use ambient::{Ambient, Played};
@@ -51,7 +51,8 @@ pub(crate) use program::{PLUGIN_BYTES, Program};
 /// What an instance is given of the world: its name, its bounds, what it may do, and who takes its calls.
 #[derive(Debug, Clone)]
 pub(crate) struct GuestEnv {
-    pub(crate) actor: ActorName,
+    /// Whose instance it is.
+    pub(crate) label: Arc<Label>,
     pub(crate) limits: Arc<Limits>,
     /// What is counted of the actor over all its instances.
     pub(crate) meter: Arc<Meter>,
@@ -64,9 +65,13 @@ pub(crate) struct GuestEnv {
 }
 
 impl GuestEnv {
+    fn actor(&self) -> &ActorName {
+        &self.label.actor
+    }
+
     /// Whether the actor may write another line now, over all its turns.
     fn may_log(&self) -> bool {
-        self.meter.may_log(&self.actor, &self.limits)
+        self.meter.may_log(&self.limits, || self.label.clone())
     }
 }
 

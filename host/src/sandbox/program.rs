@@ -18,8 +18,8 @@ use super::nobody::Nobody;
 use super::places::Place;
 use super::{GuestEnv, Sandbox, lifting, nesting};
 use crate::model::{
-    ActorName, Crash, CrashKind, Description, Digest, ErrorCode, HostError, Limits, MOST_CORE_INSTANCES, MOST_MEMORIES,
-    MOST_TABLES, PluginName, Sha256, Version,
+    ActorName, Crash, CrashKind, Description, Digest, ErrorCode, HostError, Label, Limits, MOST_CORE_INSTANCES,
+    MOST_MEMORIES, MOST_TABLES, PluginName, Sha256, Version,
 };
 
 /// Largest plugin file, in bytes.
@@ -93,6 +93,12 @@ impl std::fmt::Debug for Program {
 impl Program {
     pub(crate) fn description(&self) -> &Description {
         &self.0.inspection.description
+    }
+
+    /// What names an instance of it in the log that has not claimed its state yet.
+    pub(crate) fn label(&self, actor: &ActorName) -> Label {
+        let Description { name, version, .. } = self.description();
+        Label::new(actor.clone(), Some(name.clone()), Some(version.clone()), 0)
     }
 
     pub(crate) fn digest(&self) -> Digest {
@@ -334,7 +340,7 @@ async fn describe(program: &Inner) -> Result<Description, Crash> {
         ..Limits::default()
     };
     let env = GuestEnv {
-        actor: ActorName::new("describe").expect("a valid name"),
+        label: Arc::new(Label::new(ActorName::new("describe").expect("a valid name"), None, None, 0)),
         limits: Arc::new(limits),
         meter: Arc::default(),
         grants: Arc::default(),

@@ -46,19 +46,19 @@ where
 
 impl Data {
     pub(super) fn start_child(&mut self, supervisor: Option<String>, child: ActorSpec) -> Answer<Supervised<()>> {
-        Ok(self.env.outside.start_child(&self.env.actor, named(supervisor)?, child))
+        Ok(self.env.outside.start_child(self.env.actor(), named(supervisor)?, child))
     }
 
     pub(super) fn change_child(&mut self, child: &str, change: ChildChange) -> Answer<Supervised<()>> {
-        Ok(self.env.outside.change_child(&self.env.actor, ActorName::new(child)?, change))
+        Ok(self.env.outside.change_child(self.env.actor(), ActorName::new(child)?, change))
     }
 
     pub(super) fn which_children(&mut self, supervisor: Option<String>) -> Answer<Supervised<Vec<ChildInfo>>> {
-        Ok(self.env.outside.which_children(&self.env.actor, named(supervisor)?))
+        Ok(self.env.outside.which_children(self.env.actor(), named(supervisor)?))
     }
 
     pub(super) fn count_children(&mut self, supervisor: Option<String>) -> Answer<Supervised<Counts>> {
-        Ok(self.env.outside.count_children(&self.env.actor, named(supervisor)?))
+        Ok(self.env.outside.count_children(self.env.actor(), named(supervisor)?))
     }
 
     pub(super) fn whereis(&self, actor: &str) -> Option<Phase> {
@@ -86,7 +86,7 @@ impl Data {
 
     /// Whether it may know whether an actor is there, and what it can be found by.
     fn may_see(&self, actor: &ActorName) -> bool {
-        self.env.grants.grants().may_see(&self.env.actor, actor)
+        self.env.grants.grants().may_see(self.env.actor(), actor)
     }
 
     /// Whether it may be in a group and send to it; a refusal is told in the log.
@@ -96,7 +96,7 @@ impl Data {
             return Ok(());
         }
         let line = format!("groups = [\"{group}\"]");
-        granted.tell(&self.env.actor, &lacks(&format!("the group `{group}`"), &line));
+        granted.tell(&self.env.label, &lacks(&format!("the group `{group}`"), &line));
         Err(Refused::Denied)
     }
 
@@ -111,11 +111,11 @@ impl Data {
     }
 
     fn granted(&self, actor: &ActorName) -> Answer<()> {
-        if self.env.outside.may_supervise(&self.env.actor, actor) {
+        if self.env.outside.may_supervise(self.env.actor(), actor) {
             return Ok(());
         }
         let line = format!("supervise = [\"{actor}\"]");
-        self.env.grants.tell(&self.env.actor, &lacks(&format!("to link or end `{actor}`"), &line));
+        self.env.grants.tell(&self.env.label, &lacks(&format!("to link or end `{actor}`"), &line));
         Err(Refused::Denied)
     }
 

@@ -19,7 +19,7 @@ use super::guarded;
 use super::guest::Data;
 use super::http::{self, Http};
 use super::imports::log_line;
-use crate::model::{LimitMet, Transport};
+use crate::model::{LimitMet, Transport, log_of};
 
 /// The version of the interfaces as wasmtime defines them; a guest that was built for another 0.2 finds them as well.
 pub(super) const WASI: &str = "0.2.12";
@@ -47,7 +47,7 @@ pub(super) struct Wasi {
 
 impl Wasi {
     pub(super) fn new(env: &GuestEnv) -> Self {
-        let GuestEnv { actor, limits, grants, .. } = env;
+        let GuestEnv { label, limits, grants, .. } = env;
         let lines = isize::try_from(limits.turn_log_lines).unwrap_or(isize::MAX);
         let lines_left = Arc::new(AtomicIsize::new(lines));
         let streams = ["stdout", "stderr"].map(|stream| Lines::new(env, stream, &lines_left));
@@ -62,7 +62,7 @@ impl Wasi {
         ctx.allow_tcp(grants.has_sockets(Transport::Tcp))
             .allow_udp(grants.has_sockets(Transport::Udp))
             .allow_ip_name_lookup(!grants.grants().lookups.is_empty());
-        let (asked, asker) = (grants.clone(), actor.clone());
+        let (asked, asker) = (grants.clone(), label.clone());
         ctx.socket_addr_check(move |address, usage| {
             let may = asked.may_use(&asker, address, usage);
             Box::pin(async move { may })
@@ -72,7 +72,7 @@ impl Wasi {
         *ctx.filesystem() = grants.files();
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
-        let http = Http::new(actor, grants.clone(), limits.http_timeout_ms, limits.http_body_bytes);
+        let http = Http::new(label, grants.clone(), limits.http_timeout_ms, limits.http_body_bytes);
         Self { ctx, table, http, streams, lines_left, lines }
     }
 
@@ -155,16 +155,15 @@ impl Lines {
             return;
         }
         let Self { env, stream, left, .. } = self;
-        let actor = &env.actor;
         match left.fetch_sub(1, Ordering::Relaxed) {
             1.. if !env.may_log() => {}
             1.. => {
                 let line = log_line(String::from_utf8_lossy(line).trim_end(), &[], LINE_BYTES);
                 env.ambient.hear(&line);
-                tracing::info!(target: "baton::guest", %actor, stream, "{line}");
+                log_of!(info, target: "baton::guest", env.label, stream, "{line}");
             }
-            0 => tracing::warn!(
-                target: "baton::guest", %actor, "more lines in this turn are dropped ({})",
+            0 => log_of!(
+                warn, target: "baton::guest", env.label, "more lines in this turn are dropped ({})",
                 LimitMet::new("turn_log_lines", env.limits.turn_log_lines)
             ),
             ..0 => {}

@@ -17,8 +17,8 @@ use super::tree::{Ask, Do, Id, Refused, Ticket, Tree};
 use crate::actor::{Budget, Cell, Envelope, Gate, Instance, Parts, Post, Signal, StartFailure};
 use crate::catalog::Catalog;
 use crate::model::{
-    ActorName, CallError, ChildInfo, Counts, ErrorCode, Exit, ExitReason, HostError, Phase, PluginName, Saved,
-    SendError, StateRules, StopReason,
+    ActorName, CallError, ChildInfo, Counts, ErrorCode, Exit, ExitReason, HostError, Label, Phase, PluginName, Saved,
+    SendError, StateRules, StopReason, log_of,
 };
 use crate::registry::Registry;
 use crate::sandbox::{Granted, Outside};
@@ -340,7 +340,7 @@ impl Run {
             status.ended(&exit);
             status.inbox_left
         };
-        log(cell.name(), &exit);
+        log(&cell.label(), &exit);
         let saved = answer::saved(&exit);
         if let Some(down) = &mut self.shutting_down {
             down.report.stopped.push((cell.name().clone(), saved.clone()));
@@ -362,8 +362,10 @@ impl Run {
     /// The actor stays down, under its name.
     fn stays_down(&mut self, id: Id, why: &str) {
         let Some(name) = self.tree.name(id) else { return };
-        tracing::error!(child = %name, why, "it stays down until it is started again");
-        let Some(actor) = self.actors.get(&id) else { return };
+        let Some(actor) = self.actors.get(&id) else {
+            return tracing::error!(child = %name, why, "it stays down until it is started again");
+        };
+        log_of!(error, actor.cell.label(), why, "it stays down until it is started again");
         {
             let mut status = actor.cell.status();
             status.phase = Phase::Failed;
@@ -447,18 +449,16 @@ fn root_name() -> ActorName {
     ActorName::new("root").expect("a valid name")
 }
 
-fn log(name: &ActorName, exit: &Exit) {
+fn log(label: &Label, exit: &Exit) {
     match exit {
-        Exit::Crashed(crash) => tracing::error!(
-            actor = %name, kind = ?crash.kind, during = crash.during, backtrace = ?crash.backtrace,
+        Exit::Crashed(crash) => log_of!(
+            error, label, kind = ?crash.kind, during = crash.during, backtrace = ?crash.backtrace,
             core_dump = crash.core_dump, "crash: {crash}"
         ),
-        Exit::Refused(failure) => tracing::error!(actor = %name, "`init` failed: {failure}"),
+        Exit::Refused(failure) => log_of!(error, label, "`init` failed: {failure}"),
         // It was told already.
         Exit::Unusable(_) => {}
-        Exit::Stopped(reason, Saved::Not(why)) => {
-            tracing::error!(actor = %name, %reason, "stopped, and not saved: {why}")
-        }
-        Exit::Stopped(reason, saved) => tracing::debug!(actor = %name, %reason, ?saved, "stopped"),
+        Exit::Stopped(reason, Saved::Not(why)) => log_of!(error, label, %reason, "stopped, and not saved: {why}"),
+        Exit::Stopped(reason, saved) => log_of!(debug, label, %reason, ?saved, "stopped"),
     }
 }

@@ -190,7 +190,7 @@ async fn play(program: &Program, part: Part) -> Played {
 async fn take_over(program: &Program, part: &Part, stage: Arc<Stage>) -> (Result<usize, String>, Vec<Effect>) {
     let limits = Arc::new(part.spec.limits.clone());
     let env = GuestEnv {
-        actor: part.spec.name.clone(),
+        label: Arc::new(program.label(&part.spec.name)),
         limits: limits.clone(),
         meter: Arc::default(),
         grants: Arc::new(Granted::to_talk()),

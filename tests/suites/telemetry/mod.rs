@@ -1,0 +1,3 @@
+//! What a host tells of itself: its log, its traces and its numbers.
+
+mod logs;
