@@ -25,6 +25,7 @@ use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::store::SnapshotStore;
 use crate::supervisor::Supervisor;
 use crate::swap::Swaps;
+use crate::telemetry::TraceContext;
 
 pub use crate::actor::control::StateInfo;
 pub use crate::actor::{ActorInfo, PastExit, TurnTimes};
@@ -46,6 +47,17 @@ pub struct CallOptions {
     pub id: Option<MessageId>,
     /// How long to wait for the reply; none: [`DEFAULT_CALL_TIMEOUT`].
     pub timeout: Option<Duration>,
+    /// The part of a trace that makes it; none: it begins one, where the host does ([`HostBuilder::traces`]).
+    pub trace: Option<TraceContext>,
+}
+
+/// How a message is sent that expects no reply.
+#[derive(Debug, Clone, Default)]
+pub struct CastOptions {
+    /// The message's id; a sender that tries again uses the same one. None: a random one.
+    pub id: Option<MessageId>,
+    /// As [`CallOptions::trace`].
+    pub trace: Option<TraceContext>,
 }
 
 /// A host: one process's plugins, actors and store. A cheap handle; all clones are the same host.
@@ -328,7 +340,8 @@ impl Host {
     /// Each variant of [`CallError`] says whether the actor has seen the message.
     pub async fn call(&self, name: &ActorName, body: impl Into<Body>, options: CallOptions) -> Result<Body, CallError> {
         let id = options.id.unwrap_or_else(MessageId::random);
-        self.0.router.call(name, id, body.into(), options.timeout.unwrap_or(DEFAULT_CALL_TIMEOUT)).await
+        let timeout = options.timeout.unwrap_or(DEFAULT_CALL_TIMEOUT);
+        self.0.router.call(name, id, body.into(), timeout, options.trace.as_ref()).await
     }
 
     /// Puts a message into an actor's mailbox, and answers with its id. It is not durable before it was handled and saved, or
@@ -337,9 +350,27 @@ impl Host {
     /// # Errors
     /// If it was not taken.
     pub fn cast(&self, name: &ActorName, body: impl Into<Body>, id: Option<MessageId>) -> Result<MessageId, SendError> {
-        let id = id.unwrap_or_else(MessageId::random);
-        self.0.router.cast(name, id.clone(), body.into())?;
+        self.cast_with(name, body, CastOptions { id, trace: None })
+    }
+
+    /// As [`Host::cast`], with more said of it.
+    ///
+    /// # Errors
+    /// If it was not taken.
+    pub fn cast_with(
+        &self,
+        name: &ActorName,
+        body: impl Into<Body>,
+        options: CastOptions,
+    ) -> Result<MessageId, SendError> {
+        let id = options.id.unwrap_or_else(MessageId::random);
+        self.0.router.cast(name, id.clone(), body.into(), options.trace.as_ref())?;
         Ok(id)
+    }
+
+    /// Whether traces begin here.
+    pub(crate) fn traces(&self) -> bool {
+        self.0.router.traces()
     }
 
     /// Stops one child, each actor's state saved within its shutdown timeout, and waits until it is gone: OTP's

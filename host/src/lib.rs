@@ -33,11 +33,12 @@ mod sandbox;
 pub mod store;
 mod supervisor;
 pub mod swap;
+pub mod telemetry;
 pub mod toolchain;
 
 pub use host::{
-    ActorInfo, CallOptions, DEFAULT_CALL_TIMEOUT, DEFAULT_INSTANCES, DeadLetter, Host, HostBuilder, Inspection, Link,
-    Monitor, Need, PastExit, PluginInfo, ShutdownReport, StateInfo, TurnTimes,
+    ActorInfo, CallOptions, CastOptions, DEFAULT_CALL_TIMEOUT, DEFAULT_INSTANCES, DeadLetter, Host, HostBuilder,
+    Inspection, Link, Monitor, Need, PastExit, PluginInfo, ShutdownReport, StateInfo, TurnTimes,
 };
 pub use model::{
     ActorName, ActorSpec, AutoShutdown, Backoff, Body, CallError, ChildInfo, ChildSpec, ChildState, Children,

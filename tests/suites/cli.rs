@@ -85,13 +85,8 @@ impl Place {
 
     /// The same by a command with more words.
     pub(crate) fn host_as(&self, args: &[&str], env: &[(&str, &str)]) -> Running {
-        let mut child = self
-            .command(args)
-            .envs(env.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            self.command(args).envs(env.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut ready = String::new();
         out.read_line(&mut ready).unwrap();

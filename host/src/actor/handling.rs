@@ -5,11 +5,12 @@ use tokio::time::Instant;
 use super::ledger::Seen;
 use super::run::{Instance, Live, Next};
 use super::signals::Cut;
-use super::turn;
+use super::turn::{self, Plan};
 use super::{Envelope, NotAgain, Receipt, ReplyTo};
-use crate::model::{CallError, Crash, CrashKind, Durability, Exit, Message, MessageId, log_of};
+use crate::model::{CallError, Crash, CrashKind, Durability, Exit, Failure, Message, MessageId, log_of};
 use crate::sandbox::TurnBase;
 use crate::store::now_ms;
+use crate::telemetry::{Begun, Parent, TraceContext, part};
 
 impl Instance {
     /// A timer that has come due, as a message.
@@ -45,7 +46,7 @@ impl Instance {
 
     /// One message, from the mailbox to whatever follows.
     pub(super) async fn turn(&mut self, live: &mut Live, (envelope, timer): (Envelope, Option<NotAgain>)) -> Next {
-        let Envelope { message, reply, restored, receipt } = envelope;
+        let Envelope { message, reply, restored, receipt, trace, .. } = envelope;
         let now = now_ms();
         if let Seen::Answered(first) = live.ledger.seen(&message, now, &self.cell.limits) {
             // It was handled before: whoever sent it again gets what it would have got then.
@@ -59,7 +60,9 @@ impl Instance {
         let not_again = restored.map(|(sequence, place)| NotAgain::Message(sequence, place)).or(timer);
         let not_again = not_again.or_else(|| self.watched_durably(live, &message));
         live.turns += 1;
-        let base = TurnBase { id: self.id_of(live, &message, not_again.as_ref()), timers: live.timers.clone() };
+        let mut base = TurnBase::new(self.id_of(live, &message, not_again.as_ref()), live.timers.clone());
+        live.turn = self.turn_of(&message, &base.id, trace.as_ref());
+        base.trace = live.turn.place().cloned();
         // The mark first: what a turn does at once, such as a call of its own, may not be ahead of it.
         let mut signals = self.signals.clone();
         let handle = async {
@@ -68,10 +71,10 @@ impl Instance {
         };
         let handled = signals.uncut(handle).await;
         let answer = match handled {
-            Err(why) => return self.cut_in(message, (reply, receipt), why, not_again.is_some()),
+            Err(why) => return self.cut_in(live, message, (reply, receipt), why, not_again.is_some()),
             Ok(Err(crash)) => {
                 self.cell.figures.turn(began.elapsed(), live.guest.memory_bytes());
-                return self.crashed(message, (reply, receipt), crash, not_again);
+                return self.crashed(live, message, (reply, receipt), crash, not_again);
             }
             Ok(Ok(answer)) => answer,
         };
@@ -88,13 +91,14 @@ impl Instance {
         }
         // The save comes before the reply, and the reply before the sends.
         let mut plan = turn::plan(effects);
+        note_done(&live.turn, &plan, answer.as_deref());
         live.ledger.handled(&message, answer.as_deref(), now, &self.cell.limits);
         live.unsaved.turn(self.keeping.durability, Instant::now());
         let kept = signals.uncut(self.keep(live, &mut plan, true, "handle")).await;
         self.cell.figures.turn(began.elapsed(), live.guest.memory_bytes());
         match kept {
-            Err(why) => return self.cut_in(message, (reply, receipt), why, not_again.is_some()),
-            Ok(Err(crash)) => return self.crashed(message, (reply, receipt), crash, not_again),
+            Err(why) => return self.cut_in(live, message, (reply, receipt), why, not_again.is_some()),
+            Ok(Err(crash)) => return self.crashed(live, message, (reply, receipt), crash, not_again),
             Ok(Ok(())) => {}
         }
         confirm(receipt.as_ref());
@@ -103,21 +107,54 @@ impl Instance {
             drop(reply.send(turn::reply(answer)));
         }
         let stop = plan.stop;
-        self.send_all(plan);
+        self.send_all(plan, live.turn.place());
         if stop {
             return Next::Stop;
         }
         if live.unsaved.enough(self.keeping.durability) { self.save_between_turns(live).await } else { Next::Go }
     }
 
+    /// The turn of a message as a part of a trace: of the one that the message comes from, or, where nobody sent it, of one
+    /// that begins with it.
+    fn turn_of(&self, message: &Message, id: &MessageId, trace: Option<&TraceContext>) -> Begun {
+        let (kind, bytes, within) = match message {
+            Message::Call(request) => ("call", request.body.len(), Parent::within(trace)),
+            Message::Cast(request) => ("cast", request.body.len(), Parent::within(trace)),
+            Message::Timer(name) => ("timer", name.len(), Parent::from_outside(trace, self.parts.traces)),
+            Message::Down(..) => ("down", message.size(), Parent::from_outside(trace, self.parts.traces)),
+            Message::Other(_, body) => ("other", body.len(), Parent::from_outside(trace, self.parts.traces)),
+        };
+        let plugin = self.parts.program.description();
+        part!(
+            within,
+            "turn",
+            otel.kind = "consumer",
+            baton.actor = %self.cell.name(),
+            baton.plugin = %plugin.name,
+            baton.version = %plugin.version,
+            baton.generation = self.cell.status().generation,
+            baton.message_kind = kind,
+            baton.message_id = %id,
+            baton.message_bytes = bytes,
+            baton.sends = tracing::field::Empty,
+            baton.timers = tracing::field::Empty,
+            baton.saves = tracing::field::Empty,
+            baton.stops = tracing::field::Empty,
+            baton.reply_bytes = tracing::field::Empty,
+            baton.failure = tracing::field::Empty,
+        )
+    }
+
     /// The turn in hand may not go on, which is not its message's fault. `kept`: whether that is in the record still.
     fn cut_in(
         &self,
+        live: &Live,
         message: Message,
         (reply, receipt): (Option<ReplyTo>, Option<Receipt>),
         why: Cut,
         kept: bool,
     ) -> Next {
+        live.turn.failed(|| why.to_string());
         answer_crashed(reply, self.cell.name().as_str(), &why.to_string());
         match receipt {
             Some(receipt) => self.put_back(message, receipt),
@@ -130,16 +167,18 @@ impl Instance {
     /// A durable sender's message that was in hand waits for the next instance, before those that came after it; or is lost
     /// together with them, and sent again.
     fn put_back(&self, message: Message, receipt: Receipt) {
-        self.cell.mailbox.put_back(Envelope { receipt: Some(receipt), ..Envelope::new(message, None) });
+        self.cell.mailbox.put_back(Envelope::new(message, None).receipted(receipt));
     }
 
     fn crashed(
         &self,
+        live: &Live,
         message: Message,
         (reply, receipt): (Option<ReplyTo>, Option<Receipt>),
         crash: Crash,
         not_again: Option<NotAgain>,
     ) -> Next {
+        live.turn.failed(|| crash.to_string());
         // Where it was the store's fault, what a durable sender has sent, or the record has still, is handled again.
         let at_fault = !matches!(crash.kind, CrashKind::Store | CrashKind::Fenced);
         match receipt {
@@ -156,6 +195,21 @@ impl Instance {
         answer_crashed(reply, self.cell.name().as_str(), &crash.to_string());
         Next::End(Exit::Crashed(crash))
     }
+}
+
+/// Notes in a trace what a turn came to.
+fn note_done(turn: &Begun, plan: &Plan, answer: Result<&[u8], &Failure>) {
+    turn.note(|span| {
+        span.record("baton.sends", plan.out.len());
+        span.record("baton.timers", plan.timers.len());
+        span.record("baton.saves", plan.save);
+        span.record("baton.stops", plan.stop);
+        match answer {
+            Ok(reply) => span.record("baton.reply_bytes", reply.len()),
+            // A reply like any other: the turn itself went well.
+            Err(failure) => span.record("baton.failure", failure.to_string()),
+        };
+    });
 }
 
 /// Tells a durable sender that its message need not be sent again.

@@ -18,6 +18,7 @@ use crate::model::{
 };
 use crate::sandbox::{Ambient, Effect, Guest, GuestEnv, Place, Program, TurnBase};
 use crate::store::{Lease, Refused, now_ms};
+use crate::telemetry::Begun;
 
 /// Refusals that are remembered where the store cannot be told of them.
 const REFUSALS: usize = 8;
@@ -89,7 +90,7 @@ impl Instance {
                 },
             };
             let Opened { lease, handoff, .. } = &opened;
-            let base = TurnBase { id: MessageId::random(), timers: opened.timers.clone() };
+            let base = TurnBase::new(MessageId::random(), opened.timers.clone());
             let generation = lease.head.generation;
             let answered = tokio::select! {
                 biased;
@@ -205,8 +206,8 @@ impl Instance {
         self.parts.catalog.settled(&self.cell.spec.plugin, self.cell.name(), self.parts.program.digest());
         self.cell.figures.memory(guest.memory_bytes());
         let record_timers = timers.clone();
-        let unsaved = Unsaved::default();
-        Live { mark, guest, trap_exit, lease, timers, record_timers, loose, turns: 0, effects, ledger, unsaved }
+        let (unsaved, turn) = (Unsaved::default(), Begun::nothing());
+        Live { mark, guest, trap_exit, lease, timers, record_timers, loose, turns: 0, effects, ledger, unsaved, turn }
     }
 
     /// A guest has refused a state. That is written beside the record, so that it is not tried for ever; then policy decides.

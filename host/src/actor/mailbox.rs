@@ -7,6 +7,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::Receipt;
 use crate::model::{ActorName, Body, CallError, EXIT, Hold, Limits, Message, SendError};
+use crate::telemetry::{Begun, Parent, TraceContext, part};
 
 /// Where a reply goes.
 pub(crate) type ReplyTo = oneshot::Sender<Result<Body, CallError>>;
@@ -21,17 +22,31 @@ pub(crate) struct Envelope {
     pub(crate) restored: Option<(u64, usize)>,
     /// For a message of a durable sender: it hears whether it has arrived.
     pub(crate) receipt: Option<Receipt>,
+    /// The part of a trace that it comes from.
+    pub(crate) trace: Option<TraceContext>,
+    /// Its wait in a mailbox, as a part of that.
+    waits: Begun,
 }
 
 impl Envelope {
     /// A message that has just come; `reply` for calls.
     pub(crate) fn new(message: Message, reply: Option<ReplyTo>) -> Self {
-        Self { message, reply, restored: None, receipt: None }
+        Self { message, reply, restored: None, receipt: None, trace: None, waits: Begun::nothing() }
     }
 
     /// A message that came with a record.
     pub(crate) fn restored(message: Message, sequence: u64, place: usize) -> Self {
-        Self { message, reply: None, restored: Some((sequence, place)), receipt: None }
+        Self { restored: Some((sequence, place)), ..Self::new(message, None) }
+    }
+
+    /// The same from a durable sender.
+    pub(crate) fn receipted(self, receipt: Receipt) -> Self {
+        Self { receipt: Some(receipt), ..self }
+    }
+
+    /// The same as a part of a trace.
+    pub(crate) fn within(self, trace: Option<&TraceContext>) -> Self {
+        Self { trace: trace.cloned(), ..self }
     }
 }
 
@@ -97,7 +112,7 @@ impl Mailbox {
     }
 
     /// Takes a message, or says why not.
-    pub(crate) fn push(&self, envelope: Envelope) -> Result<(), SendError> {
+    pub(crate) fn push(&self, mut envelope: Envelope) -> Result<(), SendError> {
         let actor = || self.actor.to_string();
         let size = envelope.message.size();
         if let Message::Call(request) | Message::Cast(request) = &envelope.message
@@ -118,6 +133,8 @@ impl Mailbox {
         if messages >= max_messages || bytes + size > max_bytes {
             return Err(SendError::MailboxFull { actor: actor(), messages, max_messages, bytes, max_bytes });
         }
+        let within = Parent::within(envelope.trace.as_ref());
+        envelope.waits = part!(within, "mailbox", baton.actor = %self.actor, baton.messages_before = messages);
         inner.append(envelope);
         drop(inner);
         self.came.notify_one();
@@ -152,7 +169,8 @@ impl Mailbox {
 
     fn try_next(&self) -> Option<Envelope> {
         let mut inner = self.inner();
-        let envelope = inner.queue.pop_front()?;
+        let mut envelope = inner.queue.pop_front()?;
+        envelope.waits = Begun::nothing();
         inner.bytes -= envelope.message.size();
         inner.notices -= usize::from(is_notice(&envelope.message));
         Some(envelope)

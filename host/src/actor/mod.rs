@@ -35,6 +35,7 @@ use crate::model::{
 };
 use crate::sandbox::{Meter, Out};
 use crate::store::{Refused, now_ms};
+use crate::telemetry::TraceContext;
 
 pub(crate) use budget::Budget;
 pub(crate) use exits::{ExitSignal, bounded};
@@ -63,14 +64,20 @@ pub(crate) enum Signal {
 
 /// Where an actor's effects go. Whoever starts an actor hands it one.
 pub(crate) trait Post: fmt::Debug + Send + Sync + 'static {
-    /// Takes what leaves an actor. A message that cannot be delivered is kept as a dead letter.
-    fn take(&self, from: &Arc<Cell>, out: Out);
+    /// Takes what leaves an actor, as a part of `trace`. A message that cannot be delivered is kept as a dead letter.
+    fn take(&self, from: &Arc<Cell>, out: Out, trace: Option<&TraceContext>);
 
     /// Tells those that monitor an actor or are linked to it that its instance has ended.
     fn ended(&self, cell: &Cell, reason: &ExitReason);
 
     /// Puts a message of a durable sender into a mailbox.
-    fn deliver(&self, to: &ActorName, message: Message, receipt: Receipt) -> Result<(), SendError>;
+    fn deliver(
+        &self,
+        to: &ActorName,
+        message: Message,
+        receipt: Receipt,
+        trace: Option<&TraceContext>,
+    ) -> Result<(), SendError>;
 
     /// Keeps a message that was not handled, and why.
     fn dead_letter(&self, to: &ActorName, message: &Message, why: &str, crash: Option<&Crash>);

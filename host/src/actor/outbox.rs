@@ -12,6 +12,7 @@ use super::writes::Backoff;
 use super::{Cell, Post};
 use crate::model::{ActorName, Message, Request, SendError, Sent};
 use crate::store::Outgoing;
+use crate::telemetry::TraceContext;
 
 /// Where the messages are that an actor has sent. It outlives the actor's instances.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 struct Flights {
     by_number: BTreeMap<Sent, Flight>,
+    /// The parts of traces that messages belong to which have not arrived: of this process alone.
+    traces: BTreeMap<Sent, TraceContext>,
     /// Whether one that was under way has got lost since the last try.
     lost: bool,
 }
@@ -46,7 +49,9 @@ pub(crate) struct Receipt {
 impl Receipt {
     /// It was handled, or is kept durably, or nobody will ever handle it.
     pub(crate) fn confirm(&self) {
-        self.outbox.flights().by_number.insert(self.sent, Flight::Arrived);
+        let mut flights = self.outbox.flights();
+        flights.by_number.insert(self.sent, Flight::Arrived);
+        flights.traces.remove(&self.sent);
     }
 }
 
@@ -116,7 +121,18 @@ impl Outbox {
 
     /// Forgets messages that no record names any more.
     pub(super) fn forget(&self, still: &BTreeSet<Sent>) {
-        self.flights().by_number.retain(|sent, flight| *flight != Flight::Arrived || still.contains(sent));
+        let mut flights = self.flights();
+        flights.by_number.retain(|sent, flight| *flight != Flight::Arrived || still.contains(sent));
+        flights.traces.retain(|sent, _| still.contains(sent));
+    }
+
+    /// These messages belong to a trace.
+    pub(super) fn traced(&self, sent: impl Iterator<Item = Sent>, trace: &TraceContext) {
+        self.flights().traces.extend(sent.map(|sent| (sent, trace.clone())));
+    }
+
+    fn trace_of(&self, sent: &Sent) -> Option<TraceContext> {
+        self.flights().traces.get(sent).cloned()
     }
 
     /// Whether a message got lost since this was last asked.
@@ -189,7 +205,8 @@ fn pump<'a>(cell: &Arc<Cell>, post: &dyn Post, outbox: impl Iterator<Item = &'a 
         let (sender, sent) = (Some(cell.name().clone()), Some(out.sent));
         let message = Message::Cast(Request { id: out.id.clone(), sender, body: out.body.clone(), sent });
         let receipt = || Receipt { outbox: cell.outbox.clone(), sent: out.sent };
-        match post.deliver(&out.to, message.clone(), receipt()) {
+        let trace = cell.outbox.trace_of(&out.sent);
+        match post.deliver(&out.to, message.clone(), receipt(), trace.as_ref()) {
             Ok(()) => cell.outbox.taken(out.sent),
             Err(error) if may_be_taken_later(&error) => {
                 blocked.insert(&out.to);
@@ -230,12 +247,18 @@ mod tests {
     }
 
     impl Post for Taker {
-        fn take(&self, _: &Arc<Cell>, _: Out) {}
+        fn take(&self, _: &Arc<Cell>, _: Out, _: Option<&TraceContext>) {}
         fn ended(&self, _: &Cell, _: &ExitReason) {}
         fn dead_letter(&self, to: &ActorName, _: &Message, _: &str, _: Option<&Crash>) {
             self.dead.lock().expect("whole").push(to.clone());
         }
-        fn deliver(&self, to: &ActorName, message: Message, receipt: Receipt) -> Result<(), SendError> {
+        fn deliver(
+            &self,
+            to: &ActorName,
+            message: Message,
+            receipt: Receipt,
+            _: Option<&TraceContext>,
+        ) -> Result<(), SendError> {
             let actor = to.to_string();
             if actor == "nobody" {
                 return Err(SendError::UnknownActor(actor));

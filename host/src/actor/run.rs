@@ -24,6 +24,7 @@ use crate::model::{
 };
 use crate::sandbox::{Effect, Granted, Guest, Out, Outside, Program};
 use crate::store::{Lease, SnapshotStore, StoreError, now_ms};
+use crate::telemetry::{Begun, TraceContext};
 
 /// How long an actor has turns one after the other before others on its worker have theirs.
 const GIVES_WAY_AFTER: Duration = Duration::from_millis(1);
@@ -44,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) rules: StateRules,
     /// What they may do.
     pub(crate) grants: Arc<Granted>,
+    /// Whether a turn that nobody called begins a trace.
+    pub(crate) traces: bool,
 }
 
 /// One instance of an actor, from `init` to its end.
@@ -87,6 +90,8 @@ pub(super) struct Live {
     pub(super) ledger: Ledger,
     /// What it has done since its last record.
     pub(super) unsaved: Unsaved,
+    /// The turn in hand, as a part of a trace.
+    pub(super) turn: Begun,
 }
 
 /// What an instance does next.
@@ -232,6 +237,7 @@ impl Instance {
             if matches!(next, Next::Go | Next::Stop) {
                 pump.run(&self.cell, &*self.parts.post, &live.ledger, false);
             }
+            live.turn = Begun::nothing();
             match next {
                 Next::Go => {}
                 Next::Stop => return self.stop(live, StopReason::Normal, self.own_budget()).await,
@@ -298,10 +304,10 @@ impl Instance {
         self.keep(live, &mut plan, false, during).await?;
         // What its predecessor watched, it watches.
         for actor in live.ledger.monitors().filter(|_| self.keeping.durability == Durability::Turn) {
-            self.parts.post.take(&self.cell, Out::Monitor(actor.clone()));
+            self.parts.post.take(&self.cell, Out::Monitor(actor.clone()), None);
         }
         let stop = plan.stop;
-        self.send_all(plan);
+        self.send_all(plan, None);
         Ok(stop)
     }
 
@@ -309,16 +315,18 @@ impl Instance {
     pub(super) async fn mark(&self, live: &mut Live) -> Result<(), Crash> {
         if live.mark {
             let forever = Budget::within(None);
+            let part = self.commit_of(live, &"take-up");
             let marked = write(&self.cell, &*self.parts.store, &mut live.lease, &Write::TakeUp, forever).await;
+            let marked = marked.inspect_err(|error| part.failed(|| error.to_string()));
             marked.map_err(|error| store_crash("handle", "its state could not be marked as taken up", &error))?;
             live.mark = false;
         }
         Ok(())
     }
 
-    pub(super) fn send_all(&self, plan: Plan) {
+    pub(super) fn send_all(&self, plan: Plan, trace: Option<&TraceContext>) {
         for out in plan.out {
-            self.parts.post.take(&self.cell, out);
+            self.parts.post.take(&self.cell, out, trace);
         }
     }
 

@@ -13,6 +13,7 @@ use super::{Budget, Cell};
 use crate::model::{Crash, CrashKind, Durability, LimitMet, Message, Phase, Sent, State, log_of};
 use crate::sandbox::{Program, TurnBase};
 use crate::store::{Cause, Lease, NewRecord, Origination, StoreError, StoredTimer, now_ms};
+use crate::telemetry::{Begun, Parent, part};
 
 /// How long a checkpoint that a turn waits for is tried while the store is out of reach, in milliseconds.
 const SAVE_PATIENCE_MS: u64 = 10_000;
@@ -89,7 +90,12 @@ impl Instance {
         }
         let asked = turn || plan.save || !plan.out.is_empty() || !plan.timers.is_empty();
         let members = |group: &_| self.parts.outside.members(group);
+        let before = live.turn.place().and_then(|_| live.ledger.outbox().last()).map(|out| out.sent);
         let rest = live.ledger.take(std::mem::take(&mut plan.out), members, &self.cell.limits);
+        if let Some(trace) = live.turn.place() {
+            let new = live.ledger.outbox().map(|out| out.sent).filter(|sent| Some(*sent) > before);
+            self.cell.outbox.traced(new, trace);
+        }
         plan.out = rest.map_err(|limit| {
             let message = format!("it sends faster than its messages are confirmed: {limit}");
             Crash::new(CrashKind::Limit, during, message)
@@ -130,7 +136,10 @@ impl Instance {
 
     /// The state as it stands, with all that belongs to it, in one commit.
     async fn checkpoint(&self, live: &mut Live, cause: Cause, patience_ms: u64) -> Result<(), Failed> {
+        let within = Parent::within(live.turn.place());
+        let part = part!(within, "snapshot", baton.actor = %self.cell.name());
         let snapshot = live.guest.snapshot(TurnBase::outside()).await.map_err(Failed::Crashed)?;
+        drop(part);
         // A snapshot is not a turn of its own: what it asks for has no place.
         drop(live.guest.take_effects());
         let state = match snapshot {
@@ -147,12 +156,26 @@ impl Instance {
             None => {}
         }
         let record = self.record(live, state, cause, self.cell.mailbox.restored());
-        let named = named(&record);
+        let (named, part) = (named(&record), self.commit_of(live, &record.cause));
         let what = Write::Checkpoint(Box::new(record));
         let patience = Budget::within(Some(Duration::from_millis(patience_ms)));
-        write(&self.cell, &*self.parts.store, &mut live.lease, &what, patience).await.map_err(Failed::Store)?;
+        let written = write(&self.cell, &*self.parts.store, &mut live.lease, &what, patience).await;
+        written.inspect_err(|error| part.failed(|| error.to_string())).map_err(Failed::Store)?;
+        drop(part);
         self.committed(live, &named);
         Ok(())
+    }
+
+    /// A durable write of the turn in hand, as a part of its trace.
+    pub(super) fn commit_of(&self, live: &Live, what: &dyn std::fmt::Display) -> Begun {
+        let within = Parent::within(live.turn.place());
+        part!(
+            within,
+            "commit",
+            baton.actor = %self.cell.name(),
+            baton.store = self.parts.store.capabilities().backend,
+            baton.cause = %what,
+        )
     }
 
     /// Notes that all of it stands in the record that counts. `named`: what of its outbox does.

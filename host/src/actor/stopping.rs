@@ -28,7 +28,7 @@ impl Instance {
             let saved = self.keep_as_it_was(live, &rest, &reason, budget).await;
             return Exit::Stopped(reason, saved);
         }
-        let base = TurnBase { id: MessageId::random(), timers: live.timers.clone() };
+        let base = TurnBase::new(MessageId::random(), live.timers.clone());
         let left = {
             let terminate = live.guest.terminate(&reason, budget.guest_share(), base);
             match self.unless_cut(terminate).await {
@@ -123,7 +123,7 @@ impl Instance {
             self.lost(rest, &why.to_string());
             return Exit::Stopped(reason, saved);
         }
-        self.send_all(plan);
+        self.send_all(plan, None);
         self.confirm(rest);
         for envelope in rest {
             // Those that came with a record have gone with it.
@@ -162,7 +162,7 @@ impl Instance {
     /// Effects leave once the end is written.
     fn end(&self, reason: StopReason, saved: Saved, plan: Plan) -> Exit {
         if !matches!(saved, Saved::Not(_)) {
-            self.send_all(plan);
+            self.send_all(plan, None);
         }
         Exit::Stopped(reason, saved)
     }

@@ -369,7 +369,7 @@ impl Instance {
             Ok(trap_exit) => trap_exit,
             Err(failure) => return stays(SwitchStep::Init, format!("`init` failed: {failure}")),
         };
-        let base = TurnBase { id: MessageId::random(), timers };
+        let base = TurnBase::new(MessageId::random(), timers);
         let continued = guest.r#continue(generation, handoff, base).await;
         match continued.map_err(|crash| crashed(SwitchStep::Continue, crash))? {
             Ok(()) => {}
@@ -419,7 +419,7 @@ impl Instance {
         self.parts.catalog.switched(&self.cell.spec.plugin, self.cell.name());
         self.cell.traps_exits(trap_exit);
         let stop = plan.stop;
-        self.send_all(plan);
+        self.send_all(plan, None);
         Ok(stop)
     }
 

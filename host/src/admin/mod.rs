@@ -24,6 +24,8 @@
 //! | `GET /v1/plugins/{name}/swap?wait_ms=`, `POST …/swap/stop`, `GET /v1/swaps` | where a swap stands, and at its end the report; stops one; the last swap of each plugin |
 //! | `GET /v1/groups/{group}`, `POST /v1/groups/{group}/dispatch` | a group's members; a message for each of them |
 //!
+//! A request is part of the trace that its `traceparent` and `tracestate` name, and the answer says which.
+//!
 //! Names stand percent-encoded in paths, `/` as `%2F`. A message's id may be given in the header `Idempotency-Key`. Errors
 //! are problem documents (RFC 9457) with a stable `code`.
 
@@ -39,6 +41,7 @@ mod socket;
 mod store;
 mod supervision;
 mod swap;
+mod telemetry;
 mod tls;
 pub mod view;
 

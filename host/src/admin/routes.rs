@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use http_body_util::{BodyExt as _, LengthLimitError};
 use hyper::body::Body as _;
 use schemars::JsonSchema;
@@ -24,9 +24,10 @@ use super::problem::Problem;
 use super::store::{self, Transfers};
 use super::supervision;
 use super::swap;
+use super::telemetry::{self, Within};
 use super::view::DeadMessage;
 use super::{BODY_TIMEOUT, actors};
-use crate::host::{ActorInfo, CallOptions, Host, PluginInfo};
+use crate::host::{ActorInfo, CallOptions, CastOptions, Host, PluginInfo};
 use crate::model::{ActorName, Body, ID_BYTES, MessageId, NameError, Phase, SendError};
 
 /// Names the message that a request carries.
@@ -67,6 +68,7 @@ pub(super) fn router(host: Host, request_bytes: usize, access: Option<Arc<Access
         .merge(page::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn_with_state(Arc::clone(&context), telemetry::traced))
         .layer(from_fn_with_state(Arc::clone(&context), access::check))
         .layer(from_fn_with_state(Arc::clone(&context), close_at_the_end))
         .with_state(context)
@@ -241,10 +243,11 @@ async fn call(
     name: Name,
     query: Asked<CallQuery>,
     headers: HeaderMap,
+    Extension(trace): Within,
     body: HttpBody,
 ) -> Result<Response, Problem> {
     let name = read_name(name)?;
-    let options = CallOptions { id: read_id(&headers)?, timeout: read_timeout(&read_query(query)?)? };
+    let options = CallOptions { id: read_id(&headers)?, timeout: read_timeout(&read_query(query)?)?, trace };
     let body = read_message(&context, name.as_str(), body).await?;
     let reply = context.host.call(&name, body, options).await?;
     let media_type = context.host.media_type(&name).and_then(|media| HeaderValue::try_from(media).ok());
@@ -268,13 +271,14 @@ async fn cast(
     name: Name,
     query: Asked<NoQuery>,
     headers: HeaderMap,
+    Extension(trace): Within,
     body: HttpBody,
 ) -> Result<Response, Problem> {
     let name = read_name(name)?;
     read_query(query)?;
     let id = read_id(&headers)?;
     let body = read_message(&context, name.as_str(), body).await?;
-    let id = context.host.cast(&name, body, id)?;
+    let id = context.host.cast_with(&name, body, CastOptions { id, trace })?;
     Ok((StatusCode::ACCEPTED, Json(Taken { id })).into_response())
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::{Failure, bytes, harmless, print_json, print_line, tell_note};
-use super::run::log_plainly;
+use super::telemetry::log_plainly;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {

@@ -12,6 +12,7 @@ use clap::Args;
 
 use super::build::{places, said, to_stderr};
 use super::output::{Failure, harmless, print_line, tell_error, tell_note};
+use super::telemetry::log_plainly;
 use super::{Place, run, signals};
 
 /// How often the sources are looked at.
@@ -47,7 +48,7 @@ pub(super) fn dev(place: &Place, options: &Options) -> Result<(), Failure> {
     // All else of the configuration is read once the plugin is there, which it names.
     let told = || config::data_dir(&file).map_err(|problems| Failure::config(&problems));
     let data_dir = place.data_dir.clone().map_or_else(told, Ok)?;
-    run::log_plainly(&options.log)?;
+    log_plainly(&options.log)?;
     // Ctrl-C ends the waiting for a first build as well as the host.
     let asked = run::listen()?;
     let mut bench =
@@ -56,7 +57,7 @@ pub(super) fn dev(place: &Place, options: &Options) -> Result<(), Failure> {
     bench.file = Some(built.file.clone());
     let mut config = run::configuration(place, &file)?;
     watch_the_file(&mut config, &built.file, &file)?;
-    run::host(config, false, asked, |host| {
+    run::host(config, false, (asked, None), |host| {
         tokio::spawn(tell(host.swap_events()));
         let begun = thread::Builder::new().name("baton-dev".to_owned()).spawn(move || bench.work());
         if let Err(error) = begun {

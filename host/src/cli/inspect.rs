@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::build::GUEST_LOG;
 use super::output::{Failure, bytes, harmless, print_json, print_line};
-use super::run::log_plainly;
+use super::telemetry::log_plainly;
 
 /// Largest plugin file that is read, in bytes.
 const FILE_BYTES: u64 = 512 << 20;

@@ -19,6 +19,7 @@ mod signals;
 mod store;
 mod store_migrate;
 mod swap;
+mod telemetry;
 mod test;
 mod token;
 mod tree;

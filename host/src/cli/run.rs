@@ -1,18 +1,20 @@
 //! `run`: a host from its configuration until a signal.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use baton_host::admin::{self, Socket, Tcp, socket_path};
 use baton_host::config::{self, Config};
 use baton_host::model::HostError;
+use baton_host::telemetry::{Exporter, SpanCounts};
 use baton_host::{Host, ShutdownReport};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::oneshot;
-use tracing_subscriber::EnvFilter;
 
 use super::output::{Failure, harmless, tell_error};
+use super::telemetry::{self, Exporting, LogFormat};
 use super::{Place, signals};
 
 #[derive(Debug, Args)]
@@ -30,19 +32,12 @@ pub(super) struct Options {
     log_format: LogFormat,
 }
 
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum LogFormat {
-    /// For people
-    #[default]
-    Text,
-    /// For programs, an object on each line
-    Json,
-}
-
 pub(super) fn run(place: &Place, options: &Options) -> Result<(), Failure> {
-    let config = configuration(place, &place.config(options.file.as_deref())?)?;
-    log(options.log.as_deref().unwrap_or(&config.log), options.log_format)?;
-    host(config, options.recover, listen()?, |_| {})
+    let mut config = configuration(place, &place.config(options.file.as_deref())?)?;
+    config.telemetry = telemetry::options(config.telemetry);
+    let filter = options.log.as_deref().unwrap_or(&config.log);
+    let exporter = telemetry::begin(filter, options.log_format, &config.telemetry)?;
+    host(config, options.recover, (listen()?, exporter), |_| {})
 }
 
 /// What the file says, and what stands above it.
@@ -62,11 +57,12 @@ pub(super) fn listen() -> Result<signals::Asked, Failure> {
     signals::listen().map_err(|error| Failure::new(format!("signals cannot be listened to: {error}")))
 }
 
-/// A host from its configuration until a signal. `beside` is given it once it runs.
+/// A host from its configuration until a signal, its spans exported where there is an exporter. `beside` is given it once it
+/// runs.
 pub(super) fn host(
     config: Config,
     recover: bool,
-    asked: signals::Asked,
+    (asked, exporter): (signals::Asked, Option<Exporter>),
     beside: impl FnOnce(&Host),
 ) -> Result<(), Failure> {
     // Those that a supervisor cuts short are told by the host itself.
@@ -79,7 +75,16 @@ pub(super) fn host(
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("the runtime does not start: {error}")))?;
-    let done = runtime.block_on(serve(config, recover, asked, beside));
+    let flush_timeout = config.telemetry.flush_timeout;
+    let done = runtime.block_on(async {
+        let counts = exporter.as_ref().map(Exporter::counts);
+        let exporting = exporter.map(|exporter| Exporting::begin(exporter, flush_timeout));
+        let done = serve(config, recover, (asked, counts), beside).await;
+        if let Some(exporting) = exporting {
+            exporting.end().await;
+        }
+        done
+    });
     runtime.shutdown_background();
     done
 }
@@ -93,36 +98,15 @@ fn raise_open_files() {
     }
 }
 
-fn log(filter: &str, format: LogFormat) -> Result<(), Failure> {
-    let filter = parsed(filter)?;
-    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match format {
-        LogFormat::Text => logger.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => logger.json().init(),
-    }
-    Ok(())
-}
-
-/// For people who look at a plugin, not at a host: no times, no targets.
-pub(super) fn log_plainly(filter: &str) -> Result<(), Failure> {
-    let logger = tracing_subscriber::fmt().with_env_filter(parsed(filter)?).with_writer(io::stderr);
-    logger.with_ansi(io::stderr().is_terminal()).without_time().with_target(false).init();
-    Ok(())
-}
-
-fn parsed(filter: &str) -> Result<EnvFilter, Failure> {
-    EnvFilter::builder().parse(filter).map_err(|error| Failure::usage(format!("--log: {error}")))
-}
-
 async fn serve(
     config: Config,
     recover: bool,
-    mut asked: signals::Asked,
+    (mut asked, spans): (signals::Asked, Option<Arc<SpanCounts>>),
     beside: impl FnOnce(&Host),
 ) -> Result<(), Failure> {
     let (request_bytes, listed) = (config.largest_message_bytes(), config.actors().count());
     // A host that is half started cannot be stopped in good order, so a signal meanwhile waits for it.
-    let host = build(&config, recover).await?;
+    let host = build(&config, recover, spans).await?;
     let (socket, tcp) = match listening(&config, &host).await {
         Ok(listening) => listening,
         Err(failure) => {
@@ -175,8 +159,11 @@ async fn listening(config: &Config, host: &Host) -> Result<(Socket, Option<Tcp>)
     Ok((Socket::bind(&config.data_dir)?, tcp))
 }
 
-async fn build(config: &Config, recover: bool) -> Result<Host, HostError> {
+async fn build(config: &Config, recover: bool, spans: Option<Arc<SpanCounts>>) -> Result<Host, HostError> {
     let mut builder = Host::builder().data_dir(&config.data_dir).backend(config.backend).recover(recover);
+    if let Some(counts) = spans {
+        builder = builder.traces(true).span_counts(counts);
+    }
     if let Some(records) = config.history {
         builder = builder.history(records);
     }

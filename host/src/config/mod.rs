@@ -12,6 +12,7 @@ mod plugin;
 mod problem;
 mod section;
 mod settings;
+mod telemetry;
 mod tree;
 
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ use crate::model::{
     SUPERVISOR_DEPTH, Sha256, Shutdown, StateRules, SupervisorSpec, Template,
 };
 use crate::store::Backend;
+use crate::telemetry::OtlpOptions;
 
 pub use problem::{Problem, closest};
 
@@ -31,11 +33,13 @@ pub use problem::{Problem, closest};
 const FILE_BYTES: u64 = 4 << 20;
 /// Most that `init` may be given, in bytes.
 const ARGS_BYTES: u64 = 1 << 20;
+/// Largest file of headers for a collector, in bytes.
+const HEADERS_BYTES: u64 = 64 << 10;
 /// Name of the data directory where the file names none, beside the file.
 pub const DATA_DIR: &str = "data";
 
 /// Resolved settings: paths are complete, limits are inherited.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Where state and compiled code are kept.
     pub data_dir: PathBuf,
@@ -59,6 +63,8 @@ pub struct Config {
     pub log: String,
     /// Where the HTTP API is on TCP; none: on the Unix socket alone.
     pub api: Option<ApiSettings>,
+    /// Where traces go, and which.
+    pub telemetry: OtlpOptions,
     /// Keys, by one of which each plugin must be signed; none: it need not be.
     pub plugin_keys: Vec<PluginKey>,
     /// The plugins to load.

@@ -118,6 +118,21 @@ impl<'t> Section<'t> {
         number
     }
 
+    /// A part of a whole: from 0 to 1.
+    pub(super) fn ratio(&mut self, key: &'static str, problems: &mut Problems) -> Option<f64> {
+        let value = self.take(key)?;
+        let number = match value.get_ref() {
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            DeValue::Integer(_) => integer_of(value).and_then(|number| u32::try_from(number).ok()).map(f64::from),
+            _ => None,
+        };
+        let number = number.filter(|number: &f64| (0.0..=1.0).contains(number));
+        if number.is_none() {
+            self.wrong(key, value, "a number from 0 to 1, such as 0.1", problems);
+        }
+        number
+    }
+
     pub(super) fn boolean(&mut self, key: &'static str, problems: &mut Problems) -> Option<bool> {
         let value = self.take(key)?;
         let found = value.get_ref().as_bool();

@@ -16,6 +16,7 @@ use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::store::{Backend, MemoryStore, OpenError, Opened, SnapshotStore, StoreOptions};
 use crate::supervisor::{Supervisor, Surroundings};
 use crate::swap::{Ground, Swaps};
+use crate::telemetry::SpanCounts;
 
 /// What a host is made of. Nothing happens before [`HostBuilder::build`].
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct HostBuilder {
     plugin_keys: Vec<PluginKey>,
     rules: HashMap<PluginName, StateRules>,
     sandbox: SandboxOptions,
+    traces: bool,
+    span_counts: Option<Arc<SpanCounts>>,
 }
 
 /// A plugin to load, and what was said of it.
@@ -86,6 +89,8 @@ impl HostBuilder {
             plugin_keys: Vec::new(),
             rules: HashMap::new(),
             sandbox: SandboxOptions { instances: DEFAULT_INSTANCES, ..SandboxOptions::default() },
+            traces: false,
+            span_counts: None,
         }
     }
 
@@ -285,6 +290,22 @@ impl HostBuilder {
         self
     }
 
+    /// Whether a trace begins with what comes from outside and is part of none, and with timers; no, unless told. Spans are
+    /// those of `tracing`, of the target [`TRACE_TARGET`](crate::telemetry::TRACE_TARGET): a layer of `tracing-opentelemetry`
+    /// takes them, and its tracer's sampler draws which traces are kept.
+    #[must_use]
+    pub fn traces(mut self, yes: bool) -> Self {
+        self.traces = yes;
+        self
+    }
+
+    /// What becomes of the spans that an [`Exporter`](crate::telemetry::Exporter) takes, for the numbers that are told.
+    #[must_use]
+    pub fn span_counts(mut self, counts: Arc<SpanCounts>) -> Self {
+        self.span_counts = Some(counts);
+        self
+    }
+
     /// Opens the store, loads the plugins, and starts the actors: it waits for their `init`, not for their states. An
     /// actor that would not start is shown as `failed`, and does not keep the others from starting.
     ///
@@ -379,7 +400,8 @@ impl HostBuilder {
             catalog.choose(spec)?;
         }
         let registry = Arc::new(Registry::default());
-        let router = Arc::new(Router::new(registry.clone(), self.templates, grants.clone()));
+        let router = Router::new(registry.clone(), self.templates, grants.clone()).tracing(self.traces);
+        let router = Arc::new(router);
         let rules = Arc::new(rules);
         let supervisor = Supervisor::start(|_| Surroundings {
             catalog: catalog.clone(),
@@ -391,6 +413,7 @@ impl HostBuilder {
             outside: Arc::new(Calls(router.clone())),
             rules: rules.clone(),
             grants: grants.clone(),
+            traces: self.traces,
         });
         router.supervised_by(supervisor.clone());
         let shutdown = Mutex::new(None);

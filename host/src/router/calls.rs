@@ -11,6 +11,7 @@ use crate::model::{
 };
 use crate::sandbox::{ChildChange, NestedCall, Outside, Supervised};
 use crate::supervisor::Supervisor;
+use crate::telemetry::Parent;
 
 /// Takes the calls that actors make in the middle of a turn.
 #[derive(Debug, Clone)]
@@ -47,10 +48,11 @@ impl Outside for Calls {
     fn call(&self, call: NestedCall) -> BoxFuture<'static, Result<Body, CallError>> {
         let router = self.0.clone();
         Box::pin(async move {
-            let NestedCall { to, id, body, timeout, from } = call;
+            let NestedCall { to, id, body, timeout, from, trace } = call;
             let waiting = router.waits.begin(&from, &to);
             let _until_answered = waiting.map_err(|chain| CallError::Deadlock { actor: to.to_string(), chain })?;
-            router.ask(&to, Request { id, sender: Some(from.clone()), body, sent: None }, timeout).await
+            let request = Request { id, sender: Some(from.clone()), body, sent: None };
+            router.ask(&to, request, timeout, Parent::within(trace.as_ref())).await
         })
     }
 

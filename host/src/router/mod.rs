@@ -20,6 +20,7 @@ use crate::registry::{Refused, Registry};
 use crate::sandbox::{Granted, Meter, Out};
 use crate::store::now_ms;
 use crate::supervisor::Supervisor;
+use crate::telemetry::{Begun, Parent, TraceContext, part};
 
 use alarm::Alarm;
 pub(crate) use calls::Calls;
@@ -77,6 +78,8 @@ pub(crate) struct Router {
     /// How many of them the log tells of.
     dead_lines: Meter,
     waits: Waits,
+    /// Whether traces begin here.
+    traces: bool,
 }
 
 impl Router {
@@ -98,7 +101,17 @@ impl Router {
             dead_lines: Meter::default(),
             dead: Mutex::new(VecDeque::new()),
             waits: Waits::default(),
+            traces: false,
         }
+    }
+
+    /// Whether what comes from outside begins a trace, unless it is part of one.
+    pub(crate) fn tracing(self, traces: bool) -> Self {
+        Self { traces, ..self }
+    }
+
+    pub(crate) fn traces(&self) -> bool {
+        self.traces
     }
 
     /// All `listed` actors have been started.
@@ -185,10 +198,28 @@ impl Router {
     }
 
     /// A message from outside.
-    pub(crate) fn cast(&self, to: &ActorName, id: MessageId, body: Body) -> Result<(), SendError> {
+    pub(crate) fn cast(
+        &self,
+        to: &ActorName,
+        id: MessageId,
+        body: Body,
+        trace: Option<&TraceContext>,
+    ) -> Result<(), SendError> {
+        let within = Parent::from_outside(trace, self.traces);
+        let cast = part!(within, "send", otel.kind = "producer", baton.to = %to, baton.message_id = %id);
+        noted(&cast, self.cast_within(to, id, body, cast.place()))
+    }
+
+    fn cast_within(
+        &self,
+        to: &ActorName,
+        id: MessageId,
+        body: Body,
+        trace: Option<&TraceContext>,
+    ) -> Result<(), SendError> {
         self.open_to_outside(to)?;
         let message = Message::Cast(Request { id, sender: None, body, sent: None });
-        self.deliver(to, Envelope::new(message, None))
+        self.deliver(to, Envelope::new(message, None).within(trace))
     }
 
     /// A call from outside.
@@ -198,28 +229,39 @@ impl Router {
         id: MessageId,
         body: Body,
         timeout: Duration,
+        trace: Option<&TraceContext>,
     ) -> Result<Body, CallError> {
         self.open_to_outside(to)?;
         let request = Request { id, sender: None, body, sent: None };
-        self.ask(to, request, timeout).await
+        self.ask(to, request, timeout, Parent::from_outside(trace, self.traces)).await
     }
 
-    fn send(&self, from: &ActorName, to: &ActorName, id: MessageId, body: Body) {
+    fn send(&self, from: &ActorName, to: &ActorName, (id, body): (MessageId, Body), trace: Option<&TraceContext>) {
+        let within = Parent::within(trace);
+        let sent = part!(within, "send", otel.kind = "producer", baton.to = %to, baton.message_id = %id);
         let message = Message::Cast(Request { id, sender: Some(from.clone()), body, sent: None });
         let kept = message.clone();
-        let envelope = Envelope::new(message, None);
-        if let Err(error) = self.deliver(to, envelope) {
+        let envelope = Envelope::new(message, None).within(sent.place());
+        if let Err(error) = noted(&sent, self.deliver(to, envelope)) {
             self.bury(to, &kept, &error.to_string(), None);
         }
     }
 
     /// Each member gets it; what one cannot take is its own dead letter.
-    fn dispatch(&self, from: &ActorName, group: &GroupName, id: &MessageId, body: &Body) {
+    fn dispatch(
+        &self,
+        from: &ActorName,
+        group: &GroupName,
+        (id, body): (&MessageId, &Body),
+        trace: Option<&TraceContext>,
+    ) {
+        let within = Parent::within(trace);
+        let sent = part!(within, "send", otel.kind = "producer", baton.group = %group, baton.message_id = %id);
         for cell in self.registry.targets(group) {
             let request =
                 Request { id: id.for_member(cell.name()), sender: Some(from.clone()), body: body.clone(), sent: None };
             let message = Message::Cast(request);
-            if let Err(error) = cell.mailbox.push(Envelope::new(message.clone(), None)) {
+            if let Err(error) = cell.mailbox.push(Envelope::new(message.clone(), None).within(sent.place())) {
                 self.bury(cell.name(), &message, &error.to_string(), None);
             }
         }
@@ -254,10 +296,28 @@ impl Router {
         }
     }
 
-    async fn ask(&self, to: &ActorName, request: Request, timeout: Duration) -> Result<Body, CallError> {
+    async fn ask(
+        &self,
+        to: &ActorName,
+        request: Request,
+        timeout: Duration,
+        within: Parent<'_>,
+    ) -> Result<Body, CallError> {
+        let call = part!(within, "call", otel.kind = "client", baton.to = %to, baton.message_id = %request.id);
+        let answer = self.ask_within(to, request, timeout, call.place()).await;
+        noted(&call, answer)
+    }
+
+    async fn ask_within(
+        &self,
+        to: &ActorName,
+        request: Request,
+        timeout: Duration,
+        trace: Option<&TraceContext>,
+    ) -> Result<Body, CallError> {
         let (reply, answer) = oneshot::channel();
         let message = Message::Call(request);
-        self.deliver(to, Envelope::new(message, Some(reply)))?;
+        self.deliver(to, Envelope::new(message, Some(reply)).within(trace))?;
         match tokio::time::timeout(timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {
@@ -315,10 +375,10 @@ impl Router {
 }
 
 impl Post for Router {
-    fn take(&self, from: &Arc<Cell>, out: Out) {
+    fn take(&self, from: &Arc<Cell>, out: Out, trace: Option<&TraceContext>) {
         match out {
-            Out::Send { to, id, body } => self.send(from.name(), &to, id, body),
-            Out::Dispatch { group, id, body } => self.dispatch(from.name(), &group, &id, &body),
+            Out::Send { to, id, body } => self.send(from.name(), &to, (id, body), trace),
+            Out::Dispatch { group, id, body } => self.dispatch(from.name(), &group, (&id, &body), trace),
             Out::Join(group) => {
                 let joined = self.registry.join(from, group.clone());
                 warn_refused(from, joined, &format!("it does not join the group `{group}`"));
@@ -356,11 +416,18 @@ impl Post for Router {
         }
     }
 
-    fn deliver(&self, to: &ActorName, message: Message, receipt: Receipt) -> Result<(), SendError> {
+    fn deliver(
+        &self,
+        to: &ActorName,
+        message: Message,
+        receipt: Receipt,
+        trace: Option<&TraceContext>,
+    ) -> Result<(), SendError> {
+        let sent = part!(Parent::within(trace), "send", otel.kind = "producer", baton.to = %to);
         // Asked first: whoever comes meanwhile is found.
         let may_come = self.may_come(to);
-        match (Router::deliver(self, to, Envelope { receipt: Some(receipt), ..Envelope::new(message, None) }), may_come)
-        {
+        let envelope = Envelope::new(message, None).receipted(receipt).within(sent.place());
+        match (noted(&sent, Router::deliver(self, to, envelope)), may_come) {
             (Err(SendError::UnknownActor(actor)), Some(why)) => Err(SendError::Unavailable { actor, why: why.into() }),
             (other, _) => other,
         }
@@ -369,6 +436,11 @@ impl Post for Router {
     fn dead_letter(&self, to: &ActorName, message: &Message, why: &str, crash: Option<&Crash>) {
         self.bury(to, message, why, crash);
     }
+}
+
+/// Notes in a trace what came of something.
+fn noted<T, E: std::fmt::Display>(part: &Begun, done: Result<T, E>) -> Result<T, E> {
+    done.inspect_err(|error| part.failed(|| error.to_string()))
 }
 
 /// The turn that asked for it has ended: nobody else can be told.
@@ -448,10 +520,10 @@ mod tests {
         let cells = cells.map(|(name, limits)| registered(&registry, name, limits));
         let group = GroupName::new("g").expect("valid");
         for cell in &cells {
-            router.take(cell, Out::Join(group.clone()));
+            router.take(cell, Out::Join(group.clone()), None);
         }
         let id = MessageId::new("m").expect("valid");
-        router.take(&cells[0], Out::Dispatch { group, id, body: Body::from_static(b"hello") });
+        router.take(&cells[0], Out::Dispatch { group, id, body: Body::from_static(b"hello") }, None);
         for cell in [&cells[0], &cells[2]] {
             let id = MessageId::new(&format!("m@{}", cell.name())).expect("valid");
             let request =
@@ -469,7 +541,7 @@ mod tests {
         let [old, x] = ["a", "x"].map(|name| registered(&registry, name, Limits::default()));
         registry.unregister(&old);
         for out in [Out::Monitor(x.name().clone()), Out::Link(x.name().clone())] {
-            router.take(&old, out);
+            router.take(&old, out, None);
         }
         let dead = router.dead_letters();
         let told: Vec<_> = dead.iter().map(|letter| (letter.to.as_str(), letter.kind)).collect();
@@ -477,7 +549,7 @@ mod tests {
         router.ended(&x, &ExitReason::Normal);
         assert!(waiting(&old).is_empty());
         // To make somebody exit who is not there is nothing at all.
-        router.take(&x, Out::Exit { to: old.name().clone(), reason: ExitReason::Killed });
+        router.take(&x, Out::Exit { to: old.name().clone(), reason: ExitReason::Killed }, None);
         assert_eq!(router.dead_letters().len(), 2);
     }
 

@@ -18,6 +18,7 @@ use crate::model::{
     Crash, CrashKind, Description, Failure, Handoff, Legacy, LimitMet, Limits, Message, MessageId, Refusal, State,
     StopReason,
 };
+use crate::telemetry::TraceContext;
 
 /// How much longer than its deadline a guest may be waited for: it is stopped by the epoch a tick later, and this is for
 /// one that waits outside wasm.
@@ -36,12 +37,18 @@ pub(crate) struct TurnBase {
     pub(crate) id: MessageId,
     /// The actor's timers: names, and when they are due.
     pub(crate) timers: Arc<BTreeMap<String, u64>>,
+    /// The part of a trace that it is, for the calls that it makes.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl TurnBase {
+    pub(crate) fn new(id: MessageId, timers: Arc<BTreeMap<String, u64>>) -> Self {
+        Self { id, timers, trace: None }
+    }
+
     /// For a call that is no turn of an actor.
     pub(crate) fn outside() -> Self {
-        Self { id: MessageId::random(), timers: Arc::default() }
+        Self::new(MessageId::random(), Arc::default())
     }
 }
 

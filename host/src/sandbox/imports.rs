@@ -204,7 +204,8 @@ impl Data {
         }
         let id = self.next_id();
         let (from, timeout) = (self.env.actor().clone(), Duration::from_millis(timeout_ms));
-        Ok(NestedCall { to, id, body: Body::from(body), timeout, from })
+        let trace = self.turn.base.trace.clone();
+        Ok(NestedCall { to, id, body: Body::from(body), timeout, from, trace })
     }
 
     pub(super) fn cancel_timer(&mut self, name: String) -> wasmtime::Result<()> {

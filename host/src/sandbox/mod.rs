@@ -37,6 +37,8 @@ use crate::model::{
     MessageId, Phase,
 };
 
+use crate::telemetry::TraceContext;
+
 pub(crate) use ambient::{Ambient, Played};
 pub(crate) use engine::{Sandbox, SandboxOptions};
 pub(crate) use granted::Granted;
@@ -131,6 +133,8 @@ pub(crate) struct NestedCall {
     pub(crate) timeout: Duration,
     /// The actor that makes it.
     pub(crate) from: ActorName,
+    /// The turn's part of a trace.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// What a turn asked for; it happens once the turn has ended well.

@@ -41,6 +41,8 @@ pub(crate) struct Surroundings {
     pub(crate) rules: Arc<HashMap<PluginName, StateRules>>,
     /// What the actors of each plugin may do.
     pub(crate) grants: Arc<HashMap<PluginName, Arc<Granted>>>,
+    /// Whether a turn that nobody called begins a trace.
+    pub(crate) traces: bool,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, HostError>>;
@@ -277,6 +279,7 @@ impl Run {
             outside: around.outside.clone(),
             rules: around.rules.get(&actor.cell.spec.plugin).copied().unwrap_or_default(),
             grants: around.grants.get(&actor.cell.spec.plugin).cloned().unwrap_or_default(),
+            traces: around.traces,
         };
         let (signal, receiver) = watch::channel(Signal::Go);
         // A stop before has closed its mailbox.

@@ -85,7 +85,7 @@ async fn call_on(
         let mut first = None;
         let times = 1 + usize::from(dice.one_in(4));
         while first.is_none() || dice.below(times) > 0 {
-            let options = CallOptions { id: Some(id.clone()), timeout: None };
+            let options = CallOptions { id: Some(id.clone()), ..CallOptions::default() };
             match host.call(&name(&format!("n/{n}")), message(sender, number), options).await {
                 Ok(reply) => {
                     if let Some(first) = &first {

@@ -25,7 +25,7 @@ async fn pair(store: &Arc<StoreDouble>, guest: &WatGuest) -> Host {
 }
 
 async fn say_as(host: &Host, id: &str, body: &'static str) -> String {
-    let options = CallOptions { id: Some(MessageId::new(id).unwrap()), timeout: None };
+    let options = CallOptions { id: Some(MessageId::new(id).unwrap()), ..CallOptions::default() };
     String::from_utf8(host.call(&name("j/1"), body, options).await.unwrap().to_vec()).unwrap()
 }
 

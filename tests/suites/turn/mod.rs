@@ -126,7 +126,7 @@ async fn say(host: &Host, actor: &str, body: &str) -> String {
 
 /// The same with an id of the caller's own.
 async fn say_as(host: &Host, id: &str, actor: &str, body: &str) -> Result<String, CallError> {
-    let options = CallOptions { id: Some(MessageId::new(id).unwrap()), timeout: None };
+    let options = CallOptions { id: Some(MessageId::new(id).unwrap()), ..CallOptions::default() };
     host.call(&name(actor), body.to_owned(), options).await.map(|body| text(&body))
 }
 

@@ -1,0 +1,115 @@
+//! What a host tells of itself, and to whom: its log, and spans for a collector.
+
+use std::env;
+use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_host::telemetry::{Exporter, OtlpOptions, TRACE_TARGET};
+use clap::ValueEnum;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, fmt};
+
+use super::output::Failure;
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs, an object on each line
+    Json,
+}
+
+/// What the file says of telemetry, and, where it is silent, what the environment says by the names that OpenTelemetry has
+/// for it. Headers of the environment are read by the exporter itself.
+pub(super) fn options(mut options: OtlpOptions) -> OtlpOptions {
+    let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    options.endpoint = options.endpoint.or_else(|| set("OTEL_EXPORTER_OTLP_ENDPOINT"));
+    options.service_name = options.service_name.or_else(|| set("OTEL_SERVICE_NAME"));
+    options
+}
+
+/// From now on the log goes to stderr, and spans to `options`' collector, if there is one: then they are to be exported by
+/// what this answers with.
+pub(super) fn begin(filter: &str, format: LogFormat, options: &OtlpOptions) -> Result<Option<Exporter>, Failure> {
+    let made = Exporter::new(options)?;
+    let (tracer, exporter) = made.unzip();
+    let mut layers = vec![log(parsed(filter)?, format)];
+    layers.extend(tracer.map(|tracer| {
+        let spans = tracing_opentelemetry::layer().with_tracer(tracer);
+        // What a span says of itself is enough.
+        let spans = spans.with_location(false).with_threads(false).with_tracked_inactivity(false);
+        let spans = spans.with_target(false).with_level(false).with_context_activation(false);
+        spans.with_filter(filter_fn(|meta| meta.is_span() && meta.target() == TRACE_TARGET)).boxed()
+    }));
+    Registry::default().with(layers).init();
+    Ok(exporter)
+}
+
+/// The log. It leaves out the spans of traces, and says so before any is made: where nobody else takes them, `tracing` knows
+/// for each place in the code that none is to be made there.
+fn log(filter: EnvFilter, format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let filter = filter.and(filter_fn(|meta| meta.target() != TRACE_TARGET));
+    let lines = fmt::layer().with_writer(io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).with_filter(filter).boxed(),
+        LogFormat::Json => lines.json().with_filter(filter).boxed(),
+    }
+}
+
+/// For people who look at a plugin, not at a host: no times, no targets.
+pub(super) fn log_plainly(filter: &str) -> Result<(), Failure> {
+    let logger = fmt().with_env_filter(parsed(filter)?).with_writer(io::stderr);
+    logger.with_ansi(io::stderr().is_terminal()).without_time().with_target(false).init();
+    Ok(())
+}
+
+fn parsed(filter: &str) -> Result<EnvFilter, Failure> {
+    EnvFilter::builder().parse(filter).map_err(|error| Failure::usage(format!("--log: {error}")))
+}
+
+/// Spans that are being exported.
+#[derive(Debug)]
+pub(super) struct Exporting {
+    task: JoinHandle<()>,
+    closing: Arc<Notify>,
+    flush_timeout: Duration,
+}
+
+impl Exporting {
+    pub(super) fn begin(exporter: Exporter, flush_timeout: Duration) -> Self {
+        Self { closing: exporter.closing(), task: tokio::spawn(exporter.run()), flush_timeout }
+    }
+
+    /// Exports what waits, within its time.
+    pub(super) async fn end(mut self) {
+        self.closing.notify_one();
+        if tokio::time::timeout(self.flush_timeout, &mut self.task).await.is_err() {
+            self.task.abort();
+            tracing::warn!("the collector did not take the last spans in time (flush_timeout_ms)");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_collector_no_span_is_made_whatever_is_logged() {
+        let begin = || tracing::span!(target: TRACE_TARGET, tracing::Level::INFO, "turn");
+        for filter in ["trace", "info", "baton::trace=trace"] {
+            let log = log(parsed(filter).expect("a filter"), LogFormat::Json);
+            let subscriber = Registry::default().with(vec![log]);
+            tracing::subscriber::with_default(subscriber, || assert!(begin().is_disabled(), "{filter}"));
+        }
+        let all = Registry::default();
+        tracing::subscriber::with_default(all, || assert!(!begin().is_disabled(), "another subscriber has it made"));
+    }
+}
