@@ -3,6 +3,7 @@
 mod builder;
 mod keeping;
 mod loading;
+mod metrics;
 mod resuming;
 mod swapping;
 mod ties;
@@ -25,7 +26,7 @@ use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::store::SnapshotStore;
 use crate::supervisor::Supervisor;
 use crate::swap::Swaps;
-use crate::telemetry::TraceContext;
+use crate::telemetry::{Metrics, TraceContext};
 
 pub use crate::actor::control::StateInfo;
 pub use crate::actor::{ActorInfo, PastExit, TurnTimes};
@@ -74,6 +75,7 @@ struct Inner {
     router: Arc<Router>,
     supervisor: Supervisor,
     store: Arc<dyn SnapshotStore>,
+    sandbox: Sandbox,
     swaps: Swaps,
     /// What the shutdown comes to, once one has begun.
     shutdown: Mutex<Option<watch::Receiver<Option<ShutdownReport>>>>,
@@ -366,6 +368,11 @@ impl Host {
         let id = options.id.unwrap_or_else(MessageId::random);
         self.0.router.cast(name, id.clone(), body.into(), options.trace.as_ref())?;
         Ok(id)
+    }
+
+    /// What is counted here.
+    pub(crate) fn counts(&self) -> &Metrics {
+        self.0.router.metrics()
     }
 
     /// Whether traces begin here.

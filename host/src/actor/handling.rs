@@ -1,5 +1,7 @@
 //! One message: from the mailbox to its commit and its reply, or to whatever else becomes of it.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::ledger::Seen;
@@ -10,7 +12,7 @@ use super::{Envelope, NotAgain, Receipt, ReplyTo};
 use crate::model::{CallError, Crash, CrashKind, Durability, Exit, Failure, Message, MessageId, log_of};
 use crate::sandbox::TurnBase;
 use crate::store::now_ms;
-use crate::telemetry::{Begun, Parent, TraceContext, part};
+use crate::telemetry::{Begun, Outcome, Parent, TraceContext, number, part};
 
 impl Instance {
     /// A timer that has come due, as a message.
@@ -46,7 +48,8 @@ impl Instance {
 
     /// One message, from the mailbox to whatever follows.
     pub(super) async fn turn(&mut self, live: &mut Live, (envelope, timer): (Envelope, Option<NotAgain>)) -> Next {
-        let Envelope { message, reply, restored, receipt, trace, .. } = envelope;
+        let Envelope { message, reply, restored, receipt, trace, came, .. } = envelope;
+        let began = Instant::now();
         let now = now_ms();
         if let Seen::Answered(first) = live.ledger.seen(&message, now, &self.cell.limits) {
             // It was handled before: whoever sent it again gets what it would have got then.
@@ -54,9 +57,12 @@ impl Instance {
                 drop(reply.send(first.map_err(CallError::from)));
             }
             confirm(receipt.as_ref());
+            self.numbers.message(Outcome::Repeated);
             return Next::Go;
         }
-        let began = Instant::now();
+        if !matches!(message, Message::Timer(_)) {
+            self.numbers.mailbox_wait.time(began.duration_since(came));
+        }
         let not_again = restored.map(|(sequence, place)| NotAgain::Message(sequence, place)).or(timer);
         let not_again = not_again.or_else(|| self.watched_durably(live, &message));
         live.turns += 1;
@@ -73,7 +79,7 @@ impl Instance {
         let answer = match handled {
             Err(why) => return self.cut_in(live, message, (reply, receipt), why, not_again.is_some()),
             Ok(Err(crash)) => {
-                self.cell.figures.turn(began.elapsed(), live.guest.memory_bytes());
+                self.took(live, began.elapsed());
                 return self.crashed(live, message, (reply, receipt), crash, not_again);
             }
             Ok(Ok(answer)) => answer,
@@ -95,11 +101,11 @@ impl Instance {
         live.ledger.handled(&message, answer.as_deref(), now, &self.cell.limits);
         live.unsaved.turn(self.keeping.durability, Instant::now());
         let kept = signals.uncut(self.keep(live, &mut plan, true, "handle")).await;
-        self.cell.figures.turn(began.elapsed(), live.guest.memory_bytes());
+        self.took(live, began.elapsed());
         match kept {
             Err(why) => return self.cut_in(live, message, (reply, receipt), why, not_again.is_some()),
             Ok(Err(crash)) => return self.crashed(live, message, (reply, receipt), crash, not_again),
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => self.numbers.message(if answer.is_ok() { Outcome::Ok } else { Outcome::Failed }),
         }
         confirm(receipt.as_ref());
         if let Some(reply) = reply {
@@ -112,6 +118,12 @@ impl Instance {
             return Next::Stop;
         }
         if live.unsaved.enough(self.keeping.durability) { self.save_between_turns(live).await } else { Next::Go }
+    }
+
+    /// Measures a turn that has ended.
+    fn took(&self, live: &Live, took: Duration) {
+        self.numbers.turn.time(took);
+        self.cell.figures.turn(took, live.guest.memory_bytes());
     }
 
     /// The turn of a message as a part of a trace: of the one that the message comes from, or, where nobody sent it, of one
@@ -132,10 +144,10 @@ impl Instance {
             baton.actor = %self.cell.name(),
             baton.plugin = %plugin.name,
             baton.version = %plugin.version,
-            baton.generation = self.cell.status().generation,
+            baton.generation = number(self.cell.status().generation),
             baton.message_kind = kind,
             baton.message_id = %id,
-            baton.message_bytes = bytes,
+            baton.message_bytes = number(bytes),
             baton.sends = tracing::field::Empty,
             baton.timers = tracing::field::Empty,
             baton.saves = tracing::field::Empty,
@@ -155,6 +167,7 @@ impl Instance {
         kept: bool,
     ) -> Next {
         live.turn.failed(|| why.to_string());
+        self.numbers.message(Outcome::CutShort);
         answer_crashed(reply, self.cell.name().as_str(), &why.to_string());
         match receipt {
             Some(receipt) => self.put_back(message, receipt),
@@ -179,6 +192,7 @@ impl Instance {
         not_again: Option<NotAgain>,
     ) -> Next {
         live.turn.failed(|| crash.to_string());
+        self.numbers.message(Outcome::Crashed);
         // Where it was the store's fault, what a durable sender has sent, or the record has still, is handled again.
         let at_fault = !matches!(crash.kind, CrashKind::Store | CrashKind::Fenced);
         match receipt {
@@ -200,12 +214,12 @@ impl Instance {
 /// Notes in a trace what a turn came to.
 fn note_done(turn: &Begun, plan: &Plan, answer: Result<&[u8], &Failure>) {
     turn.note(|span| {
-        span.record("baton.sends", plan.out.len());
-        span.record("baton.timers", plan.timers.len());
+        span.record("baton.sends", number(plan.out.len()));
+        span.record("baton.timers", number(plan.timers.len()));
         span.record("baton.saves", plan.save);
         span.record("baton.stops", plan.stop);
         match answer {
-            Ok(reply) => span.record("baton.reply_bytes", reply.len()),
+            Ok(reply) => span.record("baton.reply_bytes", number(reply.len())),
             // A reply like any other: the turn itself went well.
             Err(failure) => span.record("baton.failure", failure.to_string()),
         };

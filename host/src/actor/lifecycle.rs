@@ -175,6 +175,7 @@ impl Instance {
         status.version = Some(program.description().version.clone());
         status.component = Some(program.digest());
         drop(status);
+        self.numbers = self.parts.numbers(&program);
         self.parts.program = program;
     }
 
@@ -259,6 +260,7 @@ impl Instance {
         log_of!(error, self.cell.label(), cause = %hold, "the actor is held: its state is kept and not replaced");
         self.fault(hold.to_string());
         self.cell.figures.memory(0);
+        self.numbers.holds.one_more();
         {
             let mut status = self.cell.status();
             status.phase = Phase::Held;

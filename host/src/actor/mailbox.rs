@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use super::Receipt;
 use crate::model::{ActorName, Body, CallError, EXIT, Hold, Limits, Message, SendError};
-use crate::telemetry::{Begun, Parent, TraceContext, part};
+use crate::telemetry::{Begun, Parent, TraceContext, number, part};
 
 /// Where a reply goes.
 pub(crate) type ReplyTo = oneshot::Sender<Result<Body, CallError>>;
@@ -26,12 +27,22 @@ pub(crate) struct Envelope {
     pub(crate) trace: Option<TraceContext>,
     /// Its wait in a mailbox, as a part of that.
     waits: Begun,
+    /// When it came.
+    pub(super) came: Instant,
 }
 
 impl Envelope {
     /// A message that has just come; `reply` for calls.
     pub(crate) fn new(message: Message, reply: Option<ReplyTo>) -> Self {
-        Self { message, reply, restored: None, receipt: None, trace: None, waits: Begun::nothing() }
+        Self {
+            message,
+            reply,
+            restored: None,
+            receipt: None,
+            trace: None,
+            waits: Begun::nothing(),
+            came: Instant::now(),
+        }
     }
 
     /// A message that came with a record.
@@ -134,7 +145,7 @@ impl Mailbox {
             return Err(SendError::MailboxFull { actor: actor(), messages, max_messages, bytes, max_bytes });
         }
         let within = Parent::within(envelope.trace.as_ref());
-        envelope.waits = part!(within, "mailbox", baton.actor = %self.actor, baton.messages_before = messages);
+        envelope.waits = part!(within, "mailbox", baton.actor = %self.actor, baton.messages_before = number(messages));
         inner.append(envelope);
         drop(inner);
         self.came.notify_one();

@@ -24,7 +24,7 @@ use crate::model::{
 };
 use crate::sandbox::{Effect, Granted, Guest, Out, Outside, Program};
 use crate::store::{Lease, SnapshotStore, StoreError, now_ms};
-use crate::telemetry::{Begun, TraceContext};
+use crate::telemetry::{Begun, Metrics, OfVersion, TraceContext};
 
 /// How long an actor has turns one after the other before others on its worker have theirs.
 const GIVES_WAY_AFTER: Duration = Duration::from_millis(1);
@@ -47,6 +47,15 @@ pub(crate) struct Parts {
     pub(crate) grants: Arc<Granted>,
     /// Whether a turn that nobody called begins a trace.
     pub(crate) traces: bool,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Parts {
+    /// What is counted of a version.
+    pub(super) fn numbers(&self, program: &Program) -> Arc<OfVersion> {
+        let plugin = program.description();
+        self.metrics.of_version(&plugin.name, Some(&plugin.version))
+    }
 }
 
 /// One instance of an actor, from `init` to its end.
@@ -56,6 +65,8 @@ pub(crate) struct Instance {
     pub(super) parts: Parts,
     pub(super) signals: Signals,
     pub(super) keeping: Keeping,
+    /// What is counted of the version that it runs.
+    pub(super) numbers: Arc<OfVersion>,
 }
 
 impl Drop for Instance {
@@ -125,7 +136,8 @@ impl Instance {
     pub(crate) fn new(cell: Arc<Cell>, parts: Parts, signal: watch::Receiver<Signal>) -> Self {
         let signals = Signals::new(signal, cell.lane.attend());
         let keeping = cell.spec.state.or(parts.rules).resolved();
-        Self { cell, parts, signals, keeping }
+        let numbers = parts.numbers(&parts.program);
+        Self { cell, parts, signals, keeping, numbers }
     }
 
     /// Runs to the end. `started` hears how `init` went.
@@ -316,7 +328,8 @@ impl Instance {
         if live.mark {
             let forever = Budget::within(None);
             let part = self.commit_of(live, &"take-up");
-            let marked = write(&self.cell, &*self.parts.store, &mut live.lease, &Write::TakeUp, forever).await;
+            let marked =
+                write((&self.cell, &self.numbers), &*self.parts.store, &mut live.lease, &Write::TakeUp, forever).await;
             let marked = marked.inspect_err(|error| part.failed(|| error.to_string()));
             marked.map_err(|error| store_crash("handle", "its state could not be marked as taken up", &error))?;
             live.mark = false;

@@ -189,8 +189,8 @@ impl Instance {
 
     /// The last write, while the budget lasts.
     pub(super) async fn last(&mut self, lease: &mut Lease, what: Write, budget: Budget) -> Saved {
-        let (cell, store) = (self.cell.clone(), self.parts.store.clone());
-        let written = self.unless_cut(write(&cell, &*store, lease, &what, budget)).await;
+        let (cell, numbers, store) = (self.cell.clone(), self.numbers.clone(), self.parts.store.clone());
+        let written = self.unless_cut(write((&cell, &numbers), &*store, lease, &what, budget)).await;
         match written {
             Ok(Ok(())) => {
                 self.recorded(lease);
@@ -209,7 +209,7 @@ impl Instance {
     pub(super) async fn give_up(&mut self, mut lease: Lease, reason: &StopReason, budget: Budget) {
         let what = Write::Release(None, reason.clone());
         let patience = Budget::within(Some(Duration::from_millis(GIVE_UP_PATIENCE_MS))).or_sooner(budget);
-        drop(write(&self.cell, &*self.parts.store, &mut lease, &what, patience).await);
+        drop(write((&self.cell, &self.numbers), &*self.parts.store, &mut lease, &what, patience).await);
     }
 }
 

@@ -340,7 +340,10 @@ impl Instance {
         let what = Write::Checkpoint(Box::new(record));
         let mut signals = self.signals.clone();
         let patience = patience(within);
-        match signals.uncut(write(&self.cell, &*self.parts.store, &mut live.lease, &what, patience)).await {
+        match signals
+            .uncut(write((&self.cell, &self.numbers), &*self.parts.store, &mut live.lease, &what, patience))
+            .await
+        {
             Ok(Ok(())) => {
                 self.committed(live, &named);
                 Ok(())
@@ -441,7 +444,10 @@ impl Instance {
         let step = SwitchStep::Commit;
         let mut signals = self.signals.clone();
         let patience = patience(*within);
-        let exit = match signals.uncut(write(&self.cell, &*self.parts.store, &mut live.lease, &what, patience)).await {
+        let exit = match signals
+            .uncut(write((&self.cell, &self.numbers), &*self.parts.store, &mut live.lease, &what, patience))
+            .await
+        {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error @ (StoreError::Unknown(_) | StoreError::Conflict(_)))) => {
                 Exit::Crashed(store_crash("continue", "whether it was switched is not known", &error))

@@ -1,11 +1,12 @@
 //! Writes to the store that are carried through: tried again while it is out of reach and patience lasts, and settled
 //! where an answer was lost.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Budget, Cell};
 use crate::model::{StopReason, log_of};
 use crate::store::{Head, Lease, NewRecord, SnapshotStore, StoreError};
+use crate::telemetry::OfVersion;
 
 /// Waits between two tries while something is out of reach, in milliseconds: the first, and the longest.
 const BACKOFF_FIRST_MS: u64 = 20;
@@ -56,6 +57,19 @@ impl Write {
         }
     }
 
+    /// Counts one that took place.
+    fn counted(&self, numbers: &OfVersion, lease: &Lease, took: Duration) {
+        numbers.commit.time(took);
+        let record = match self {
+            Self::Checkpoint(record) | Self::Switch(record) | Self::Release(Some(record), _) => record,
+            Self::TakeUp | Self::Release(None, _) | Self::Forget => return,
+        };
+        numbers.commit_bytes.more(lease.head.current().map_or(0, |record| record.bytes));
+        if let Some((_, state)) = &record.state {
+            numbers.snapshot.add(state.len() as u64);
+        }
+    }
+
     /// Whether a head that was `before`, and is `now`, shows that this write took place.
     fn shows(&self, before: &Head, now: &Head) -> bool {
         match self {
@@ -71,11 +85,27 @@ impl Write {
     }
 }
 
-/// Writes for the actor of `cell`, as often as `patience` allows.
+/// Writes for the actor of `cell`, as often as `patience` allows, and counts it.
 ///
 /// # Errors
 /// Whatever trying again does not help against; and, once there is no time left, what was in the way.
 pub(super) async fn write(
+    (cell, numbers): (&Cell, &OfVersion),
+    store: &dyn SnapshotStore,
+    lease: &mut Lease,
+    what: &Write,
+    patience: Budget,
+) -> Result<(), StoreError> {
+    let began = Instant::now();
+    let written = carry_through(cell, store, lease, what, patience).await;
+    match written {
+        Ok(()) => what.counted(numbers, lease, began.elapsed()),
+        Err(_) => numbers.commit_failures.one_more(),
+    }
+    written
+}
+
+async fn carry_through(
     cell: &Cell,
     store: &dyn SnapshotStore,
     lease: &mut Lease,

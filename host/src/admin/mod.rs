@@ -22,6 +22,7 @@
 //! | `GET /v1/whereis/{name}` | a child, and the supervisors above it |
 //! | `POST /v1/plugins/{name}/swap`, `…/swap/back` | swaps the version that a plugin's actors run, or says what that would do; the component is the body |
 //! | `GET /v1/plugins/{name}/swap?wait_ms=`, `POST …/swap/stop`, `GET /v1/swaps` | where a swap stands, and at its end the report; stops one; the last swap of each plugin |
+//! | `GET /metrics` | numbers of the host and of each version of a plugin, in Prometheus' text format |
 //! | `GET /v1/groups/{group}`, `POST /v1/groups/{group}/dispatch` | a group's members; a message for each of them |
 //!
 //! A request is part of the trace that its `traceparent` and `tracestate` name, and the answer says which.

@@ -70,6 +70,7 @@ pub(super) fn router(host: Host, request_bytes: usize, access: Option<Arc<Access
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(Arc::clone(&context), telemetry::traced))
         .layer(from_fn_with_state(Arc::clone(&context), access::check))
+        .layer(from_fn_with_state(Arc::clone(&context), telemetry::counted))
         .layer(from_fn_with_state(Arc::clone(&context), close_at_the_end))
         .with_state(context)
 }
@@ -121,6 +122,7 @@ fn api() -> Api {
         .merge(store::routes())
         .merge(supervision::routes())
         .merge(swap::routes())
+        .merge(telemetry::routes())
 }
 
 /// Once the host takes no more work every answer closes its connection, so that a client never sends on one that is about to end.

@@ -1,19 +1,49 @@
-//! What is told of requests: each as a part of a trace.
+//! What is told of requests, each as a part of a trace and in numbers; and all numbers of the host.
+
+use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
-use super::routes::Shared;
-use crate::telemetry::{Parent, TraceContext, part};
+use super::openapi::{Api, Operation};
+use super::problem::Problem;
+use super::routes::{Asked, NoQuery, Shared, read_query};
+use crate::telemetry::{METRICS_TYPE, Parent, TraceContext, part};
 
 /// W3C's headers.
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 /// How a path is told that leads nowhere: what a client makes up is no name for a route.
 const NOWHERE: &str = "(none)";
+
+pub(super) fn routes() -> Api {
+    Api::default().on(
+        Operation::get("/metrics", "metrics", "The host and each version of a plugin in numbers").answers_bytes(
+            200,
+            "In Prometheus' text format",
+            METRICS_TYPE,
+        ),
+        metrics,
+    )
+}
+
+async fn metrics(State(context): Shared, query: Asked<NoQuery>) -> Result<Response, Problem> {
+    read_query(query)?;
+    Ok(([(header::CONTENT_TYPE, METRICS_TYPE)], context.host.metrics()).into_response())
+}
+
+/// Counts a request, whoever it is from.
+pub(super) async fn counted(State(context): Shared, request: Request, next: Next) -> Response {
+    let (began, method) = (Instant::now(), request.method().clone());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or(NOWHERE, MatchedPath::as_str);
+    context.host.counts().request(method.as_str(), route, response.status().as_u16(), began.elapsed());
+    response
+}
 
 /// Where in a trace a request belongs, for those that serve it.
 pub(super) type Within = Extension<Option<TraceContext>>;
@@ -39,7 +69,7 @@ pub(super) async fn traced(State(context): Shared, mut request: Request, next: N
     let mut response = next.run(request).await;
     let status = response.status();
     part.note(|span| {
-        span.record("http.response.status_code", status.as_u16());
+        span.record("http.response.status_code", i64::from(status.as_u16()));
     });
     if status.is_server_error() {
         part.failed(|| status.to_string());

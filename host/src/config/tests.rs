@@ -1,3 +1,4 @@
+mod telemetry;
 mod tree;
 
 use std::collections::HashMap;

@@ -16,7 +16,7 @@ use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::store::{Backend, MemoryStore, OpenError, Opened, SnapshotStore, StoreOptions};
 use crate::supervisor::{Supervisor, Surroundings};
 use crate::swap::{Ground, Swaps};
-use crate::telemetry::SpanCounts;
+use crate::telemetry::{Metrics, SpanCounts};
 
 /// What a host is made of. Nothing happens before [`HostBuilder::build`].
 #[derive(Debug)]
@@ -400,7 +400,12 @@ impl HostBuilder {
             catalog.choose(spec)?;
         }
         let registry = Arc::new(Registry::default());
-        let router = Router::new(registry.clone(), self.templates, grants.clone()).tracing(self.traces);
+        let metrics = Arc::<Metrics>::default();
+        if let Some(counts) = self.span_counts {
+            metrics.spans(counts);
+        }
+        let router = Router::new(registry.clone(), self.templates, grants.clone());
+        let router = router.telling(self.traces, metrics.clone());
         let router = Arc::new(router);
         let rules = Arc::new(rules);
         let supervisor = Supervisor::start(|_| Surroundings {
@@ -414,6 +419,7 @@ impl HostBuilder {
             rules: rules.clone(),
             grants: grants.clone(),
             traces: self.traces,
+            metrics: metrics.clone(),
         });
         router.supervised_by(supervisor.clone());
         let shutdown = Mutex::new(None);
@@ -423,10 +429,11 @@ impl HostBuilder {
             router: router.clone(),
             supervisor: supervisor.clone(),
             store: store.clone(),
-            sandbox,
+            sandbox: sandbox.clone(),
+            metrics,
         };
         let swaps = Swaps::new(ground);
-        let host = Host(Arc::new(Inner { catalog, registry, router, supervisor, store, swaps, shutdown }));
+        let host = Host(Arc::new(Inner { catalog, registry, router, supervisor, store, sandbox, swaps, shutdown }));
         for cut in self.children.iter().flat_map(|child| child.cut_short(None, "")) {
             tracing::warn!("{cut}: the tighter one wins");
         }

@@ -20,7 +20,7 @@ use crate::registry::{Refused, Registry};
 use crate::sandbox::{Granted, Meter, Out};
 use crate::store::now_ms;
 use crate::supervisor::Supervisor;
-use crate::telemetry::{Begun, Parent, TraceContext, part};
+use crate::telemetry::{Begun, Metrics, Parent, TraceContext, part};
 
 use alarm::Alarm;
 pub(crate) use calls::Calls;
@@ -80,6 +80,7 @@ pub(crate) struct Router {
     waits: Waits,
     /// Whether traces begin here.
     traces: bool,
+    metrics: Arc<Metrics>,
 }
 
 impl Router {
@@ -102,12 +103,17 @@ impl Router {
             dead: Mutex::new(VecDeque::new()),
             waits: Waits::default(),
             traces: false,
+            metrics: Arc::default(),
         }
     }
 
-    /// Whether what comes from outside begins a trace, unless it is part of one.
-    pub(crate) fn tracing(self, traces: bool) -> Self {
-        Self { traces, ..self }
+    /// `traces`: whether what comes from outside begins a trace, unless it is part of one.
+    pub(crate) fn telling(self, traces: bool, metrics: Arc<Metrics>) -> Self {
+        Self { traces, metrics, ..self }
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     pub(crate) fn traces(&self) -> bool {
@@ -171,8 +177,12 @@ impl Router {
         Some(self.grants.get(&self.registry.whereis(actor)?.spec.plugin)?.grants())
     }
 
-    /// Puts a message into its actor's mailbox, or says why not.
+    /// Puts a message into its actor's mailbox, or says why not, which is counted.
     fn deliver(&self, to: &ActorName, envelope: Envelope) -> Result<(), SendError> {
+        self.put(to, envelope).inspect_err(|error| self.metrics.refused(error))
+    }
+
+    fn put(&self, to: &ActorName, envelope: Envelope) -> Result<(), SendError> {
         if let Some(cell) = self.registry.whereis(to) {
             return cell.mailbox.push(envelope);
         }
@@ -262,6 +272,7 @@ impl Router {
                 Request { id: id.for_member(cell.name()), sender: Some(from.clone()), body: body.clone(), sent: None };
             let message = Message::Cast(request);
             if let Err(error) = cell.mailbox.push(Envelope::new(message.clone(), None).within(sent.place())) {
+                self.metrics.refused(&error);
                 self.bury(cell.name(), &message, &error.to_string(), None);
             }
         }
@@ -290,10 +301,12 @@ impl Router {
     }
 
     fn open_to_outside(&self, to: &ActorName) -> Result<(), SendError> {
-        match self.is_closed() {
-            false => Ok(()),
-            true => Err(SendError::Unavailable { actor: to.to_string(), why: "the host is going down".into() }),
+        if !self.is_closed() {
+            return Ok(());
         }
+        let refused = SendError::Unavailable { actor: to.to_string(), why: "the host is going down".into() };
+        self.metrics.refused(&refused);
+        Err(refused)
     }
 
     async fn ask(
@@ -344,6 +357,7 @@ impl Router {
             Message::Down(actor, reason) => ("down", String::new(), Some(actor.clone()), reason.as_bytes()),
             Message::Other(_, body) => ("other", String::new(), None, body),
         };
+        self.metrics.dead_letter();
         let line = self.dead_lines.line_of(DEAD_LINES_PER_SECOND, DEAD_LINES_PER_SECOND);
         if let Some(dropped) = line.dropped {
             tracing::warn!(dropped, "dead letters are not logged: more than {DEAD_LINES_PER_SECOND} a second");

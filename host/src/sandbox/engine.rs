@@ -142,6 +142,17 @@ impl Sandbox {
         Ok(self.shared.counting.get_or_init(|| made))
     }
 
+    /// What of its pools is in use: each by its name, how much, and of how much.
+    pub(crate) fn pools(&self) -> [(&'static str, u64, u64); 3] {
+        let [instances, spare] = self.places.taken();
+        let (computing, may) = self.shared.lane.taken();
+        [
+            ("instances", instances.0.into(), instances.1.into()),
+            ("spare-instances", spare.0.into(), spare.1.into()),
+            ("computing-guests", computing as u64, may as u64),
+        ]
+    }
+
     pub(super) fn room(&self) -> &Arc<Room> {
         &self.shared.room
     }

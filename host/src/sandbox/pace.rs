@@ -24,14 +24,23 @@ const GRACE: u32 = 3;
 
 /// Where calls go on that take long.
 #[derive(Debug)]
-pub(super) struct Lane(Semaphore);
+pub(super) struct Lane {
+    guests: Semaphore,
+    size: usize,
+}
 
 impl Lane {
     /// `guests` compute at once; the others take turns with them. Unless told, one less than there are processors: one is
     /// always there for those whose calls are done at once.
     pub(super) fn new(guests: Option<usize>) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self(Semaphore::new(guests.unwrap_or(processors - 1).max(1)))
+        let size = guests.unwrap_or(processors - 1).max(1);
+        Self { guests: Semaphore::new(size), size }
+    }
+
+    /// How many compute, and how many may.
+    pub(super) fn taken(&self) -> (usize, usize) {
+        (self.size.saturating_sub(self.guests.available_permits()), self.size)
     }
 }
 
@@ -128,7 +137,7 @@ pub(super) async fn run<F: Future>(call: F, pace: &Pace, meter: &Meter, lane: &L
     }
     loop {
         // The semaphore is never closed; were it, the call would go on without its permit.
-        let permit = lane.0.acquire().await;
+        let permit = lane.guests.acquire().await;
         let step = std::future::poll_fn(|cx| Poll::Ready(beside(|| pace.poll(true, || call.as_mut().poll(cx)))));
         let polled = step.await;
         drop(permit);

@@ -47,6 +47,15 @@ impl Places {
         }
     }
 
+    /// How many of each kind are taken, and how many there are.
+    pub(super) fn taken(&self) -> [(u32, u32); 2] {
+        let taken = |of: &Semaphore, size: u32| {
+            let free = u32::try_from(of.available_permits()).unwrap_or(u32::MAX);
+            (size.saturating_sub(free), size)
+        };
+        [taken(&self.actors, self.instances), taken(&self.spare, SPARE_INSTANCES)]
+    }
+
     fn full(&self, _: &TryAcquireError) -> Crash {
         let met = LimitMet::of_the_host("instances", self.instances);
         Crash::new(CrashKind::Limit, "start", format!("no room for another instance ({met})"))

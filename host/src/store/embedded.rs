@@ -197,6 +197,10 @@ impl<S: Fronted> SnapshotStore for S {
         self.front().condition.trouble()
     }
 
+    fn failures(&self) -> u64 {
+        self.front().condition.failures()
+    }
+
     fn head<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Option<(Head, Revision)>, StoreError>> {
         Box::pin(async move {
             let head = self.front().look(|reply| Job::Head { actor: actor.clone(), reply }).await?;

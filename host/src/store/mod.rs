@@ -53,6 +53,11 @@ pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// How often the store has failed since it was opened.
+    fn failures(&self) -> u64 {
+        0
+    }
+
     /// The head of `actor`, and the revision to claim it with. `None` only where the store knows that there is none.
     ///
     /// # Errors

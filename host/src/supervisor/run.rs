@@ -23,6 +23,7 @@ use crate::model::{
 use crate::registry::Registry;
 use crate::sandbox::{Granted, Outside};
 use crate::store::SnapshotStore;
+use crate::telemetry::{Metrics, OfVersion};
 
 /// How long past its deadline an instance is waited for before its task is ended from outside.
 const OVERDUE: Duration = Duration::from_secs(2);
@@ -43,6 +44,7 @@ pub(crate) struct Surroundings {
     pub(crate) grants: Arc<HashMap<PluginName, Arc<Granted>>>,
     /// Whether a turn that nobody called begins a trace.
     pub(crate) traces: bool,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, HostError>>;
@@ -280,6 +282,7 @@ impl Run {
             rules: around.rules.get(&actor.cell.spec.plugin).copied().unwrap_or_default(),
             grants: around.grants.get(&actor.cell.spec.plugin).cloned().unwrap_or_default(),
             traces: around.traces,
+            metrics: around.metrics.clone(),
         };
         let (signal, receiver) = watch::channel(Signal::Go);
         // A stop before has closed its mailbox.
@@ -344,11 +347,19 @@ impl Run {
             status.inbox_left
         };
         log(&cell.label(), &exit);
+        if let Exit::Crashed(crash) = &exit {
+            self.numbers(&cell).crash(crash.kind);
+        }
         let saved = answer::saved(&exit);
         if let Some(down) = &mut self.shutting_down {
             down.report.stopped.push((cell.name().clone(), saved.clone()));
         }
         self.tree.ended(id, run, answer::end(&exit, inbox_left), saved, now);
+    }
+
+    fn numbers(&self, cell: &Cell) -> Arc<OfVersion> {
+        let version = cell.status().version.clone();
+        self.around.metrics.of_version(&cell.spec.plugin, version.as_ref())
     }
 
     /// It waits to be started again, and its messages with it.
@@ -359,6 +370,7 @@ impl Run {
             status.phase = Phase::Restarting;
             status.restarts += 1;
         }
+        self.numbers(&actor.cell).restarts.one_more();
         actor.cell.mailbox.set_gate(Gate::Open);
     }
 

@@ -52,6 +52,7 @@ use crate::router::Router;
 use crate::sandbox::{Program, Sandbox};
 use crate::store::{SnapshotStore, now_ms};
 use crate::supervisor::Supervisor;
+use crate::telemetry::Metrics;
 
 pub use crate::actor::switching::SwitchStep;
 pub use crate::catalog::Fault;
@@ -76,6 +77,7 @@ pub(crate) struct Ground {
     pub(crate) supervisor: Supervisor,
     pub(crate) store: Arc<dyn SnapshotStore>,
     pub(crate) sandbox: Sandbox,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// Where the new version comes from.

@@ -228,6 +228,18 @@ pub enum SwapOutcome {
     HalfWay,
 }
 
+impl SwapOutcome {
+    /// As it is called in the API, and in numbers.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::WentBack => "went-back",
+            Self::HalfWay => "half-way",
+        }
+    }
+}
+
 impl fmt::Display for SwapOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

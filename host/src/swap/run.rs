@@ -86,6 +86,7 @@ impl Swap {
         // Whatever nobody runs now goes.
         drop((from, to));
         ground.catalog.sweep(&plugin);
+        ground.metrics.of_plugin(&plugin).swap(report.outcome.name());
         match report.outcome {
             SwapOutcome::Done => tracing::info!(%plugin, switched = report.switched, "swapped"),
             outcome => {
@@ -314,6 +315,8 @@ impl Swap {
             One::Switched(switched) => {
                 tally.switched += 1;
                 tally.pauses_us.push(switched.pause_us);
+                let pauses = &self.ground.metrics.of_plugin(&self.plugin).swap_pause;
+                pauses.time(Duration::from_micros(switched.pause_us));
                 if let Some(commits) = switched.given_up.filter(|_| self.options.allow_loss) {
                     tally.lost.add(&actor, format!("{commits} commits, and what was not committed yet"));
                 }

@@ -93,6 +93,11 @@ impl Begun {
     }
 }
 
+/// A number as OpenTelemetry has them, which knows none beyond these.
+pub(crate) fn number(of: impl TryInto<i64>) -> i64 {
+    of.try_into().unwrap_or(i64::MAX)
+}
+
 /// Begins a part of a trace: a [`Parent`], its name, and its fields as `tracing` has them. They are read only where there
 /// is a trace.
 macro_rules! part {

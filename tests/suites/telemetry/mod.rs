@@ -2,4 +2,5 @@
 
 mod collector;
 mod logs;
+mod metrics;
 mod traces;

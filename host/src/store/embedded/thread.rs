@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -66,15 +67,22 @@ pub(in crate::store) enum Closed {
 
 /// Why the store answers nothing at present; empty as long as it does.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Condition(Arc<Mutex<Option<String>>>);
+pub(super) struct Condition {
+    why: Arc<Mutex<Option<String>>>,
+    failures: Arc<AtomicU64>,
+}
 
 impl Condition {
     fn set(&self, why: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     pub(super) fn error(&self) -> Option<StoreError> {
@@ -109,6 +117,7 @@ pub(super) fn run<E: Engine>(mut engine: E, mut jobs: mpsc::Receiver<Job>, condi
             }
         };
         tracing::error!(why, "the store failed");
+        condition.failures.fetch_add(1, Ordering::Relaxed);
         condition.set(Some(format!("it failed and is being opened again: {why}")));
         let mended = match closing {
             Some(reply) => {
