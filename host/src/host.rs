@@ -31,14 +31,13 @@ use crate::telemetry::{Metrics, TraceContext};
 pub use crate::actor::control::StateInfo;
 pub use crate::actor::{ActorInfo, PastExit, TurnTimes};
 pub use crate::catalog::PluginInfo;
+pub use crate::model::DEFAULT_INSTANCES;
 pub use crate::router::DeadLetter;
 pub use crate::sandbox::{Inspection, Need};
 pub use crate::supervisor::ShutdownReport;
 pub use builder::HostBuilder;
 pub use ties::{Link, Monitor};
 
-/// How many instances may live at once, unless told otherwise.
-pub const DEFAULT_INSTANCES: u32 = 10_000;
 /// How long a call waits for its reply, unless told otherwise.
 pub const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How a call is made.

@@ -29,6 +29,7 @@ mod hostile;
 mod journal;
 mod languages;
 mod lifecycle;
+mod operating;
 mod process_disk;
 #[cfg(target_os = "linux")]
 mod process_faults;

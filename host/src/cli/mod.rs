@@ -5,6 +5,7 @@ mod body;
 mod build;
 mod child;
 mod client;
+mod config;
 mod dev;
 mod group;
 mod inspect;
@@ -159,6 +160,9 @@ enum Command {
     /// Stdout has what the file of the tokens is to hold: `baton token grafana --role read >> tokens.toml`. The token itself
     /// is shown once, on stderr; the file keeps its digest.
     Token(token::Options),
+    /// Check the configuration, show what a host makes of it, or print its schema; needs no host
+    #[command(subcommand)]
+    Config(config::Command),
     /// Look into the store: through the running host, or, where none runs, by opening it
     #[command(subcommand)]
     Store(store::Command),
@@ -206,6 +210,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Dev(options) => dev::dev(&cli.place, &options),
         Command::Test(options) => block_on(test::test(options)),
         Command::Token(options) => token::token(&options),
+        Command::Config(command) => config::config(&cli.place, &command),
         Command::Store(command) => block_on(store::store(&cli.place, command)),
     };
     match done {

@@ -11,8 +11,8 @@ use super::section::{Elsewhere, Section};
 use super::settings::TOP_KEYS;
 use crate::model::{API_CLIENT_TIMEOUT, API_CONNECTIONS, ApiSettings, ApiTls, MOST_API_CONNECTIONS};
 
-const CONNECTIONS: RangeInclusive<u64> = 1..=MOST_API_CONNECTIONS as u64;
-const CLIENT_TIMEOUT_MS: RangeInclusive<u64> = 10..=60 * 60 * 1_000;
+pub(super) const CONNECTIONS: RangeInclusive<u64> = 1..=MOST_API_CONNECTIONS as u64;
+pub(super) const CLIENT_TIMEOUT_MS: RangeInclusive<u64> = 10..=60 * 60 * 1_000;
 
 /// None: the API is on the Unix socket alone.
 pub(super) fn read(

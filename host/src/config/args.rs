@@ -50,7 +50,7 @@ pub(super) fn read(section: &mut Section<'_>, base_dir: &Path, files: &dyn Files
     bytes
 }
 
-fn to_json(value: &Spanned<DeValue<'_>>, label: &str, problems: &mut Problems) -> Json {
+pub(super) fn to_json(value: &Spanned<DeValue<'_>>, label: &str, problems: &mut Problems) -> Json {
     let mut unfit = |what: String| {
         problems.add(value.span().start, format!("`args` in {label}: JSON has no {what}"));
         Json::Null

@@ -15,12 +15,15 @@ use crate::model::{
     Version, check_attribute,
 };
 
-const MAX_RESTARTS: RangeInclusive<u64> = 0..=1_000_000;
-const MAX_SECONDS: RangeInclusive<u64> = 1..=86_400;
-const MAX_CHILDREN: RangeInclusive<u64> = 1..=10_000_000;
-const BACKOFF_MS: RangeInclusive<u64> = 1..=DAY_MS;
+pub(super) const MAX_RESTARTS: RangeInclusive<u64> = 0..=1_000_000;
+pub(super) const MAX_SECONDS: RangeInclusive<u64> = 1..=86_400;
+pub(super) const MAX_CHILDREN: RangeInclusive<u64> = 1..=10_000_000;
+pub(super) const BACKOFF_MS: RangeInclusive<u64> = 1..=DAY_MS;
+/// The words of `restart` and of `shutdown`.
+pub(super) const RESTARTS: &[&str] = &["permanent", "transient", "temporary"];
+pub(super) const SHUTDOWNS: &[&str] = &["brutal-kill", "infinity"];
 /// The longest wait of a backoff that names none, in milliseconds, or its first one where that is longer.
-const BACKOFF_MAX_MS: u64 = 60_000;
+pub(super) const BACKOFF_MAX_MS: u64 = 60_000;
 /// The keys that count restarts: below a supervisor they are the supervisor's.
 const COUNT_KEYS: [&str; 4] = ["max_restarts", "max_seconds", "backoff_ms", "backoff_max_ms"];
 /// The keys that only supervisors have, and those that only actors have.

@@ -11,7 +11,10 @@ use crate::model::{
 /// Its keys.
 pub(super) const KEYS: &[&str] =
     &["supervise", "call", "groups", "dirs", "env", "http", "sockets", "lookups", "strict"];
-const PORT: std::ops::RangeInclusive<u64> = 1..=65_535;
+/// The words of `access` and of `scheme`.
+pub(super) const ACCESS: &[&str] = &["read", "read-write"];
+pub(super) const SCHEMES: &[&str] = &["https", "http"];
+pub(super) const PORT: std::ops::RangeInclusive<u64> = 1..=65_535;
 
 /// The grants of `section`; directories are taken relative to `base_dir`.
 pub(super) fn read(section: &mut Section<'_>, base_dir: &Path, problems: &mut Problems) -> Grants {

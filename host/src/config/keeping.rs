@@ -11,10 +11,14 @@ use crate::model::{BadStatePolicy, Durability, StateRules};
 /// The keys.
 pub(super) const KEYS: &[&str] =
     &["durability", "interval_turns", "interval_ms", "on_bad_state", "on_stale", "max_age_ms"];
-const TURNS: RangeInclusive<u64> = 1..=1_000_000;
-const INTERVAL_MS: RangeInclusive<u64> = 10..=DAY_MS;
+/// The words of `durability`, `on_bad_state` and `on_stale`.
+pub(super) const DURABILITIES: &[&str] = &["stop", "interval", "turn"];
+pub(super) const BAD: &[&str] = &["hold", "previous", "fresh", "stop"];
+pub(super) const STALE: &[&str] = &["hold", "fresh", "stop"];
+pub(super) const TURNS: RangeInclusive<u64> = 1..=1_000_000;
+pub(super) const INTERVAL_MS: RangeInclusive<u64> = 10..=DAY_MS;
 /// Ten years: more is a mistake.
-const AGE_MS: RangeInclusive<u64> = 1..=3_650 * DAY_MS;
+pub(super) const AGE_MS: RangeInclusive<u64> = 1..=3_650 * DAY_MS;
 
 /// The word `durability`, before it is known how long an interval is.
 #[derive(Clone, Copy, PartialEq, Eq)]

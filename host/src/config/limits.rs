@@ -2,6 +2,9 @@
 
 use std::ops::RangeInclusive;
 
+use serde_json::json;
+
+use super::keys::Key;
 use super::problem::Problems;
 use super::section::{Elsewhere, Section};
 use super::settings::{DAY_MS, TOP_KEYS};
@@ -27,7 +30,7 @@ struct Limit {
 }
 
 macro_rules! limits {
-    ($($field:ident: $range:expr,)*) => {
+    ($($field:ident: $range:expr, $about:literal;)*) => {
         /// The keys of all limits.
         pub(super) const KEYS: &[&str] = &[$(stringify!($field)),*];
         const LIMITS: &[Limit] = &[$(Limit {
@@ -35,6 +38,9 @@ macro_rules! limits {
             range: $range,
             set: |limits, value| limits.$field = fit(value, limits.$field),
         }),*];
+        /// The same, as the table of all keys has them.
+        pub(super) const ROWS: &[Key] =
+            &[$(Key::limit(stringify!($field), $range, || json!(Limits::default().$field), $about)),*];
         /// A limit that the model gains and this table lacks does not compile.
         #[cfg(test)]
         pub(super) fn every_limit_has_its_row(Limits { $($field: _),* }: Limits) -> usize { LIMITS.len() }
@@ -50,37 +56,37 @@ const MIB: u64 = 1 << 20;
 /// A state and the messages that wait are saved as one record, of at most 64 MiB; the rest is for its header.
 const SAVED_BYTES: u64 = 60 * MIB;
 limits! {
-    mailbox_messages: 1..=1_000_000,
-    mailbox_bytes: 1..=SAVED_BYTES,
-    message_bytes: 1..=32 * MIB,
-    snapshot_bytes: 1..=SAVED_BYTES,
-    memory_bytes: 64 << 10..=4_096 * MIB,
-    memories: 1..=u64_of(MOST_MEMORIES),
-    table_elements: 1..=10_000_000,
-    tables: 1..=u64_of(MOST_TABLES),
-    core_instances: 1..=u64_of(MOST_CORE_INSTANCES),
-    start_timeout_ms: START_TIMEOUT_MS,
-    continue_timeout_ms: 1..=HOUR_MS,
-    turn_timeout_ms: 1..=HOUR_MS,
-    turn_guest_ms: 1..=HOUR_MS,
-    turn_fuel: 0..=MOST_FUEL,
-    continue_attempts: 1..=100,
-    turn_sends: 0..=1_000_000,
-    turn_send_bytes: 0..=1_024 * MIB,
-    turn_calls: 0..=1_000_000,
-    timers: 0..=1_000_000,
-    outbox_messages: 1..=1_000_000,
-    outbox_bytes: 1..=SAVED_BYTES,
-    replies: 1..=1_000_000,
-    replies_bytes: 0..=SAVED_BYTES,
-    replies_ms: 0..=DAY_MS,
-    log_line_bytes: 64..=MIB,
-    turn_log_lines: 0..=1_000_000,
-    log_lines_per_second: 0..=1_000_000,
-    open_files: 0..=900,
-    open_sockets: 0..=900,
-    http_timeout_ms: 1..=HOUR_MS,
-    http_body_bytes: 0..=4_096 * MIB,
+    mailbox_messages: 1..=1_000_000, "messages that wait";
+    mailbox_bytes: 1..=SAVED_BYTES, "bytes that wait, ids included";
+    message_bytes: 1..=32 * MIB, "one message, one reply";
+    snapshot_bytes: 1..=SAVED_BYTES, "a state";
+    memory_bytes: 64 << 10..=4_096 * MIB, "all linear memory of an instance";
+    memories: 1..=u64_of(MOST_MEMORIES), "linear memories of an instance";
+    table_elements: 1..=10_000_000, "elements of one table; 1,048,576 are the most that there is room for";
+    tables: 1..=u64_of(MOST_TABLES), "tables of an instance";
+    core_instances: 1..=u64_of(MOST_CORE_INSTANCES), "core instances that a component is made of: its modules, and what adapts them";
+    start_timeout_ms: START_TIMEOUT_MS, "instantiation, and `init`";
+    continue_timeout_ms: 1..=HOUR_MS, "`continue`";
+    turn_timeout_ms: 1..=HOUR_MS, "one `handle`, one `snapshot`";
+    turn_guest_ms: 1..=HOUR_MS, "what the guest itself computes in one call, of whatever kind: neither waiting for another actor counts nor waiting for a processor";
+    turn_fuel: 0..=MOST_FUEL, "fuel of one call, about one unit for each instruction: the same call always takes the same";
+    continue_attempts: 1..=100, "crashes of `continue` on one state";
+    turn_sends: 0..=1_000_000, "messages that one turn sends; each monitor, link, unlink, exit, join, leave, dispatch and set attribute counts as one";
+    turn_send_bytes: 0..=1_024 * MIB, "bytes that one turn sends, with the bodies of dispatches, the reasons of exits and the attributes";
+    turn_calls: 0..=1_000_000, "calls of others in one turn, and questions to the supervision tree";
+    timers: 0..=1_000_000, "timers of an actor";
+    outbox_messages: 1..=1_000_000, "with `durability = \"turn\"`: messages that were sent and that nobody has confirmed yet";
+    outbox_bytes: 1..=SAVED_BYTES, "bytes of them";
+    replies: 1..=1_000_000, "with `durability = \"turn\"`: replies kept for those who ask again";
+    replies_bytes: 0..=SAVED_BYTES, "bytes of them; the last one is kept whatever its size";
+    replies_ms: 0..=DAY_MS, "how long they are kept";
+    log_line_bytes: 64..=MIB, "one log line with its fields";
+    turn_log_lines: 0..=1_000_000, "log lines of one turn";
+    log_lines_per_second: 0..=1_000_000, "log lines of an actor over all its turns and instances; one turn's may come at once";
+    open_files: 0..=900, "files and directories that an instance has open";
+    open_sockets: 0..=900, "sockets of an instance, HTTP requests under way among them";
+    http_timeout_ms: 1..=HOUR_MS, "one HTTP request, from the look-up to the last byte of the answer";
+    http_body_bytes: 0..=4_096 * MIB, "the body of an HTTP request, and of its answer";
 }
 
 /// The `limits` of a section over those that it inherits.

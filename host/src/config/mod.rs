@@ -7,9 +7,12 @@ mod args;
 mod child;
 mod grants;
 mod keeping;
+mod keys;
 mod limits;
 mod plugin;
+mod print;
 mod problem;
+mod resolved;
 mod section;
 mod settings;
 mod telemetry;
@@ -28,6 +31,7 @@ use crate::store::Backend;
 use crate::telemetry::OtlpOptions;
 
 pub use problem::{Problem, closest};
+pub use resolved::{Change, Settings};
 
 /// Largest configuration file, in bytes.
 const FILE_BYTES: u64 = 4 << 20;
@@ -196,6 +200,21 @@ pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
 /// All problems, in the order of their lines.
 pub fn parse(text: &str, file: &str, base_dir: &Path, files: &dyn Files) -> Result<Config, Vec<Problem>> {
     settings::resolve(text, file, base_dir, files)
+}
+
+/// As [`load`], with each setting, its value, and where that comes from.
+///
+/// # Errors
+/// As [`load`].
+pub fn explain(path: &Path) -> Result<(Config, Settings), Vec<Problem>> {
+    let text = read_text(path)?;
+    settings::explain(&text, &path.display().to_string(), base_of(path), &Disk)
+}
+
+/// The JSON schema of the file, for editors, made of the same table of keys that the book is.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    keys::schema()
 }
 
 /// The data directory that the file at `path` names, and nothing else: a client needs no more, and a problem elsewhere

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::keys::{Form, Group};
 use super::problem::{Problems, closest, perhaps, shown};
 
 /// A value and where it stands.
@@ -23,6 +24,8 @@ pub(super) struct Section<'t> {
     /// Where it begins.
     pub(super) at: usize,
     table: &'t DeTable<'t>,
+    /// Its keys.
+    group: &'static Group,
     asked: Vec<&'static str>,
 }
 
@@ -36,11 +39,23 @@ pub(super) struct Elsewhere {
 }
 
 impl<'t> Section<'t> {
-    pub(super) fn new(label: impl Into<String>, at: usize, table: &'t DeTable<'t>) -> Self {
-        Self { label: label.into(), at, table, asked: Vec::new() }
+    pub(super) fn new(label: impl Into<String>, at: usize, table: &'t DeTable<'t>, group: &'static Group) -> Self {
+        Self { label: label.into(), at, table, group, asked: Vec::new() }
+    }
+
+    /// Holds the table of keys against what is read: a key that it lacks, or has otherwise, is a mistake of ours.
+    fn agrees(&self, key: &'static str, form: impl Fn(&Form) -> bool) {
+        let known = self.group.key(key);
+        debug_assert!(known.is_some(), "`{key}` in {} is not in config/keys/table.rs", self.label);
+        debug_assert!(
+            known.is_none_or(|known| form(&known.form)),
+            "`{key}` in {} is read as something else than {known:?}",
+            self.label
+        );
     }
 
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'t>> {
+        self.agrees(key, |_| true);
         self.asked.push(key);
         self.table.get(key)
     }
@@ -109,6 +124,7 @@ impl<'t> Section<'t> {
         range: &RangeInclusive<u64>,
         problems: &mut Problems,
     ) -> Option<u64> {
+        self.agrees(key, |form| matches!(form, Form::Integer(known) if known == range));
         let value = self.take(key)?;
         let number = integer_of(value).filter(|number| range.contains(number));
         if number.is_none() {
@@ -120,6 +136,7 @@ impl<'t> Section<'t> {
 
     /// A part of a whole: from 0 to 1.
     pub(super) fn ratio(&mut self, key: &'static str, problems: &mut Problems) -> Option<f64> {
+        self.agrees(key, |form| matches!(form, Form::Ratio));
         let value = self.take(key)?;
         let number = match value.get_ref() {
             DeValue::Float(number) => number.as_str().parse().ok(),
@@ -134,6 +151,7 @@ impl<'t> Section<'t> {
     }
 
     pub(super) fn boolean(&mut self, key: &'static str, problems: &mut Problems) -> Option<bool> {
+        self.agrees(key, |form| matches!(form, Form::Boolean));
         let value = self.take(key)?;
         let found = value.get_ref().as_bool();
         if found.is_none() {
@@ -150,6 +168,7 @@ impl<'t> Section<'t> {
         read: impl Fn(&str) -> Result<T, E>,
         problems: &mut Problems,
     ) -> Vec<T> {
+        self.agrees(key, |form| matches!(form, Form::Texts(_, most) if *most == limit));
         let Some(value) = self.take(key) else { return Vec::new() };
         let DeValue::Array(items) = value.get_ref() else {
             self.wrong(key, value, "an array of texts in quotes", problems);
@@ -197,6 +216,12 @@ impl<'t> Section<'t> {
         range: Option<Numbers<'_, T>>,
         problems: &mut Problems,
     ) -> Option<T> {
+        let listed = |known: &[&str]| known.iter().copied().eq(words.iter().map(|(word, _)| *word));
+        self.agrees(key, |form| match (form, range) {
+            (Form::Words(known), None) => listed(known),
+            (Form::WordsOrInteger(known, most), Some((range, _))) => listed(known) && most == range,
+            _ => false,
+        });
         let value = self.take(key)?;
         let found = match (value.get_ref(), range) {
             (DeValue::String(text), _) => words.iter().find(|(word, _)| word == text).map(|(_, value)| *value),
@@ -228,7 +253,7 @@ impl<'t> Section<'t> {
             self.wrong(key, value, "a table", problems);
             return None;
         };
-        Some(Section::new(label, place, table))
+        Some(Section::new(label, place, table, self.group.below(key)))
     }
 
     /// The tables of `[[key]]`, in the order of the file, each labelled by its `title` where it has one, else by its place.
@@ -249,13 +274,15 @@ impl<'t> Section<'t> {
                 Some(name) => format!("[[{key}]] {}", shown(name)),
                 None => format!("[[{key}]] number {}", tables.len() + 1),
             };
-            tables.push(Section::new(label, item.span().start, table));
+            tables.push(Section::new(label, item.span().start, table, self.group.below(key)));
         }
         tables
     }
 
     /// Ends the reading: keys that nobody asked for are problems.
     pub(super) fn finish(&self, elsewhere: &[Elsewhere], problems: &mut Problems) {
+        let unread = self.group.keys().find(|key| !self.asked.contains(&key.name));
+        debug_assert!(unread.is_none(), "nothing in {} reads {unread:?}", self.label);
         for (key, _) in self.table {
             let name: &str = key.get_ref();
             if self.asked.contains(&name) {
@@ -328,7 +355,7 @@ fn plain(key: &str) -> String {
     shown(key).trim_matches('"').to_owned()
 }
 
-fn integer_of(value: Value<'_>) -> Option<u64> {
+pub(super) fn integer_of(value: Value<'_>) -> Option<u64> {
     let number = value.get_ref().as_integer()?;
     u64::from_str_radix(number.as_str(), number.radix()).ok()
 }

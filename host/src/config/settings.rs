@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::child::Reader;
 use super::problem::{Problems, closest, shown};
 use super::section::{Elsewhere, Section};
-use super::{Config, DATA_DIR, Files, Problem, api, limits, plugin, telemetry, tree};
+use super::{Config, DATA_DIR, Files, Problem, Settings, api, keys, limits, plugin, telemetry, tree};
 use crate::model::{CoreDumps, Limits, PLUGIN_KEYS, PluginKey};
 use crate::store::{Backend, LEAST_HISTORY, MOST_HISTORY};
 
@@ -30,16 +30,16 @@ pub(super) const TOP_KEYS: &[&str] = &[
     "log",
     "plugin_keys",
 ];
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
-const INSTANCES: RangeInclusive<u64> = 1..=1_000_000;
+pub(super) const SHUTDOWN_TIMEOUT_MS: u64 = 30_000;
+pub(super) const INSTANCES: RangeInclusive<u64> = 1..=1_000_000;
 /// Each guest's stack has room of its own, and so has each host function that it calls.
-const STACK_BYTES: RangeInclusive<u64> = 64 << 10..=64 << 20;
-const GUESTS_MEMORY_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 50;
-const COMPUTING_GUESTS: RangeInclusive<u64> = 1..=1_024;
-const CORE_DUMP_FILES: RangeInclusive<u64> = 1..=10_000;
-const CORE_DUMP_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 40;
-const HISTORY: RangeInclusive<u64> = LEAST_HISTORY as u64..=MOST_HISTORY as u64;
-const LOG: &str = "info";
+pub(super) const STACK_BYTES: RangeInclusive<u64> = 64 << 10..=64 << 20;
+pub(super) const GUESTS_MEMORY_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 50;
+pub(super) const COMPUTING_GUESTS: RangeInclusive<u64> = 1..=1_024;
+pub(super) const CORE_DUMP_FILES: RangeInclusive<u64> = 1..=10_000;
+pub(super) const CORE_DUMP_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 40;
+pub(super) const HISTORY: RangeInclusive<u64> = LEAST_HISTORY as u64..=MOST_HISTORY as u64;
+pub(super) const LOG: &str = "info";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 pub(super) fn resolve(text: &str, file: &str, base_dir: &Path, files: &dyn Files) -> Result<Config, Vec<Problem>> {
@@ -49,10 +49,26 @@ pub(super) fn resolve(text: &str, file: &str, base_dir: &Path, files: &dyn Files
     problems.or(Some(config))
 }
 
+pub(super) fn explain(
+    text: &str,
+    file: &str,
+    base_dir: &Path,
+    files: &dyn Files,
+) -> Result<(Config, Settings), Vec<Problem>> {
+    let mut problems = Problems::new(file, text);
+    let document = document(text, &mut problems);
+    let config = config(document.get_ref(), base_dir, files, &mut problems);
+    if !problems.none() {
+        return problems.or(None);
+    }
+    let settings = Settings::of(document.get_ref(), base_dir, &mut problems);
+    problems.or(Some((config, settings)))
+}
+
 pub(super) fn resolve_data_dir(text: &str, file: &str, base_dir: &Path) -> Result<PathBuf, Vec<Problem>> {
     let mut problems = Problems::new(file, text);
     let document = document(text, &mut problems);
-    let mut top = Section::new("the file", 0, document.get_ref());
+    let mut top = Section::new("the file", 0, document.get_ref(), &keys::TOP);
     let dir = read_data_dir(&mut top, base_dir, &mut problems);
     problems.or(Some(dir))
 }
@@ -72,7 +88,7 @@ fn read_data_dir(top: &mut Section<'_>, base_dir: &Path, problems: &mut Problems
 }
 
 fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mut Problems) -> Config {
-    let mut top = Section::new("the file", 0, table);
+    let mut top = Section::new("the file", 0, table, &keys::TOP);
     let data_dir = read_data_dir(&mut top, base_dir, problems);
     let shutdown_timeout = top
         .word_or_integer(
@@ -81,7 +97,7 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
             Some((&(1..=DAY_MS), &|ms| Some(Duration::from_millis(ms)))),
             problems,
         )
-        .unwrap_or(Some(SHUTDOWN_TIMEOUT));
+        .unwrap_or(Some(Duration::from_millis(SHUTDOWN_TIMEOUT_MS)));
     let instances = top.integer("instances", &INSTANCES, problems).and_then(|n| u32::try_from(n).ok());
     let stack_bytes = top.integer("stack_bytes", &STACK_BYTES, problems).and_then(|n| usize::try_from(n).ok());
     let guests_memory_bytes = top.integer("guests_memory_bytes", &GUESTS_MEMORY_BYTES, problems);

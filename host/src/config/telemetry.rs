@@ -10,7 +10,7 @@ use super::settings::{DAY_MS, TOP_KEYS};
 use super::{Files, HEADERS_BYTES};
 use crate::telemetry::{OtlpOptions, check_endpoint, check_header};
 
-const QUEUE_SPANS: RangeInclusive<u64> = 1..=1_000_000;
+pub(super) const QUEUE_SPANS: RangeInclusive<u64> = 1..=1_000_000;
 
 pub(super) fn read(top: &mut Section<'_>, base_dir: &Path, files: &dyn Files, problems: &mut Problems) -> OtlpOptions {
     let mut found = OtlpOptions::default();

@@ -1,3 +1,4 @@
+mod keys;
 mod telemetry;
 mod tree;
 

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// How many instances may live at once, unless told otherwise.
+pub const DEFAULT_INSTANCES: u32 = 10_000;
+
 /// Bounds of one actor: each with its unit last in its name. The defaults fit small plugins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -29,7 +29,7 @@ pub use grants::{
 pub use handoff::{Description, Handoff, Legacy, Origin, Refusal, State};
 pub use keeping::{BadStatePolicy, Durability, Keeping, StateRules};
 pub(crate) use label::{Label, log_of};
-pub use limits::{CoreDumps, Limits};
+pub use limits::{CoreDumps, DEFAULT_INSTANCES, Limits};
 pub(crate) use limits::{LimitMet, MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLES};
 pub(crate) use message::ID_BYTES;
 pub use message::{Body, EXIT, Failure, Message, MessageId, Request, Sent};

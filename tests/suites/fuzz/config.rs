@@ -51,7 +51,8 @@ impl Files for Anything {
 /// Every piece of TOML that the book shows.
 fn seeds() -> Vec<Vec<u8>> {
     let book = repository().join("docs/src");
-    let pages = std::fs::read_dir(book).unwrap().map(|page| std::fs::read_to_string(page.unwrap().path()).unwrap());
+    let pages = std::fs::read_dir(book).unwrap().map(|page| page.unwrap().path()).filter(|page| page.is_file());
+    let pages = pages.map(|page| std::fs::read_to_string(page).unwrap());
     let mut seeds = Vec::new();
     for page in pages {
         let pieces = page.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```"));
