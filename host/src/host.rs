@@ -5,7 +5,9 @@ mod keeping;
 mod loading;
 mod metrics;
 mod resuming;
+mod startup;
 mod swapping;
+mod templates;
 mod ties;
 mod watching;
 
@@ -27,6 +29,7 @@ use crate::store::SnapshotStore;
 use crate::supervisor::Supervisor;
 use crate::swap::Swaps;
 use crate::telemetry::{Metrics, TraceContext};
+use startup::Awaited;
 
 pub use crate::actor::control::StateInfo;
 pub use crate::actor::{ActorInfo, PastExit, TurnTimes};
@@ -35,7 +38,9 @@ pub use crate::model::DEFAULT_INSTANCES;
 pub use crate::router::DeadLetter;
 pub use crate::sandbox::{Inspection, Need};
 pub use crate::supervisor::ShutdownReport;
-pub use builder::HostBuilder;
+pub use builder::{HostBuilder, Prepared};
+pub use startup::Startup;
+pub use templates::NewTemplates;
 pub use ties::{Link, Monitor};
 
 /// How long a call waits for its reply, unless told otherwise.
@@ -76,6 +81,7 @@ struct Inner {
     store: Arc<dyn SnapshotStore>,
     sandbox: Sandbox,
     swaps: Swaps,
+    listed: Awaited,
     /// What the shutdown comes to, once one has begun.
     shutdown: Mutex<Option<watch::Receiver<Option<ShutdownReport>>>>,
 }

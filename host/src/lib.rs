@@ -38,7 +38,8 @@ pub mod toolchain;
 
 pub use host::{
     ActorInfo, CallOptions, CastOptions, DEFAULT_CALL_TIMEOUT, DEFAULT_INSTANCES, DeadLetter, Host, HostBuilder,
-    Inspection, Link, Monitor, Need, PastExit, PluginInfo, ShutdownReport, StateInfo, TurnTimes,
+    Inspection, Link, Monitor, Need, NewTemplates, PastExit, PluginInfo, Prepared, ShutdownReport, Startup, StateInfo,
+    TurnTimes,
 };
 pub use model::{
     ActorName, ActorSpec, AutoShutdown, Backoff, Body, CallError, ChildInfo, ChildSpec, ChildState, Children,

@@ -133,7 +133,7 @@ impl Running {
         self.child.as_ref().unwrap().id()
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
     }
 
@@ -148,7 +148,7 @@ impl Running {
     }
 
     /// Reads its log until a line has `words`.
-    fn logs(&mut self, words: &str) {
+    pub(crate) fn logs(&mut self, words: &str) {
         let err = self.child.as_mut().unwrap().stderr.as_mut().unwrap();
         let found = BufReader::new(err).lines().map_while(Result::ok).any(|line| line.contains(words));
         assert!(found, "the log ended without {words:?}");

@@ -235,7 +235,7 @@ async fn children_stand_under_their_supervisors() {
     let top = SupervisorSpec::new(name("top")).child(actor("first", "counter")).child(pool);
     let host = host().data_dir(place.data("")).plugin_file(guest("counter")).child(top).build().await.unwrap();
     let socket = Socket::bind(&place.data("")).unwrap();
-    let serving = tokio::spawn(serve(socket, None, host.clone(), 1 << 20, std::future::pending()));
+    let serving = tokio::spawn(serve(socket, None, host.clone(), 1 << 20, None, std::future::pending()));
 
     let add = |child: &'static str| ["start", child, "--plugin", "counter", "--supervisor", "pool"];
     done(&place, &add("w/1"));

@@ -4,8 +4,9 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /` | the page for operators |
-//! | `GET /v1/health` | whether the host is ready or stopping |
+//! | `GET /livez`, `GET /readyz`, `GET /v1/health` | whether the host lives, whether it is ready, and how it is |
 //! | `GET /v1/openapi.json` | the description of all of this |
+//! | `POST /v1/reload` | the configuration is read again |
 //! | `GET /v1/plugins` | the plugins that are loaded |
 //! | `GET /v1/actors?after=&limit=&match=`, `GET /v1/actors/{name}` | how the actors are |
 //! | `POST /v1/actors/{name}/call?timeout_ms=` | the reply; the body is the message |
@@ -32,10 +33,12 @@
 
 mod access;
 mod actors;
+mod health;
 mod listener;
 mod openapi;
 mod page;
 mod problem;
+mod reload;
 mod routes;
 mod serve;
 mod socket;
@@ -50,6 +53,7 @@ use std::time::Duration;
 
 pub use access::{Access, Role, TOKEN_BYTES, TOKEN_LEAST_BYTES, TOKENS, check_token_name};
 pub use listener::Tcp;
+pub use reload::{Reload, ReloadAnswer, Reloaded, Reloads};
 pub use serve::serve;
 pub use socket::{Socket, socket_path};
 

@@ -18,16 +18,18 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::access::{self, Access};
+use super::health;
 use super::openapi::{Api, Operation, Operations};
 use super::page;
 use super::problem::Problem;
+use super::reload::{self, Reload};
 use super::store::{self, Transfers};
 use super::supervision;
 use super::swap;
 use super::telemetry::{self, Within};
 use super::view::DeadMessage;
 use super::{BODY_TIMEOUT, actors};
-use crate::host::{ActorInfo, CallOptions, CastOptions, Host, PluginInfo};
+use crate::host::{ActorInfo, CallOptions, CastOptions, Host, PluginInfo, Startup};
 use crate::model::{ActorName, Body, ID_BYTES, MessageId, NameError, Phase, SendError};
 
 /// Names the message that a request carries.
@@ -52,6 +54,8 @@ pub(super) struct Context {
     pub(super) transfers: Transfers,
     /// What those must show who come over TCP; none: nobody does.
     pub(super) access: Option<Arc<Access>>,
+    /// None: there is no configuration to read again.
+    pub(super) reload: Option<Reload>,
     since: Instant,
     operations: Operations,
 }
@@ -60,15 +64,16 @@ pub(super) type Shared = State<Arc<Context>>;
 pub(super) type Name = Result<Path<String>, PathRejection>;
 pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 
-pub(super) fn router(host: Host, request_bytes: usize, access: Option<Arc<Access>>) -> Router {
+pub(super) fn router(host: Host, request_bytes: usize, access: Option<Arc<Access>>, reload: Option<Reload>) -> Router {
     let (transfers, since) = (Transfers::default(), Instant::now());
     let (router, operations) = api().into_parts();
-    let context = Arc::new(Context { host, request_bytes, transfers, access, since, operations });
+    let context = Arc::new(Context { host, request_bytes, transfers, access, reload, since, operations });
     router
         .merge(page::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(Arc::clone(&context), telemetry::traced))
+        .layer(from_fn_with_state(Arc::clone(&context), health::not_before_the_start))
         .layer(from_fn_with_state(Arc::clone(&context), access::check))
         .layer(from_fn_with_state(Arc::clone(&context), telemetry::counted))
         .layer(from_fn_with_state(Arc::clone(&context), close_at_the_end))
@@ -119,6 +124,8 @@ fn api() -> Api {
             dead_letters,
         )
         .merge(actors::routes())
+        .merge(health::routes())
+        .merge(reload::routes())
         .merge(store::routes())
         .merge(supervision::routes())
         .merge(swap::routes())
@@ -152,8 +159,8 @@ async fn openapi(State(context): Shared, query: Asked<NoQuery>) -> Result<Json<V
 /// How the host is.
 #[derive(Serialize, JsonSchema)]
 struct Health {
-    /// `ready` or `stopping`.
-    state: &'static str,
+    state: health::State,
+    startup: Startup,
     /// Baton's version.
     version: &'static str,
     pid: u32,
@@ -171,7 +178,8 @@ async fn health(State(context): Shared, query: Asked<NoQuery>) -> Result<Json<He
     let actors = context.host.actors();
     let count = |phase| actors.iter().filter(|actor| actor.phase == phase).count();
     Ok(Json(Health {
-        state: if context.host.is_ready() { "ready" } else { "stopping" },
+        state: health::State::of(&context.host),
+        startup: context.host.startup(),
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
         uptime_ms: u64::try_from(context.since.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -328,7 +336,7 @@ fn read_id(headers: &HeaderMap) -> Result<Option<MessageId>, Problem> {
 
 /// Reads a body that nobody wants, within bounds: a client that is answered while it still writes may take the connection
 /// for broken, and its message for one that may have been seen.
-async fn discard(body: HttpBody) {
+pub(super) async fn discard(body: HttpBody) {
     drop(timeout(DISCARD_TIMEOUT, forget(body)).await);
 }
 

@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use super::HEAD_BYTES;
 use super::listener::{Arrival, Listener, Peer, Tcp};
 use super::problem::Problem;
+use super::reload::Reload;
 use super::routes;
 use super::socket::Socket;
 use crate::host::Host;
@@ -41,7 +42,8 @@ const TURNED_AWAY: usize = 256;
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves `host` on `socket`, and on `tcp` where there is one, until `drain` is ready; then lets the answers that are under
-/// way reach their clients, for 5 s at most, and ends. Bodies above `request_bytes` are refused.
+/// way reach their clients, for 5 s at most, and ends. Bodies above `request_bytes` are refused. Whoever asks for the
+/// configuration to be read again asks through `reload`.
 ///
 /// To stop in good order, shut the host down, and only then let `drain` be ready. From the shutdown's begin on, calls and
 /// casts get `unavailable`, and every answer closes its connection. At its end every call that waited for its actor has
@@ -51,9 +53,10 @@ pub async fn serve(
     tcp: Option<Tcp>,
     host: Host,
     request_bytes: usize,
+    reload: Option<Reload>,
     drain: impl Future<Output = ()>,
 ) {
-    let router = routes::router(host, request_bytes, tcp.as_ref().map(Tcp::access));
+    let router = routes::router(host, request_bytes, tcp.as_ref().map(Tcp::access), reload);
     let (draining, drained) = watch::channel(false);
     let listeners = [Some(Listener::Unix(socket)), tcp.map(Listener::Tcp)].into_iter().flatten();
     let doors = join_all(listeners.map(|listener| door(listener, router.clone(), drained.clone())));

@@ -55,9 +55,9 @@ pub(super) fn dev(place: &Place, options: &Options) -> Result<(), Failure> {
         Bench { sources: Sources::new(project.sources()), project, code: data_dir.join("code"), file: None };
     let Some(built) = bench.first(&asked) else { return Ok(()) };
     bench.file = Some(built.file.clone());
-    let mut config = run::configuration(place, &file)?;
+    let (mut config, _) = run::configuration(place, &file)?;
     watch_the_file(&mut config, &built.file, &file)?;
-    run::host(config, false, (asked, None), |host| {
+    run::host(config, false, (asked, None), None, |host| {
         tokio::spawn(tell(host.swap_events()));
         let begun = thread::Builder::new().name("baton-dev".to_owned()).spawn(move || bench.work());
         if let Err(error) = begun {

@@ -8,13 +8,17 @@ mod client;
 mod config;
 mod dev;
 mod group;
+mod health;
 mod inspect;
+mod man;
 mod message;
 mod new;
+mod notify;
 mod output;
 mod place;
 mod plugins;
 mod ps;
+mod reload;
 mod run;
 mod signals;
 mod store;
@@ -85,6 +89,11 @@ enum Command {
     /// configuration lists. Logs go to stderr. A second signal
     /// ends it at once, and what was not saved by then is lost.
     Run(run::Options),
+    /// Have the running host read its configuration again, as SIGHUP does
+    ///
+    /// All that can change while it runs is taken, or, where anything is wrong, nothing; what has changed and needs a restart
+    /// is named.
+    Reload(reload::Options),
     /// Send a message and print the reply
     ///
     /// BODY is sent as it stands. Where the actor takes JSON and BODY is none, it is sent as a JSON string, so that
@@ -95,6 +104,8 @@ enum Command {
     ///
     /// BODY as with `call`. An accepted message is durable only once its actor has handled it and was saved.
     Cast(message::CastOptions),
+    /// Say how the running host is, and whether it is ready
+    Health(health::Options),
     /// List the actors of the running host
     ///
     /// WAITING is how many messages wait for it, P99 what all but one in a hundred of its last turns took at most, MEMORY the
@@ -163,6 +174,8 @@ enum Command {
     /// Check the configuration, show what a host makes of it, or print its schema; needs no host
     #[command(subcommand)]
     Config(config::Command),
+    /// Write the manual pages
+    Man(man::Options),
     /// Look into the store: through the running host, or, where none runs, by opening it
     #[command(subcommand)]
     Store(store::Command),
@@ -187,8 +200,10 @@ pub(crate) fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Run(options) => run::run(&cli.place, &options),
+        Command::Reload(options) => block_on(reload::reload(&cli.place, &options)),
         Command::Call(options) => block_on(message::call(&cli.place, options)),
         Command::Cast(options) => block_on(message::cast(&cli.place, options)),
+        Command::Health(options) => block_on(health::health(&cli.place, &options)),
         Command::Ps(options) => block_on(ps::ps(&cli.place, &options)),
         Command::Plugins(options) => block_on(plugins::plugins(&cli.place, &options)),
         Command::Swap(options) => block_on(swap::swap(&cli.place, options)),
@@ -211,6 +226,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Test(options) => block_on(test::test(options)),
         Command::Token(options) => token::token(&options),
         Command::Config(command) => config::config(&cli.place, &command),
+        Command::Man(options) => man::man(&options),
         Command::Store(command) => block_on(store::store(&cli.place, command)),
     };
     match done {

@@ -4,18 +4,21 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use baton_host::admin::{self, Socket, Tcp, socket_path};
-use baton_host::config::{self, Config};
+use baton_host::admin::{self, Access, Reload, Reloads, Socket, Tcp, socket_path};
+use baton_host::config::{self, Config, Settings};
 use baton_host::model::HostError;
 use baton_host::telemetry::{Exporter, SpanCounts};
-use baton_host::{Host, ShutdownReport};
+use baton_host::{Host, Prepared, ShutdownReport};
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sd_notify::NotifyState;
 use tokio::sync::oneshot;
 
+use super::notify::{GoingOn, Manager};
 use super::output::{Failure, harmless, tell_error};
+use super::reload::{Origin, with_the_command_line};
 use super::telemetry::{self, Exporting, LogFormat};
-use super::{Place, signals};
+use super::{Place, notify, reload, signals};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -33,23 +36,22 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(place: &Place, options: &Options) -> Result<(), Failure> {
-    let mut config = configuration(place, &place.config(options.file.as_deref())?)?;
+    let file = place.config(options.file.as_deref())?;
+    let (mut config, settings) = configuration(place, &file)?;
     config.telemetry = telemetry::options(config.telemetry);
     let filter = options.log.as_deref().unwrap_or(&config.log);
-    let exporter = telemetry::begin(filter, options.log_format, &config.telemetry)?;
-    host(config, options.recover, (listen()?, exporter), |_| {})
+    let (exporter, set_filter) = telemetry::begin(filter, options.log_format, &config.telemetry)?;
+    let set_filter = options.log.is_none().then_some(set_filter);
+    let hangups = signals::hangups().map_err(|error| Failure::new(format!("SIGHUP cannot be listened to: {error}")))?;
+    let request_bytes = config.largest_message_bytes();
+    let origin = Origin { file, data_dir: place.data_dir.clone(), settings, request_bytes, set_filter };
+    host(config, options.recover, (listen()?, exporter), Some((origin, hangups)), |_| {})
 }
 
 /// What the file says, and what stands above it.
-pub(super) fn configuration(place: &Place, file: &Path) -> Result<Config, Failure> {
-    let mut config = config::load(file).map_err(|problems| Failure::config(&problems))?;
-    if let Some(dir) = &place.data_dir {
-        config.data_dir.clone_from(dir);
-    }
-    for plugin in &mut config.plugins {
-        plugin.grants.fill_env(|name| std::env::var(name).ok());
-    }
-    Ok(config)
+pub(super) fn configuration(place: &Place, file: &Path) -> Result<(Config, Settings), Failure> {
+    let (config, settings) = config::explain(file).map_err(|problems| Failure::config(&problems))?;
+    Ok(with_the_command_line(config, settings, place.data_dir.as_ref()))
 }
 
 /// Signals, from now on.
@@ -63,6 +65,7 @@ pub(super) fn host(
     config: Config,
     recover: bool,
     (asked, exporter): (signals::Asked, Option<Exporter>),
+    again: Option<(Origin, signals::Hangups)>,
     beside: impl FnOnce(&Host),
 ) -> Result<(), Failure> {
     // Those that a supervisor cuts short are told by the host itself.
@@ -79,7 +82,7 @@ pub(super) fn host(
     let done = runtime.block_on(async {
         let counts = exporter.as_ref().map(Exporter::counts);
         let exporting = exporter.map(|exporter| Exporting::begin(exporter, flush_timeout));
-        let done = serve(config, recover, (asked, counts), beside).await;
+        let done = serve(config, recover, (asked, counts), again, beside).await;
         if let Some(exporting) = exporting {
             exporting.end().await;
         }
@@ -99,45 +102,52 @@ fn raise_open_files() {
 }
 
 async fn serve(
-    config: Config,
+    mut config: Config,
     recover: bool,
     (mut asked, spans): (signals::Asked, Option<Arc<SpanCounts>>),
+    again: Option<(Origin, signals::Hangups)>,
     beside: impl FnOnce(&Host),
 ) -> Result<(), Failure> {
     let (request_bytes, listed) = (config.largest_message_bytes(), config.actors().count());
+    let manager = Manager::find();
+    let loading = GoingOn::begin(&manager, "opening the store and loading plugins");
     // A host that is half started cannot be stopped in good order, so a signal meanwhile waits for it.
-    let host = build(&config, recover, spans).await?;
-    let (socket, tcp) = match listening(&config, &host).await {
+    let prepared = prepare(&config, recover, spans).await?;
+    let (socket, tcp) = match listening(&config, prepared.host()).await {
         Ok(listening) => listening,
         Err(failure) => {
-            // What runs by now has its state saved like at any other stop.
-            let saved = tell_report(&host.shutdown(config.shutdown_timeout).await);
+            // Nobody runs yet, and the store is closed like at any other stop.
+            let saved = tell_report(&prepared.host().shutdown(config.shutdown_timeout).await);
             return Err(if saved { failure } else { failure.code(Failure::NOT_SAVED) });
         }
     };
     let (end, ended) = oneshot::channel::<()>();
-    let mut ready = format!(
-        "ready: {} plugins, {} actors, socket {}",
-        host.plugins().len(),
-        // Those of templates are resumed beside this: their number would be a matter of luck.
-        listed,
-        socket.path().display()
-    );
+    let mut places = format!("socket {}", socket.path().display());
     if let Some(tcp) = &tcp {
-        ready.push_str(", ");
-        ready.push_str(&tcp.url());
+        places.push_str(", ");
+        places.push_str(&tcp.url());
     }
     let drain = async { drop(ended.await) };
-    let admin = tokio::spawn(admin::serve(socket, tcp, host.clone(), request_bytes, drain));
+    let (reload, reloads) = Reload::channel();
+    let reload = again.is_some().then_some(reload);
+    let access = tcp.as_ref().map(Tcp::access);
+    // It answers while the actors start: how far they have come, above all.
+    let admin = tokio::spawn(admin::serve(socket, tcp, prepared.host().clone(), request_bytes, reload, drain));
+    let host = prepared.start().await;
+    drop(loading);
     if asked.borrow().is_none() {
+        // Those of templates are resumed beside this: their number would be a matter of luck.
+        let ready = format!("ready: {} plugins, {listed} actors, {places}", host.plugins().len());
         // Whoever started us may have closed our stdout, and still wants a host.
         drop(super::output::print_line(&harmless(&ready)));
         beside(&host);
     }
-    let by = match asked.wait_for(Option::is_some).await {
-        Ok(by) => by.unwrap_or_default(),
-        Err(_) => "the end of the thread for signals",
-    };
+    let following = tokio::spawn(notify::follow_the_start(host.clone(), manager.clone()));
+    let watchdog = tokio::spawn(notify::watchdog(host.clone(), manager.clone()));
+    let by = until_asked(&mut config, (&host, access.as_deref(), &manager), &mut asked, (again, reloads)).await;
+    following.abort();
+    manager.tell(&[NotifyState::Stopping]);
+    let stopping = GoingOn::begin(&manager, "stopping: states are handed over");
     tracing::info!(by, "stopping; a second signal ends at once, and loses what is not saved");
     let report = host.shutdown(config.shutdown_timeout).await;
     // Every call has its answer by now; the answers still have to reach their clients.
@@ -146,6 +156,8 @@ async fn serve(
     if let Err(error) = admin.await {
         tracing::error!(%error, "the socket's server ended early");
     }
+    watchdog.abort();
+    drop(stopping);
     if tell_report(&report) { Ok(()) } else { Err(Failure::told(Failure::NOT_SAVED)) }
 }
 
@@ -159,7 +171,38 @@ async fn listening(config: &Config, host: &Host) -> Result<(Socket, Option<Tcp>)
     Ok((Socket::bind(&config.data_dir)?, tcp))
 }
 
-async fn build(config: &Config, recover: bool, spans: Option<Arc<SpanCounts>>) -> Result<Host, HostError> {
+/// Waits for the signal that ends the host, and tells which it was. Meanwhile the configuration is read again whenever that
+/// is asked for.
+async fn until_asked(
+    config: &mut Config,
+    (host, access, manager): (&Host, Option<&Access>, &Manager),
+    asked: &mut signals::Asked,
+    (again, mut reloads): (Option<(Origin, signals::Hangups)>, Reloads),
+) -> &'static str {
+    let by = async |asked: &mut signals::Asked| match asked.wait_for(Option::is_some).await {
+        Ok(by) => by.unwrap_or_default(),
+        Err(_) => "the end of the thread for signals",
+    };
+    let Some((mut origin, mut hangups)) = again else { return by(asked).await };
+    loop {
+        let (by, answer) = tokio::select! {
+            biased;
+            by = by(asked) => return by,
+            Ok(()) = hangups.changed() => ("SIGHUP", None),
+            Some(answer) = reloads.recv() => ("a request", Some(answer)),
+        };
+        notify::reloading(manager);
+        let came = origin.reload(config, host, access).await;
+        reload::log(by, &came);
+        notify::reloaded(host, manager);
+        if let Some(answer) = answer {
+            // Whoever asked may have gone.
+            let _ = answer.send(came);
+        }
+    }
+}
+
+async fn prepare(config: &Config, recover: bool, spans: Option<Arc<SpanCounts>>) -> Result<Prepared, HostError> {
     let mut builder = Host::builder().data_dir(&config.data_dir).backend(config.backend).recover(recover);
     if let Some(counts) = spans {
         builder = builder.traces(true).span_counts(counts);
@@ -198,7 +241,7 @@ async fn build(config: &Config, recover: bool, spans: Option<Arc<SpanCounts>>) -
     for template in &config.templates {
         builder = builder.template(template.clone());
     }
-    builder.build().await
+    builder.prepare().await
 }
 
 /// Every plugin has the name that the configuration gives it.

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first asks the host to stop, the second ends the process.
+//! SIGTERM and SIGINT: the first asks the host to stop, the second ends the process. SIGHUP: the configuration is read again.
 
 use std::io;
 use std::sync::mpsc;
@@ -12,6 +12,34 @@ const SIGNAL_BASE: i32 = 128;
 
 /// Whether the host was asked to stop, and by what.
 pub(super) type Asked = watch::Receiver<Option<&'static str>>;
+
+/// How often the configuration was to be read again, where that is listened to.
+pub(super) type Hangups = watch::Receiver<u64>;
+
+/// Counts SIGHUP from now on, which otherwise ends a process.
+pub(super) fn hangups() -> io::Result<Hangups> {
+    let (count, hangups) = watch::channel(0);
+    let (ready, is_ready) = mpsc::sync_channel(1);
+    thread::Builder::new().name("baton-hangups".to_owned()).spawn(move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(ready.send(Err(error))),
+        };
+        runtime.block_on(async {
+            match signal(SignalKind::hangup()) {
+                Ok(mut hangup) => {
+                    drop(ready.send(Ok(())));
+                    while hangup.recv().await.is_some() {
+                        count.send_modify(|count| *count += 1);
+                    }
+                }
+                Err(error) => drop(ready.send(Err(error))),
+            }
+        });
+    })?;
+    is_ready.recv().map_err(|_| io::Error::other("the thread for SIGHUP ended"))??;
+    Ok(hangups)
+}
 
 /// Listens from now on, on a thread of its own: the second signal must work however busy everything else is.
 pub(super) fn listen() -> io::Result<Asked> {

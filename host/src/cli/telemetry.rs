@@ -10,11 +10,12 @@ use clap::ValueEnum;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
-use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::layer::{Filter, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{Registry, fmt};
+use tracing_subscriber::{Registry, fmt, reload};
 
 use super::output::Failure;
+use super::reload::SetFilter;
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -36,11 +37,16 @@ pub(super) fn options(mut options: OtlpOptions) -> OtlpOptions {
 }
 
 /// From now on the log goes to stderr, and spans to `options`' collector, if there is one: then they are to be exported by
-/// what this answers with.
-pub(super) fn begin(filter: &str, format: LogFormat, options: &OtlpOptions) -> Result<Option<Exporter>, Failure> {
+/// what this answers with. Beside it stands what sets another filter for the log.
+pub(super) fn begin(
+    filter: &str,
+    format: LogFormat,
+    options: &OtlpOptions,
+) -> Result<(Option<Exporter>, SetFilter), Failure> {
     let made = Exporter::new(options)?;
     let (tracer, exporter) = made.unzip();
-    let mut layers = vec![log(parsed(filter)?, format)];
+    let (filter, handle) = reload::Layer::new(parsed(filter)?);
+    let mut layers = vec![log(filter, format)];
     layers.extend(tracer.map(|tracer| {
         let spans = tracing_opentelemetry::layer().with_tracer(tracer);
         // What a span says of itself is enough.
@@ -49,12 +55,19 @@ pub(super) fn begin(filter: &str, format: LogFormat, options: &OtlpOptions) -> R
         spans.with_filter(filter_fn(|meta| meta.is_span() && meta.target() == TRACE_TARGET)).boxed()
     }));
     Registry::default().with(layers).init();
-    Ok(exporter)
+    let set = Box::new(move |text: &str| {
+        let filter = EnvFilter::builder().parse(text).map_err(|error| error.to_string())?;
+        handle.reload(filter).map_err(|error| error.to_string())
+    });
+    Ok((exporter, set))
 }
 
 /// The log. It leaves out the spans of traces, and says so before any is made: where nobody else takes them, `tracing` knows
 /// for each place in the code that none is to be made there.
-fn log(filter: EnvFilter, format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
+fn log(
+    filter: impl Filter<Registry> + Send + Sync + 'static,
+    format: LogFormat,
+) -> Box<dyn Layer<Registry> + Send + Sync> {
     let filter = filter.and(filter_fn(|meta| meta.target() != TRACE_TARGET));
     let lines = fmt::layer().with_writer(io::stderr);
     match format {

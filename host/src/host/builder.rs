@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use super::startup::Awaited;
 use super::{DEFAULT_INSTANCES, Host, Inner, loading, resuming, watching};
 use crate::catalog::Catalog;
 use crate::model::{
@@ -313,6 +314,15 @@ impl HostBuilder {
     /// If a plugin cannot be used, if an actor or template names one that is not loaded, if two actors have one name, or
     /// if the store cannot be opened. Nothing runs then.
     pub async fn build(self) -> Result<Host, HostError> {
+        Ok(self.prepare().await?.start().await)
+    }
+
+    /// The first half of [`HostBuilder::build`]: opens the store and loads the plugins. Nobody runs yet; the host can be
+    /// looked at, and whoever calls an actor is told that the host is starting.
+    ///
+    /// # Errors
+    /// As [`HostBuilder::build`].
+    pub async fn prepare(self) -> Result<Prepared, HostError> {
         self.check()?;
         // The store comes first: its lock proves that the folder is this host's alone.
         let store = self.open_store().await?;
@@ -364,7 +374,7 @@ impl HostBuilder {
         Ok(store)
     }
 
-    async fn build_with(self, store: Arc<dyn SnapshotStore>) -> Result<Host, HostError> {
+    async fn build_with(self, store: Arc<dyn SnapshotStore>) -> Result<Prepared, HostError> {
         let below = |folder: &str| self.data_dir.as_ref().map(|dir| dir.join(folder));
         let components = below("plugins");
         let code_cache = self.code_cache.clone().or_else(|| below("code"));
@@ -433,13 +443,38 @@ impl HostBuilder {
             metrics,
         };
         let swaps = Swaps::new(ground);
-        let host = Host(Arc::new(Inner { catalog, registry, router, supervisor, store, sandbox, swaps, shutdown }));
+        let names = |spec: &ActorSpec| spec.name.clone();
+        let listed = Awaited::new(self.children.iter().flat_map(ChildSpec::actors).map(names).collect());
+        let host = Inner { catalog, registry, router, supervisor, store, sandbox, swaps, listed, shutdown };
+        let host = Host(Arc::new(host));
         for cut in self.children.iter().flat_map(|child| child.cut_short(None, "")) {
             tracing::warn!("{cut}: the tighter one wins");
         }
-        let listed = self.children.iter().flat_map(ChildSpec::actors).map(|actor| actor.name.clone()).collect();
         host.0.registry.starting();
-        for spec in self.children {
+        Ok(Prepared { host, children: self.children, watched })
+    }
+}
+
+/// A host whose store is open and whose plugins are loaded, and in which nobody runs yet.
+#[derive(Debug)]
+pub struct Prepared {
+    host: Host,
+    children: Vec<ChildSpec>,
+    watched: Vec<watching::File>,
+}
+
+impl Prepared {
+    /// The host, to look at.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Starts the actors, one after the other, and waits for their `init`, not for their states.
+    pub async fn start(self) -> Host {
+        let Self { host, children, watched } = self;
+        let listed = children.iter().flat_map(ChildSpec::actors).map(|actor| actor.name.clone()).collect();
+        for spec in children {
             let name = spec.name().clone();
             if let Err(error) = host.0.supervisor.start_child(None, spec, true).await {
                 tracing::error!(child = %name, %error, "it did not start");
@@ -447,12 +482,13 @@ impl HostBuilder {
         }
         host.0.registry.started();
         host.0.router.started(listed);
+        host.0.listed.started();
         tokio::spawn(resuming::resume(Arc::downgrade(&host.0)));
         tokio::spawn(resuming::wake(Arc::downgrade(&host.0)));
         for file in watched {
             tokio::spawn(watching::watch(Arc::downgrade(&host.0), file));
         }
-        Ok(host)
+        host
     }
 }
 

@@ -1,14 +1,17 @@
 //! How far the start has come: who of the actors that the configuration lists has taken over its state.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::Host;
 use crate::model::{ActorName, Phase};
 
 /// How far a host's start has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Startup {
     /// Actors that are started with the host. Those of templates are not among them: they come as they are called.
     pub listed: usize,
@@ -21,14 +24,14 @@ pub struct Startup {
 
 /// The actors that are listed, and whether all of them have been there.
 #[derive(Debug)]
-pub(super) struct Listed {
+pub(super) struct Awaited {
     names: Vec<ActorName>,
     /// Whether all of them have been told to start.
     started: AtomicBool,
     done: AtomicBool,
 }
 
-impl Listed {
+impl Awaited {
     pub(super) fn new(names: Vec<ActorName>) -> Self {
         Self { names, started: AtomicBool::new(false), done: AtomicBool::new(false) }
     }
@@ -40,6 +43,18 @@ impl Listed {
 }
 
 impl Host {
+    /// Whether all actors that are listed have been told to start; before that nobody is to be called.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        self.0.listed.started.load(Ordering::Acquire)
+    }
+
+    /// Whether its supervisor answers within `limit`: a host that does not is of no use any more. One that stops answers to
+    /// its end.
+    pub async fn answers_within(&self, limit: Duration) -> bool {
+        timeout(limit, self.0.supervisor.count_children(None)).await.is_ok()
+    }
+
     /// How far the start has come. A host takes messages from the moment it is built; those for actors that still load their
     /// states wait.
     #[must_use]

@@ -5,7 +5,7 @@ mod calls;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -65,7 +65,8 @@ pub struct DeadLetter {
 #[derive(Debug)]
 pub(crate) struct Router {
     registry: Arc<Registry>,
-    templates: Vec<Template>,
+    /// The most specific first.
+    templates: RwLock<Vec<Template>>,
     /// What the actors of each plugin may do.
     grants: Arc<HashMap<PluginName, Arc<Granted>>>,
     /// Set once, right after both exist.
@@ -86,14 +87,12 @@ pub(crate) struct Router {
 impl Router {
     pub(crate) fn new(
         registry: Arc<Registry>,
-        mut templates: Vec<Template>,
+        templates: Vec<Template>,
         grants: Arc<HashMap<PluginName, Arc<Granted>>>,
     ) -> Self {
-        // The most specific pattern that matches counts.
-        templates.sort_by_key(|template| std::cmp::Reverse(template.pattern.specificity()));
         Self {
             registry,
-            templates,
+            templates: RwLock::new(sorted(templates)),
             grants,
             supervisor: OnceLock::new(),
             closed: AtomicBool::new(false),
@@ -168,8 +167,14 @@ impl Router {
 
     /// The spec of an actor that a template stands for, and the supervisor that it stands under.
     pub(crate) fn template_for(&self, name: &ActorName) -> Option<(Option<ActorName>, ActorSpec)> {
-        let template = self.templates.iter().find(|template| template.pattern.matches(name))?;
+        let templates = self.templates.read().unwrap_or_else(PoisonError::into_inner);
+        let template = templates.iter().find(|template| template.pattern.matches(name))?;
         Some((template.supervisor.clone(), template.spec_for(name.clone())))
+    }
+
+    /// From now on these stand for names that nobody has. Who runs goes on as it was started.
+    pub(crate) fn set_templates(&self, templates: Vec<Template>) {
+        *self.templates.write().unwrap_or_else(PoisonError::into_inner) = sorted(templates);
     }
 
     /// What the plugin of `actor` was granted.
@@ -301,10 +306,12 @@ impl Router {
     }
 
     fn open_to_outside(&self, to: &ActorName) -> Result<(), SendError> {
-        if !self.is_closed() {
-            return Ok(());
-        }
-        let refused = SendError::Unavailable { actor: to.to_string(), why: "the host is going down".into() };
+        let why = match self.is_closed() {
+            true => "the host is going down",
+            false if self.listed().is_none() => "the host is starting",
+            false => return Ok(()),
+        };
+        let refused = SendError::Unavailable { actor: to.to_string(), why: why.into() };
         self.metrics.refused(&refused);
         Err(refused)
     }
@@ -386,6 +393,12 @@ impl Router {
         }
         dead.push_back(letter);
     }
+}
+
+/// The most specific pattern that matches counts.
+fn sorted(mut templates: Vec<Template>) -> Vec<Template> {
+    templates.sort_by_key(|template| std::cmp::Reverse(template.pattern.specificity()));
+    templates
 }
 
 impl Post for Router {

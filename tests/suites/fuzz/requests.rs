@@ -151,7 +151,7 @@ fn whatever_is_asked_is_answered_and_the_host_goes_on() {
     let running = runtime.block_on(building.build()).unwrap();
     let socket = runtime.block_on(async { Socket::bind(dir.path()) }).unwrap();
     let (drain, drained) = tokio::sync::oneshot::channel::<()>();
-    let serving = runtime.spawn(serve(socket, None, running.clone(), BODY_BYTES, async { drop(drained.await) }));
+    let serving = runtime.spawn(serve(socket, None, running.clone(), BODY_BYTES, None, async { drop(drained.await) }));
 
     let seeds = SEEDS.iter().map(|seed| seed.as_bytes().to_vec()).collect();
     let (mut done, mut refused, mut n) = (0, 0, 0);

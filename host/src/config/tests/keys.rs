@@ -379,6 +379,28 @@ fn the_book_has_every_limit_with_its_default_and_bounds() {
     }
 }
 
+/// Between `<!-- live -->` and `<!-- end live -->`; written there with BATON_RENEW=1.
+#[test]
+fn the_book_lists_what_a_running_host_takes() {
+    let mut right = String::new();
+    for group in groups() {
+        let live: Vec<_> = group.keys().filter(|key| key.live).map(|key| format!("`{}`", key.name)).collect();
+        if !live.is_empty() {
+            right.push_str(&format!("- {}: {}\n", group.title.trim_start_matches('#'), live.join(", ")));
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/operating.md");
+    let text = std::fs::read_to_string(&path).expect("the page");
+    let (before, rest) = text.split_once("<!-- live -->\n").expect("a place for it");
+    let (found, after) = rest.split_once("<!-- end live -->").expect("its end");
+    if std::env::var_os("BATON_RENEW").is_some() {
+        let made = format!("{before}<!-- live -->\n{right}<!-- end live -->{after}");
+        std::fs::write(&path, made).expect("written");
+    } else {
+        assert_eq!(found, right, "operating.md is to list this");
+    }
+}
+
 #[test]
 fn what_differs_is_told_and_whether_a_running_host_takes_it() {
     let (_, old) = explain(ALL);
