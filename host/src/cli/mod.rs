@@ -7,6 +7,7 @@ mod child;
 mod client;
 mod config;
 mod dev;
+mod doctor;
 mod group;
 mod health;
 mod inspect;
@@ -176,6 +177,10 @@ enum Command {
     Config(config::Command),
     /// Write the manual pages
     Man(man::Options),
+    /// Look at the machine, the configuration, the data directory, the plugins and the tools, and say what to do
+    ///
+    /// It writes nothing. Exit code 1: something is wrong.
+    Doctor(doctor::Options),
     /// Look into the store: through the running host, or, where none runs, by opening it
     #[command(subcommand)]
     Store(store::Command),
@@ -227,6 +232,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Token(options) => token::token(&options),
         Command::Config(command) => config::config(&cli.place, &command),
         Command::Man(options) => man::man(&options),
+        Command::Doctor(options) => block_on(doctor::doctor(&cli.place, &options)),
         Command::Store(command) => block_on(store::store(&cli.place, command)),
     };
     match done {

@@ -18,6 +18,7 @@ use crate::model::HostError;
 use crate::sandbox::{Inspection, PLUGIN_BYTES, Sandbox, SandboxOptions};
 pub use language::Language;
 pub use manifest::Project;
+pub use recipe::programs;
 use recipe::{Output, Step};
 pub use scaffold::{NewPlugin, new_plugin, update_sdk};
 pub use tools::Places;

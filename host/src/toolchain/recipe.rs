@@ -95,6 +95,24 @@ const COMPONENTIZE_PY: Tool = Tool {
     install: "`python3 -m venv .venv && .venv/bin/pip install componentize-py==0.25.1` in the plugin's folder",
 };
 
+/// The programs that each language needs, and which of them are there for a plugin in `dir`: the language, the program, its
+/// version, or how it is installed.
+#[must_use]
+pub fn programs(dir: &Path, places: &Places) -> Vec<(&'static str, &'static str, Result<String, ToolError>)> {
+    let languages = [
+        ("Rust", CARGO),
+        ("Go", GO),
+        ("JavaScript, TypeScript and AssemblyScript", NODE),
+        ("Python", COMPONENTIZE_PY),
+        ("Zig and C", ZIG),
+        ("C, without zig", CLANG),
+    ];
+    let look = |(language, tool): (&'static str, Tool)| {
+        (language, tool.name, tool.find_from(dir, places).map(|found| found.version))
+    };
+    languages.map(look).into()
+}
+
 /// # Errors
 /// If a tool is missing or too old: how it is installed.
 pub(super) fn of(project: &Project, places: &Places) -> Result<Recipe, ToolError> {

@@ -55,10 +55,18 @@ impl Tool {
     /// # Errors
     /// If there is none, or only older ones: how it is installed.
     pub(super) fn find(&self, project: &Project, places: &Places) -> Result<Found, ToolError> {
+        self.find_from(&project.dir, places)
+    }
+
+    /// The same for a plugin in this folder.
+    ///
+    /// # Errors
+    /// As `find`.
+    pub(super) fn find_from(&self, dir: &Path, places: &Places) -> Result<Found, ToolError> {
         let (major, minor) = self.least;
         let mut older = None;
         for way in self.ways {
-            for command in way.candidates(&project.dir, places) {
+            for command in way.candidates(dir, places) {
                 let Some(version) = self.version(*way, &command) else { continue };
                 match numbers(&version) {
                     Some(numbers) if numbers >= self.least => return Ok(Found { command, version }),

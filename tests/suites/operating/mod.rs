@@ -1,6 +1,7 @@
 //! What an operator's machinery sees of a host: its configuration, its health, its notices, its reloads.
 
 mod configuration;
+mod doctor;
 mod health;
 mod reload;
 
