@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::openapi::{Api, Operation};
 use super::problem::Problem;
-use super::routes::{Asked, Shared, read_query};
+use super::routes::{Asked, Shared, read_name_in, read_query};
 use crate::host::ActorInfo;
 use crate::model::{ActorName, NameError, NameOrPattern};
 
@@ -24,7 +24,8 @@ pub(super) fn routes() -> Api {
 #[serde(deny_unknown_fields)]
 struct Which {
     /// The name after which the page begins: `next` of the page before.
-    after: Option<ActorName>,
+    #[schemars(with = "Option<ActorName>")]
+    after: Option<String>,
     /// How many; all unless told.
     #[schemars(range(min = 1, max = 10_000))]
     limit: Option<usize>,
@@ -49,6 +50,7 @@ pub(super) fn read_pattern(text: Option<&str>) -> Result<Option<NameOrPattern>, 
 
 async fn actors(State(context): Shared, query: Asked<Which>) -> Result<Json<Actors>, Problem> {
     let Which { after, limit, matching } = read_query(query)?;
+    let after = read_name_in(after.as_deref())?;
     let which = read_pattern(matching.as_deref())?;
     if let Some(limit) = limit.filter(|limit| !(1..=LARGEST_PAGE).contains(limit)) {
         return Err(Problem::bad_request(format!("limit = {limit} is not from 1 to {LARGEST_PAGE}")));

@@ -310,6 +310,11 @@ pub(super) fn read_name(name: Name) -> Result<ActorName, Problem> {
     Ok(ActorName::new(&name)?)
 }
 
+/// A name within a query.
+pub(super) fn read_name_in(query: Option<&str>) -> Result<Option<ActorName>, Problem> {
+    Ok(query.map(ActorName::new).transpose()?)
+}
+
 pub(super) fn read_query<T>(query: Asked<T>) -> Result<T, Problem> {
     query.map(|Query(query)| query).map_err(|error| Problem::bad_request(error.body_text()))
 }

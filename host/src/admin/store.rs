@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::openapi::{Api, Operation};
 use super::problem::Problem;
-use super::routes::{Asked, Context, Name, NoQuery, Shared, Unread, read_body, read_name, read_query};
+use super::routes::{Asked, Context, Name, NoQuery, Shared, Unread, read_body, read_name, read_name_in, read_query};
 use super::view::{self, QuarantinePage, QuarantinedActor, StoreStats, StoredActor, StoredPage};
 use crate::model::{ActorName, ErrorCode, HostError};
 use crate::store::SnapshotStore;
@@ -149,7 +149,8 @@ pub(super) fn routes() -> Api {
 #[serde(deny_unknown_fields)]
 struct Page {
     /// The name after which the page begins: `next` of the page before.
-    after: Option<ActorName>,
+    #[schemars(with = "Option<ActorName>")]
+    after: Option<String>,
     /// How many; 100 unless told.
     #[schemars(range(min = 1, max = 1_000))]
     limit: Option<usize>,
@@ -162,7 +163,7 @@ impl Page {
         if !(1..=LARGEST_PAGE).contains(&limit) {
             return Err(Problem::bad_request(format!("limit = {limit} is not from 1 to {LARGEST_PAGE}")));
         }
-        Ok((query.after, limit))
+        Ok((read_name_in(query.after.as_deref())?, limit))
     }
 }
 
@@ -244,7 +245,8 @@ wish! { Rollback {
 } stopped }
 wish! { Fork {
     /// The name of the copy.
-    to: Option<ActorName>,
+    #[schemars(with = "Option<ActorName>")]
+    to: Option<String>,
     /// The record whose state is taken; the one that counts unless told.
     record: Option<u64>,
     /// Though the other one has a state.
@@ -277,8 +279,9 @@ async fn rollback(State(context): Shared, name: Name, query: Asked<Rollback>) ->
 async fn fork(State(context): Shared, name: Name, query: Asked<Fork>) -> Result<Json<Changed>, Problem> {
     let name = read_name(name)?;
     let wish = read_query(query)?;
-    let to = wish.to.as_ref().ok_or_else(|| Problem::bad_request("`to` is missing: the name of the copy"))?;
-    Ok(Json(context.host.fork((&name, wish.record), (to, wish.replace), wish.consent()).await?))
+    let to = read_name_in(wish.to.as_deref())?;
+    let to = to.ok_or_else(|| Problem::bad_request("`to` is missing: the name of the copy"))?;
+    Ok(Json(context.host.fork((&name, wish.record), (&to, wish.replace), wish.consent()).await?))
 }
 
 async fn prune(State(context): Shared, name: Name, query: Asked<Prune>) -> Result<Json<Changed>, Problem> {

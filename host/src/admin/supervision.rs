@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 
 use super::openapi::{Api, Operation};
 use super::problem::Problem;
-use super::routes::{Asked, Name, NoQuery, Shared, Unread, read_body, read_message, read_name, read_query};
+use super::routes::{
+    Asked, Name, NoQuery, Shared, Unread, read_body, read_message, read_name, read_name_in, read_query,
+};
 use super::view::Shown;
 use crate::host::Host;
 use crate::model::{
@@ -158,12 +160,13 @@ async fn tree(State(context): Shared, query: Asked<NoQuery>) -> Result<Json<Tree
 #[serde(deny_unknown_fields)]
 struct Below {
     /// A supervisor; none: the root.
-    supervisor: Option<ActorName>,
+    #[schemars(with = "Option<ActorName>")]
+    supervisor: Option<String>,
 }
 
 impl Below {
     fn read(query: Asked<Self>) -> Result<Option<ActorName>, Problem> {
-        Ok(read_query(query)?.supervisor)
+        read_name_in(read_query(query)?.supervisor.as_deref())
     }
 }
 
