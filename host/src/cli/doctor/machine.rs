@@ -11,9 +11,10 @@ use rustix::process::{Resource, getrlimit};
 use super::super::output::bytes;
 use super::Finding;
 
-/// Mappings of memory that an instance has at most while it lives, and what the process has beside.
-const MAPPINGS: u64 = 8;
-const OTHER_MAPPINGS: u64 = 5_000;
+/// Mappings of memory for each instance: two for its place, four while one of one memory lives; and what the process has
+/// beside.
+const MAPPINGS: u64 = 6;
+const OTHER_MAPPINGS: u64 = 1_000;
 /// Open files that a host needs at least: its clients, its store, and some of its actors.
 const OPEN_FILES: u64 = 4_096;
 /// Free space on the disk below which that is wrong, and below which it is told.
@@ -141,7 +142,8 @@ mod tests {
         let there = Path::new("/x");
         let cases = [
             (mappings(65_530, 1_000), Good),
-            (mappings(65_530, 10_000), Note),
+            (mappings(65_530, 10_000), Good),
+            (mappings(65_530, 20_000), Note),
             (open_files(Some(1_024)), Note),
             (open_files(Some(65_536)), Good),
             (open_files(None), Good),
