@@ -294,3 +294,19 @@ test("a name or a message that would be markup or an escape code is text", async
   assert.equal(await page.locator("#injected, main script, main img, main svg").count(), 0);
   assert.equal(await page.evaluate(() => document.querySelectorAll("script").length), 1);
 });
+
+test("a group is looked up and told something, and the host says how it is", async (t) => {
+  const host = await Host.start(
+    t,
+    `${plugin("counter")}${["a", "b"].map((name) => actor(name, "counter", 'groups = ["pair"]')).join("")}`,
+  );
+  const page = await look(t, host, { hash: "#/host" });
+  await page.locator(".facts", { hasText: "2 running" }).waitFor();
+  await page.getByRole("textbox", { name: "Group" }).fill("pair");
+  await page.getByRole("button", { name: "Show members" }).click();
+  await page.getByRole("link", { name: "b", exact: true }).waitFor();
+  await page.getByRole("textbox", { name: "Message" }).fill('{"add":2}');
+  await page.getByRole("button", { name: "Dispatch" }).click();
+  await page.getByText("2 mailboxes took it.").waitFor();
+  assert.equal(await host.call("b", '"get"'), "2");
+});

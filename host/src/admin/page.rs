@@ -29,8 +29,8 @@ macro_rules! scripts {
 }
 
 /// What is used by others comes before them.
-const SCRIPTS: [(&str, &str); 25] = scripts![
-    "text" "tree" "route" "api" "dom" "phase" "grid" "live" "children" "changes" "compare" "history" "held" "message" "swap" "saying" "events" "overview" "detail"
+const SCRIPTS: [(&str, &str); 26] = scripts![
+    "text" "tree" "route" "api" "dom" "phase" "grid" "live" "children" "changes" "compare" "history" "held" "message" "saying" "events" "swapping" "swap" "overview" "detail"
     "actors" "attention" "plugins" "store" "host" "main"
 ];
 

@@ -2,9 +2,12 @@
 import { named } from "./api.mjs";
 import { button, facts, field, h, nameOf, put, trouble } from "./dom.mjs";
 import { address } from "./route.mjs";
-import { swapLine } from "./swap.mjs";
+import { swapLine } from "./swapping.mjs";
 import { count, counted, moment, plain, span } from "./text.mjs";
 import { phases } from "./tree.mjs";
+
+/** Groups that are offered at once. */
+const GROUPS_SHOWN = 100;
 
 export class HostView {
   constructor(context) {
@@ -13,6 +16,7 @@ export class HostView {
     this.swaps = h("div");
     this.group = h("input", { required: true, autocomplete: "off", spellcheck: "false" });
     this.body = h("textarea", { rows: "2", spellcheck: "false" });
+    this.groups = h("div.actions.left");
     this.members = h("div", { "aria-live": "polite" });
     this.element = h(
       "div.view.host.two",
@@ -29,6 +33,7 @@ export class HostView {
         "section",
         { "aria-label": "Groups" },
         h("h2", {}, "Groups"),
+        this.groups,
         h(
           "form",
           { onsubmit: (event) => this.submitted(event) },
@@ -47,7 +52,32 @@ export class HostView {
   }
 
   route() {
+    this.list();
     this.update();
+  }
+
+  /** The groups that have members; a click chooses one. */
+  async list() {
+    try {
+      const { groups } = await this.context.live.api.get("/v1/groups");
+      const choose = ({ group, members }) =>
+        button(`${plain(group)} (${count(members)})`, () => this.show(group), { kind: "small" });
+      put(this.groups, ...groups.slice(0, GROUPS_SHOWN).map(choose));
+    } catch {
+      // Without the list one is named by hand.
+      put(this.groups);
+    }
+  }
+
+  async show(group) {
+    this.group.value = group;
+    try {
+      const { members } = await this.context.live.api.get(`/v1/groups/${named(group)}`);
+      const list = members.map((name) => h("li", {}, h("a", { href: address("actors", name) }, nameOf(name))));
+      put(this.members, members.length === 0 ? h("p.quiet", {}, "It has no members.") : h("ul", {}, ...list));
+    } catch (error) {
+      put(this.members, trouble(error));
+    }
   }
 
   update() {
@@ -102,19 +132,15 @@ export class HostView {
 
   async submitted(event) {
     event.preventDefault();
-    const path = `/v1/groups/${named(this.group.value.trim())}`;
-    const { api } = this.context.live;
+    const group = this.group.value.trim();
+    if (event.submitter?.value !== "dispatch") return this.show(group);
     try {
-      if (event.submitter?.value === "dispatch") {
-        const { taken } = await api.post(`${path}/dispatch`, { body: this.body.value });
-        put(this.members, h("p.good", {}, `${counted(taken, "mailbox", "mailboxes")} took it.`));
-        return;
-      }
-      const { members } = await api.get(path);
-      const list = members.map((name) => h("li", {}, h("a", { href: address("actors", name) }, nameOf(name))));
-      put(this.members, members.length === 0 ? h("p.quiet", {}, "It has no members.") : h("ul", {}, ...list));
+      const { taken } = await this.context.live.api.post(`/v1/groups/${named(group)}/dispatch`, {
+        body: this.body.value,
+      });
+      return put(this.members, h("p.good", {}, `${counted(taken, "mailbox", "mailboxes")} took it.`));
     } catch (error) {
-      put(this.members, trouble(error));
+      return put(this.members, trouble(error));
     }
   }
 
@@ -123,7 +149,7 @@ export class HostView {
   }
 }
 
-/** How to run the host's helpers from elsewhere, for those who prefer it. */
+/** The keys, in a dialog. */
 export function help(context) {
   const keys = [
     ["1 … 6", "the views"],

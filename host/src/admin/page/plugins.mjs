@@ -1,7 +1,8 @@
 // Plugins, their versions, and the way from one to another.
 import { fill, h, put, say } from "./dom.mjs";
 import { address } from "./route.mjs";
-import { Swap, swapState } from "./swap.mjs";
+import { Swap } from "./swap.mjs";
+import { SwapState } from "./swapping.mjs";
 import { count, counted, plain, short } from "./text.mjs";
 
 function versionRow(plugin) {
@@ -27,7 +28,7 @@ class Card {
     this.swap = null;
     this.rows = h("tbody");
     this.actors = h("span.hint");
-    this.state = h("div");
+    this.state = new SwapState(context);
     this.place = h("div.swap-place");
     this.open = h("a.button", { href: address("plugins", name, "swap") }, "Swap…");
     const heads = ["Version", "Run it", "Schema", "Part", "Digest", "From"].map((label) =>
@@ -42,7 +43,7 @@ class Card {
         { tabindex: "0", role: "region", "aria-label": `Versions of ${name}` },
         h("table", {}, h("thead", {}, h("tr", {}, ...heads)), this.rows),
       ),
-      this.state,
+      this.state.element,
       this.place,
     );
   }
@@ -56,11 +57,8 @@ class Card {
       say(this.actors, `${counted(versions[0].actors, "actor")}, takes ${versions[0].messages}`);
     }
     const swap = live.swaps.find((one) => one.plugin === this.name) ?? null;
-    const text = JSON.stringify([swap, this.swap !== null]);
-    if (text !== this.text) {
-      this.text = text;
-      put(this.state, swap === null || this.swap !== null ? null : swapState(this.context, swap));
-    }
+    // Where the form is open it stands below that.
+    this.state.update(this.swap === null ? swap : null);
     this.swap?.update(swap);
   }
 
