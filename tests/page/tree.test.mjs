@@ -228,7 +228,7 @@ test("the keyboard does it all", async (t) => {
     ["1", "#/actors"],
   ]) {
     await press(key);
-    assert.equal(new URL(page.url()).hash, place);
+    await until(() => new URL(page.url()).hash === place, `${key} leads to ${place}`);
   }
   await press("?");
   await page.getByRole("dialog", { name: "Keys" }).waitFor();
