@@ -7,6 +7,7 @@ mod metrics;
 mod resuming;
 mod startup;
 mod swapping;
+mod telling;
 mod templates;
 mod ties;
 mod watching;
@@ -18,6 +19,8 @@ use tokio::sync::watch;
 
 use crate::actor::{Budget, Cell, control};
 use crate::catalog::Catalog;
+use crate::events::{About, EventDetail, Events, HostState};
+use crate::logs::Logs;
 use crate::model::{
     ActorName, ActorSpec, Body, CallError, ChildInfo, ChildSpec, Counts, Description, ErrorCode, GroupName, HostError,
     MessageId, NameOrPattern, PluginName, Saved, SendError,
@@ -82,6 +85,8 @@ struct Inner {
     sandbox: Sandbox,
     swaps: Swaps,
     listed: Awaited,
+    events: Events,
+    logs: Option<Logs>,
     /// What the shutdown comes to, once one has begun.
     shutdown: Mutex<Option<watch::Receiver<Option<ShutdownReport>>>>,
 }
@@ -91,6 +96,8 @@ impl Drop for Inner {
         self.router.close();
         self.swaps.close();
         self.supervisor.abandon();
+        self.events.close();
+        self.logs.iter().for_each(Logs::close);
     }
 }
 
@@ -317,6 +324,12 @@ impl Host {
         Ok(Link { actor: name.clone(), registry: self.0.registry.clone(), monitor })
     }
 
+    /// The groups that have members, in the order of their names, and how many.
+    #[must_use]
+    pub fn groups(&self) -> Vec<(GroupName, usize)> {
+        self.0.registry.groups()
+    }
+
     /// The members of a group, in the order in which they came.
     #[must_use]
     pub fn members(&self, group: &GroupName) -> Vec<ActorName> {
@@ -406,9 +419,17 @@ impl Host {
         self.0.router.dead_letters()
     }
 
+    /// What the process logs, where it was [told](HostBuilder::logs).
+    #[must_use]
+    pub fn logs(&self) -> Option<&Logs> {
+        self.0.logs.as_ref()
+    }
+
     /// From now on nothing is taken from outside: readiness is off. [`Host::shutdown`] does this first.
     pub fn close_to_outside(&self) {
-        self.0.router.close();
+        if self.0.router.close() {
+            self.0.events.tell(About::default(), EventDetail::Host { state: HostState::Stopping });
+        }
     }
 
     /// Whether the host takes work.
@@ -441,6 +462,8 @@ impl Host {
             if let Err(error) = host.0.store.close().await {
                 report.trouble.get_or_insert(format!("the store's last barrier failed: {error}"));
             }
+            host.0.events.close();
+            host.0.logs.iter().for_each(Logs::close);
             tell.send_replace(Some(report));
         });
         report

@@ -51,6 +51,8 @@ pub struct StoreDouble {
     /// What has come so far and may wait still.
     came: Mutex<Vec<(Op, ActorName)>>,
     lists: AtomicUsize,
+    /// Why it says that it answers nothing.
+    trouble: Mutex<Option<String>>,
 }
 
 impl fmt::Debug for StoreDouble {
@@ -68,6 +70,7 @@ impl Default for StoreDouble {
             held: watch::Sender::default(),
             came: Mutex::default(),
             lists: AtomicUsize::default(),
+            trouble: Mutex::default(),
         }
     }
 }
@@ -77,6 +80,11 @@ impl StoreDouble {
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    /// From now on it says that it answers nothing, and why; none: it says that it answers.
+    pub fn has_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     /// From now on `op` waits until [`StoreDouble::let_through`].
@@ -176,7 +184,7 @@ impl SnapshotStore for StoreDouble {
     }
 
     fn trouble(&self) -> Option<String> {
-        self.inner.trouble()
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone().or_else(|| self.inner.trouble())
     }
 
     fn head<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Option<(Head, Revision)>, StoreError>> {

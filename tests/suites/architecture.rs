@@ -18,7 +18,7 @@ const FLOORS: [(u8, &[&str]); 9] = [
     (4, &["swap", "conformance", "toolchain"]),
     (3, &["supervisor", "router"]),
     (2, &["actor", "registry"]),
-    (1, &["telemetry", "store", "sandbox", "catalog", "cluster", "config"]),
+    (1, &["telemetry", "store", "events", "logs", "sandbox", "catalog", "cluster", "config"]),
     (0, &["model"]),
 ];
 

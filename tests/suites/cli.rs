@@ -454,3 +454,77 @@ fn a_reader_that_has_gone_is_no_reason_to_panic() {
         assert!(told.err.is_empty() && told.code <= 1, "{args:?}: {told:?}");
     }
 }
+
+#[test]
+fn health_is_an_exit_code() {
+    let place = Place::never_ending("shutdown_timeout_ms = \"infinity\"", "shutdown = \"infinity\"");
+    assert_eq!(place.baton(&["health"]).code, 4);
+    let mut host = place.host();
+    let told = place.baton(&["health"]);
+    assert_eq!((told.code, told.out.split(':').next()), (0, Some("ready")), "{told:?}");
+    let json = place.json(&["health", "--json"]);
+    assert_eq!((&json["state"], &json["actors"]), (&json!("ready"), &json!(1)));
+    assert_eq!(place.baton(&["call", "never/1", "x"]).code, 0);
+    host.signal(Signal::TERM);
+    host.logs("a second signal ends at once");
+    let told = place.baton(&["health", "--ready", "--json"]);
+    assert_eq!((told.code, told.err.as_str()), (1, ""), "{told:?}");
+    assert!(told.out.contains("\"stopping\""), "{told:?}");
+}
+
+#[test]
+fn a_plugin_is_shown_with_its_versions_and_actors_and_a_misspelt_one_is_guessed() {
+    let place = Place::counter();
+    let _host = place.host();
+    assert_eq!(place.baton(&["call", "more/a", "get"]).code, 0);
+    assert_eq!(place.baton(&["plugin", "ls"]).out, place.baton(&["plugins"]).out);
+    let shown = place.baton(&["plugin", "show", "counter"]);
+    assert!(shown.out.starts_with("counter 1.0.0  current\n"), "{shown:?}");
+    assert!(shown.out.ends_with("2 actors\n  counter/1\n  more/a\n"), "{shown:?}");
+    let json = place.json(&["plugin", "show", "counter", "--json"]);
+    assert_eq!((&json["versions"][0]["current"], &json["actors"][1]), (&json!(true), &json!("more/a")));
+    let file = guest("counter").display().to_string();
+    for args in [
+        &["plugin", "show", "cuonter"][..],
+        &["swap", "cuonter", &file],
+        &["swap", "cuonter", "--status"],
+        &["start", "x", "--plugin", "cuonter"],
+    ] {
+        let told = place.baton(args);
+        assert_eq!(told.code, 1, "{told:?}");
+        assert!(
+            told.err.contains("[unknown-plugin]") && told.err.contains("hint: did you mean `counter`?"),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn groups_are_listed_with_how_many_members_they_have() {
+    let place = Place::new(&format!(
+        "instances = 50\n[[plugin]]\npath = {:?}\n[[actor]]\nname = \"a\"\nplugin = \"counter\"\ngroups = [\"all\", \"one\"]\n\
+         [[actor]]\nname = \"b\"\nplugin = \"counter\"\ngroups = [\"all\"]\n",
+        guest("counter").display().to_string()
+    ));
+    let _host = place.host();
+    let told = place.json(&["group", "--json"]);
+    assert_eq!(told, json!([{ "group": "all", "members": 2 }, { "group": "one", "members": 1 }]));
+    assert_eq!(place.baton(&["group", "all"]).out, "a\nb\n");
+}
+
+#[test]
+fn no_colours_where_there_is_no_terminal() {
+    let place = Place::counter();
+    let _host = place.host();
+    let whole = [
+        (&["ps"][..], "counter/1"),
+        (&["tree"], "counter/1"),
+        (&["events", "--no-follow"], "counter/1"),
+        (&["logs"], "INFO"),
+        (&["top", "--every", "10ms"], "counter/1"),
+    ];
+    for (args, words) in whole {
+        let told = place.baton(args);
+        assert!(told.code == 0 && told.out.contains(words) && !told.out.contains('\u{1b}'), "{args:?}: {told:?}");
+    }
+}

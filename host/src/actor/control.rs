@@ -9,6 +9,7 @@ use super::Cell;
 use super::lane::{CONTROL_REQUESTS, NotTaken};
 use super::run::{Instance, Live, Next};
 use super::switching::{NotSwitched, Order, Switched, Ticket};
+use crate::events::EventDetail;
 use crate::model::{Body, ErrorCode, Exit, Failure, HostError, Phase, State, Version, log_of};
 use crate::sandbox::TurnBase;
 
@@ -118,6 +119,7 @@ impl Instance {
         if *suspended != yes {
             *suspended = yes;
             self.cell.enter(if yes { Phase::Suspended } else { Phase::Running });
+            self.tell(if yes { EventDetail::Suspended } else { EventDetail::Resumed });
             log_of!(info, self.cell.label(), "{}", if yes { "suspended" } else { "resumed" });
         }
         // Whoever asked and is gone does not miss it.

@@ -12,6 +12,7 @@ use super::saving::Unsaved;
 use super::signals::Interrupt;
 use super::writes::Backoff;
 use super::{Envelope, Gate, NotAgain};
+use crate::events::EventDetail;
 use crate::model::{
     CallError, Crash, CrashKind, Durability, Exit, Failure, Hold, HoldCause, MessageId, Phase, Refusal, StopReason,
     log_of,
@@ -180,7 +181,8 @@ impl Instance {
     }
 
     fn live(&self, guest: Guest, trap_exit: bool, opened: Opened, effects: Vec<Effect>) -> Live {
-        let Opened { lease, inbox, timers, traffic, loose, .. } = opened;
+        let Opened { lease, handoff, inbox, timers, traffic, loose, .. } = opened;
+        let handed_over = handoff.is_some();
         let line = (lease.head.line, lease.head.epoch);
         let mut ledger = Ledger::open(traffic, line, self.keeping.durability == Durability::Turn);
         let current = lease.head.current().map(|record| record.sequence);
@@ -204,6 +206,7 @@ impl Instance {
             }
         }
         self.cell.traps_exits(trap_exit);
+        self.tell(EventDetail::Running { handed_over, switched_from: None });
         self.parts.catalog.settled(&self.cell.spec.plugin, self.cell.name(), self.parts.program.digest());
         self.cell.figures.memory(guest.memory_bytes());
         let record_timers = timers.clone();
@@ -268,6 +271,7 @@ impl Instance {
             status.bad_states += 1;
             status.last_bad_state = Some(format!("{hold}; it is held"));
         }
+        self.tell(EventDetail::Held { why: hold.to_string(), record: hold.sequence });
         // Who waits for an answer of this instance need not wait for that.
         self.cell.lane.refuse_requests();
         self.cell.mailbox.set_gate(Gate::Held(Box::new(hold.clone())));

@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::events::About;
 use crate::model::{
     ActorName, ActorSpec, Crash, Digest, Exit, ExitReason, Hold, Label, Limits, Message, Phase, PluginName, SendError,
     StopReason, Version,
@@ -241,6 +242,17 @@ impl Cell {
     pub(crate) fn status(&self) -> MutexGuard<'_, Status> {
         // A status is changed field by field and stays usable whatever panicked meanwhile.
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whom an event of this actor is about.
+    pub(crate) fn about(&self) -> About {
+        let status = self.status();
+        About {
+            actor: Some(self.spec.name.clone()),
+            plugin: Some(self.spec.plugin.clone()),
+            version: status.version.clone(),
+            generation: Some(status.generation).filter(|generation| *generation > 0),
+        }
     }
 
     pub(crate) fn enter(&self, phase: Phase) {

@@ -19,6 +19,7 @@ use super::turn::{self, Plan};
 use super::writes::{Write, write};
 use super::{Budget, Cell, Envelope, Post, Signal};
 use crate::catalog::{Catalog, Fault};
+use crate::events::{EventDetail, Events};
 use crate::model::{
     Crash, CrashKind, Durability, Exit, ExitReason, Keeping, NotSaved, Phase, Saved, Shutdown, StateRules, StopReason,
 };
@@ -41,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) node: String,
     pub(crate) post: Arc<dyn Post>,
     pub(crate) outside: Arc<dyn Outside>,
+    pub(crate) events: Events,
     /// How the actors of this plugin keep their states, where they do not say so themselves.
     pub(crate) rules: StateRules,
     /// What they may do.
@@ -158,6 +160,11 @@ impl Instance {
         exit
     }
 
+    /// Tells those who listen what has become of the actor.
+    pub(super) fn tell(&self, detail: EventDetail) {
+        self.parts.events.tell(self.cell.about(), detail);
+    }
+
     /// Notes that this version has failed its actor.
     pub(super) fn fault(&self, what: String) {
         let fault = Fault { actor: self.cell.name().clone(), what };
@@ -174,6 +181,7 @@ impl Instance {
             status.held = None;
             status.inbox_left = false;
         }
+        self.tell(EventDetail::Starting);
         let ready = match self.start().await {
             Ok(ready) => ready,
             Err((failure, interrupt)) => {

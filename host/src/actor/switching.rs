@@ -20,6 +20,7 @@ use super::saving::{Writer, named};
 use super::turn::{self, Plan};
 use super::writes::{Write, write};
 use super::{Budget, Cell};
+use crate::events::EventDetail;
 use crate::model::{
     Durability, Exit, Handoff, Legacy, MessageId, Origin, Phase, Refusal, Shutdown, State, StopReason, Version, log_of,
 };
@@ -402,6 +403,7 @@ impl Instance {
         let (mut timers, mut ledger) = (live.timers.clone(), live.ledger.clone());
         apply_timers(&mut timers, &plan);
         plan.out = self.keep_in_ledger(&mut ledger, std::mem::take(&mut plan.out))?;
+        let has_state = state.is_some();
         let by = Writer { program: &order.to, generation: live.lease.head.generation + 1 };
         let inbox = self.cell.mailbox.restored();
         let record = self.record_by(by, (&timers, &ledger), state, Cause::Switched, inbox);
@@ -413,12 +415,14 @@ impl Instance {
         self.retire(old, std::mem::replace(&mut live.trap_exit, trap_exit));
         (live.timers, live.ledger, live.turns) = (timers, ledger, 0);
         self.committed(live, &named);
+        let (switched_from, handed_over) = (Some(self.version()), has_state);
         self.run_from_now_on(order.to.clone());
         self.cell.figures.memory(live.guest.memory_bytes());
         {
             let mut status = self.cell.status();
             (status.generation, status.started_ms) = (live.lease.head.generation, Some(now_ms()));
         }
+        self.tell(EventDetail::Running { handed_over, switched_from });
         self.parts.catalog.switched(&self.cell.spec.plugin, self.cell.name());
         self.cell.traps_exits(trap_exit);
         let stop = plan.stop;

@@ -1,4 +1,4 @@
-//! The actors, whole or page by page.
+//! The actors, whole or page by page, and the groups that they are in.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,16 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::openapi::{Api, Operation};
 use super::problem::Problem;
-use super::routes::{Asked, Shared, read_name_in, read_query};
+use super::routes::{Asked, NoQuery, Shared, read_name_in, read_query};
 use crate::host::ActorInfo;
-use crate::model::{ActorName, NameError, NameOrPattern};
+use crate::model::{ActorName, GroupName, NameError, NameOrPattern};
 
 /// Most actors of one page. Without a limit all are told.
 const LARGEST_PAGE: usize = 10_000;
 
 pub(super) fn routes() -> Api {
     let listing = Operation::get("/v1/actors", "actors", "How the actors are, in the order of their names");
-    Api::default().on(listing.query::<Which>().answers::<Actors>(200, "All, or a page"), actors)
+    let grouped = Operation::get("/v1/groups", "groups", "The groups that have members, in the order of their names");
+    Api::default()
+        .on(listing.query::<Which>().answers::<Actors>(200, "All, or a page"), actors)
+        .on(grouped.query::<NoQuery>().answers::<Groups>(200, "All of them"), groups)
 }
 
 /// Which of them are asked for.
@@ -64,4 +67,22 @@ async fn actors(State(context): Shared, query: Asked<Which>) -> Result<Json<Acto
     }
     let next = actors.last().filter(|_| more).map(|last| last.name.clone());
     Ok(Json(Actors { actors, next }))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Groups {
+    groups: Vec<Group>,
+}
+
+/// A group, and how many members it has.
+#[derive(Serialize, JsonSchema)]
+struct Group {
+    group: GroupName,
+    members: usize,
+}
+
+async fn groups(State(context): Shared, query: Asked<NoQuery>) -> Result<Json<Groups>, Problem> {
+    read_query(query)?;
+    let groups = context.host.groups().into_iter().map(|(group, members)| Group { group, members }).collect();
+    Ok(Json(Groups { groups }))
 }

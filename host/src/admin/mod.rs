@@ -16,6 +16,8 @@
 //! | `POST /v1/store/{name}/rollback`, `…/fork`, `…/prune`, `…/forget`, `…/retry`, `…/discard` | changes what is stored; a dry run without `yes=true` |
 //! | `GET /v1/store-export`, `PUT /v1/store/{name}/image` | an export; one actor of an export taken over |
 //! | `GET /v1/store-stats`, `GET /v1/store-verify`, `GET /v1/store-quarantine` | how much is stored; what is wrong with it; what is in quarantine |
+//! | `GET /v1/events?match=&kinds=&since=` | what happens, as it happens (server-sent events) |
+//! | `GET /v1/logs?level=&match=&tail=&follow=` | what the host logs |
 //! | `GET /v1/dead-letters` | messages that nobody handled |
 //! | `GET /v1/tree`, `GET /v1/children?supervisor=`, `GET /v1/children/count?supervisor=` | who supervises whom |
 //! | `POST /v1/children`, `DELETE /v1/children/{name}` | adds and starts a child; removes one that does not run |
@@ -24,7 +26,7 @@
 //! | `POST /v1/plugins/{name}/swap`, `…/swap/back` | swaps the version that a plugin's actors run, or says what that would do; the component is the body |
 //! | `GET /v1/plugins/{name}/swap?wait_ms=`, `POST …/swap/stop`, `GET /v1/swaps` | where a swap stands, and at its end the report; stops one; the last swap of each plugin |
 //! | `GET /metrics` | numbers of the host and of each version of a plugin, in Prometheus' text format |
-//! | `GET /v1/groups/{group}`, `POST /v1/groups/{group}/dispatch` | a group's members; a message for each of them |
+//! | `GET /v1/groups`, `GET /v1/groups/{group}`, `POST /v1/groups/{group}/dispatch` | the groups; a group's members; a message for each of them |
 //!
 //! A request is part of the trace that its `traceparent` and `tracestate` name, and the answer says which.
 //!
@@ -33,8 +35,10 @@
 
 mod access;
 mod actors;
+mod events;
 mod health;
 mod listener;
+mod logs;
 mod openapi;
 mod page;
 mod problem;
@@ -52,6 +56,7 @@ pub mod view;
 use std::time::Duration;
 
 pub use access::{Access, Role, TOKEN_BYTES, TOKEN_LEAST_BYTES, TOKENS, check_token_name};
+pub use events::STREAMS;
 pub use listener::Tcp;
 pub use reload::{Reload, ReloadAnswer, Reloaded, Reloads};
 pub use serve::serve;

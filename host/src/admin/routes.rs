@@ -15,6 +15,7 @@ use hyper::body::Body as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::access::{self, Access};
@@ -28,7 +29,7 @@ use super::supervision;
 use super::swap;
 use super::telemetry::{self, Within};
 use super::view::DeadMessage;
-use super::{BODY_TIMEOUT, actors};
+use super::{BODY_TIMEOUT, STREAMS, actors, events, logs};
 use crate::host::{ActorInfo, CallOptions, CastOptions, Host, PluginInfo, Startup};
 use crate::model::{ActorName, Body, ID_BYTES, MessageId, NameError, Phase, SendError};
 
@@ -52,6 +53,8 @@ pub(super) struct Context {
     pub(super) host: Host,
     pub(super) request_bytes: usize,
     pub(super) transfers: Transfers,
+    /// Places for those who are told of things as they come.
+    pub(super) streams: Arc<Semaphore>,
     /// What those must show who come over TCP; none: nobody does.
     pub(super) access: Option<Arc<Access>>,
     /// None: there is no configuration to read again.
@@ -67,7 +70,8 @@ pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 pub(super) fn router(host: Host, request_bytes: usize, access: Option<Arc<Access>>, reload: Option<Reload>) -> Router {
     let (transfers, since) = (Transfers::default(), Instant::now());
     let (router, operations) = api().into_parts();
-    let context = Arc::new(Context { host, request_bytes, transfers, access, reload, since, operations });
+    let streams = Arc::new(Semaphore::new(STREAMS));
+    let context = Arc::new(Context { host, request_bytes, transfers, streams, access, reload, since, operations });
     router
         .merge(page::routes())
         .fallback(unknown_path)
@@ -126,6 +130,8 @@ fn api() -> Api {
         .merge(actors::routes())
         .merge(health::routes())
         .merge(reload::routes())
+        .merge(events::routes())
+        .merge(logs::routes())
         .merge(store::routes())
         .merge(supervision::routes())
         .merge(swap::routes())

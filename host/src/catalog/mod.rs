@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::events::{About, EventDetail, Events, PluginChange};
 use crate::model::{
     ActorName, ActorSpec, Digest, ErrorCode, Grants, HostError, Part, PluginKey, PluginName, SIGNATURE_BYTES, Sha256,
     Trust, Version, signature_of,
@@ -146,6 +147,7 @@ pub(crate) struct Catalog {
     kept: Option<Kept>,
     /// Keys, by one of which whatever is loaded must be signed; none: it need not be.
     keys: Vec<PluginKey>,
+    events: Events,
     /// What each plugin is granted, once that is known.
     grants: OnceLock<Arc<HashMap<PluginName, Arc<Granted>>>>,
 }
@@ -155,9 +157,14 @@ impl Catalog {
     ///
     /// # Errors
     /// If the folder cannot be made.
-    pub(crate) fn new(dir: Option<PathBuf>, keys: Vec<PluginKey>) -> Result<Self, HostError> {
+    pub(crate) fn new(dir: Option<PathBuf>, keys: Vec<PluginKey>, events: Events) -> Result<Self, HostError> {
         let kept = dir.map(Kept::open).transpose()?;
-        Ok(Self { lines: RwLock::default(), kept, keys, grants: OnceLock::new() })
+        Ok(Self { lines: RwLock::default(), kept, keys, events, grants: OnceLock::new() })
+    }
+
+    fn tell(&self, program: &Program, change: PluginChange) {
+        let about = About::plugin(&program.description().name, &program.description().version);
+        self.events.tell(about, EventDetail::Plugin { change, digest: program.digest() });
     }
 
     /// What each plugin is granted: what is loaded from now on is held to it.
@@ -268,6 +275,8 @@ impl Catalog {
         {
             line.bytes.insert(digest, Arc::new(bytes));
         }
+        self.tell(&program, PluginChange::Loaded);
+        self.tell(&program, PluginChange::Current);
         Ok(program)
     }
 
@@ -338,6 +347,7 @@ impl Catalog {
         let program = sandbox.load(&label, bytes).await?;
         if let Some(line) = self.lines_mut().get_mut(name) {
             line.add(&program, &label, false);
+            self.tell(&program, PluginChange::Loaded);
         }
         Ok(program)
     }
@@ -361,6 +371,7 @@ impl Catalog {
         if let Some(line) = self.lines_mut().get_mut(&name) {
             if line.loaded(digest).is_none() {
                 line.add(&program, label, false);
+                self.tell(&program, PluginChange::Loaded);
             }
             if self.kept.is_none() {
                 line.bytes.insert(digest, Arc::new(bytes));
@@ -529,7 +540,11 @@ impl Catalog {
         if let Some(kept) = &self.kept {
             kept.note(name, &Entry::new(line.configured, lineup.clone()))?;
         }
-        line.lineup = lineup;
+        let before = std::mem::replace(&mut line.lineup, lineup).current();
+        let now = line.lineup.current();
+        if let Some(loaded) = line.loaded(now).filter(|_| now != before) {
+            self.tell(&loaded.program, PluginChange::Current);
+        }
         Ok(())
     }
 
@@ -548,6 +563,7 @@ impl Catalog {
             if !stays {
                 let version = &program.description().version;
                 tracing::info!(plugin = %name, %version, digest = %program.digest().short(), "nobody runs it any more: unloaded");
+                self.tell(program, PluginChange::Unloaded);
             }
             stays
         });

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::body::JSON;
 use super::client::{Ask, Client, Lost, PATIENCE, path_of};
+use super::completions;
 use super::output::{Failure, harmless, print_json, print_line};
 use super::tree::{Child, read};
 use super::{Listing, Place};
@@ -19,6 +20,7 @@ use super::{Listing, Place};
 #[derive(Debug, Args)]
 pub(super) struct Named {
     /// The child's name
+    #[arg(add = completions::children())]
     name: String,
     #[command(flatten)]
     listing: Listing,
@@ -30,9 +32,11 @@ pub(super) struct StartOptions {
     named: Named,
     /// Start a new actor that runs this plugin
     #[arg(long)]
+    #[arg(add = completions::plugins())]
     plugin: Option<String>,
     /// The supervisor that it stands under [default: the root]
     #[arg(long, value_name = "NAME", requires = "plugin")]
+    #[arg(add = completions::children())]
     supervisor: Option<String>,
     /// What its `init` is given, as it stands: JSON where the plugin takes JSON
     #[arg(long, value_name = "JSON", requires = "plugin", allow_hyphen_values = true)]

@@ -107,6 +107,7 @@ struct Listing {
 
 #[derive(Deserialize)]
 struct Named {
+    #[serde(alias = "actor", alias = "group")]
     name: String,
 }
 
@@ -211,6 +212,10 @@ impl Client {
         let hint = match (problem.code.as_str(), actor) {
             ("unknown-actor", Some(actor)) => Some(self.meant("actors", actor, "`baton ps` lists the actors").await),
             ("unauthorized", _) => Some("name the file of your token with --token-file, or set BATON_TOKEN".to_owned()),
+            // The host names the one that it does not know.
+            ("unknown-plugin", _) if let Some(plugin) = problem.detail.split('`').nth(1) => {
+                Some(self.meant("plugins", plugin, "`baton plugin ls` lists the plugins").await)
+            }
             ("not-stored", _) => Some("`baton store ls` lists what is stored".to_owned()),
             ("unavailable" | "mailbox-full", _) => {
                 Some("it was not seen: try again later, or with --wait 30s".to_owned())

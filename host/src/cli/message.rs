@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::body::Given;
 use super::client::{ANSWER_TIMEOUT, Answer, Ask, Client, Lost, path_of};
+use super::completions;
 use super::output::{Failure, tell_note};
 use super::wait::{self, Backoff};
 use super::{Place, batch};
@@ -44,7 +45,7 @@ pub(super) struct CastOptions {
 #[derive(Debug, Args)]
 pub(super) struct MessageOptions {
     /// The actor's name
-    #[arg(required_unless_present = "batch")]
+    #[arg(required_unless_present = "batch", add = completions::actors())]
     name: Option<String>,
     /// The message; `-` reads it from stdin
     #[arg(required_unless_present = "batch", allow_hyphen_values = true)]

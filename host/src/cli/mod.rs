@@ -5,12 +5,15 @@ mod body;
 mod build;
 mod child;
 mod client;
+mod completions;
 mod config;
 mod dev;
 mod doctor;
+mod events;
 mod group;
 mod health;
 mod inspect;
+mod logs;
 mod man;
 mod message;
 mod new;
@@ -24,10 +27,12 @@ mod run;
 mod signals;
 mod store;
 mod store_migrate;
+mod stream;
 mod swap;
 mod telemetry;
 mod test;
 mod token;
+mod top;
 mod tree;
 mod wait;
 mod way;
@@ -42,7 +47,7 @@ use output::Failure;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    all is well
-  1    it failed: a call brought no reply, a line of a batch failed, the host did not start
+  1    it failed: a call brought no reply, a line of a batch failed, the host did not start, or is not ready
   2    wrong usage, or a problem in the configuration
   3    the host, or what `stop` was told to stop, has stopped, and something could not be saved: the actors are named
   4    no host answers
@@ -112,8 +117,23 @@ enum Command {
     /// WAITING is how many messages wait for it, P99 what all but one in a hundred of its last turns took at most, MEMORY the
     /// linear memory of its instance.
     Ps(ps::Options),
+    /// Tell what happens to the actors and the host, as it happens
+    ///
+    /// A line for each event: when, of what kind, the actor, what it runs, and what else there is to say. Kinds are starting,
+    /// running, held, stopped, crashed, restarted, failed, gave-up, suspended, resumed, swap, plugin, dead-letter, store and
+    /// host.
+    Events(events::Options),
+    /// Show what the host logs
+    Logs(logs::Options),
+    /// Watch the actors: a live screen of how many messages they handle, how long that takes, what waits, and their memory
+    ///
+    /// Keys: `?` shows them. Where stdout is no terminal, one table.
+    Top(top::Options),
     /// List the plugins: their versions, which one is current, and how many actors run each
     Plugins(Listing),
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(plugins::Command),
     /// Have a plugin's actors run another version, under traffic, with their states
     ///
     /// The new version is checked against every actor's state and tried on copies of them; then actors are switched, batch
@@ -181,6 +201,12 @@ enum Command {
     ///
     /// It writes nothing. Exit code 1: something is wrong.
     Doctor(doctor::Options),
+    /// Print what makes a shell complete commands, options and the names of the live host's actors, plugins and groups
+    ///
+    /// bash: `source <(baton completions bash)` in ~/.bashrc; zsh: the same in ~/.zshrc; fish: `baton completions fish |
+    /// source` in ~/.config/fish/config.fish; elvish: `eval (baton completions elvish | slurp)`; powershell: `baton completions
+    /// powershell | Out-String | Invoke-Expression`.
+    Completions(completions::Options),
     /// Look into the store: through the running host, or, where none runs, by opening it
     #[command(subcommand)]
     Store(store::Command),
@@ -195,6 +221,14 @@ struct Listing {
 }
 
 pub(crate) fn main() -> ExitCode {
+    match completions::answered() {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => {
+            drop(error.print());
+            return ExitCode::from(Failure::USAGE);
+        }
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -210,7 +244,11 @@ pub(crate) fn main() -> ExitCode {
         Command::Cast(options) => block_on(message::cast(&cli.place, options)),
         Command::Health(options) => block_on(health::health(&cli.place, &options)),
         Command::Ps(options) => block_on(ps::ps(&cli.place, &options)),
+        Command::Events(options) => block_on(events::events(&cli.place, &options)),
+        Command::Logs(options) => block_on(logs::logs(&cli.place, &options)),
+        Command::Top(options) => top::top(&cli.place, &options),
         Command::Plugins(options) => block_on(plugins::plugins(&cli.place, &options)),
+        Command::Plugin(command) => block_on(plugins::plugin(&cli.place, command)),
         Command::Swap(options) => block_on(swap::swap(&cli.place, options)),
         Command::Tree(options) => block_on(tree::tree(&cli.place, &options)),
         Command::Children(options) => block_on(tree::children(&cli.place, &options)),
@@ -233,6 +271,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Config(command) => config::config(&cli.place, &command),
         Command::Man(options) => man::man(&options),
         Command::Doctor(options) => block_on(doctor::doctor(&cli.place, &options)),
+        Command::Completions(options) => completions::completions(&options),
         Command::Store(command) => block_on(store::store(&cli.place, command)),
     };
     match done {

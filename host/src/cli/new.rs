@@ -6,8 +6,9 @@ use baton_host::PluginName;
 use baton_host::config::closest;
 use baton_host::toolchain::{Language, NewPlugin, Project, ToolError, new_plugin, update_sdk};
 use clap::Args;
+use serde_json::json;
 
-use super::output::{Failure, print_line};
+use super::output::{Failure, print_json, print_line};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -23,6 +24,9 @@ pub(super) struct Options {
     /// Make nothing new, but bring the SDK in this plugin's folder to that of this `baton`
     #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "lang", "dir"])]
     update_sdk: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl From<ToolError> for Failure {
@@ -38,6 +42,9 @@ impl From<ToolError> for Failure {
 pub(super) fn new(options: &Options) -> Result<(), Failure> {
     if let Some(dir) = &options.update_sdk {
         let sdk = update_sdk(&Project::open(dir)?)?;
+        if options.json {
+            return print_json(&json!({ "sdk": sdk, "version": env!("CARGO_PKG_VERSION") }));
+        }
         return Ok(print_line(&format!("{} is now the SDK of baton {}", sdk.display(), env!("CARGO_PKG_VERSION")))?);
     }
     let (Some(name), Some(lang)) = (&options.name, &options.lang) else { return Err(Failure::usage("no name")) };
@@ -45,6 +52,9 @@ pub(super) fn new(options: &Options) -> Result<(), Failure> {
     let language = Language::named(lang).ok_or_else(|| no_such(lang))?;
     let dir = options.dir.clone().unwrap_or_else(|| name.as_str().into());
     let made = new_plugin(&NewPlugin { name: name.clone(), language, dir: dir.clone() })?;
+    if options.json {
+        return print_json(&json!({ "name": name, "language": language.name(), "dir": dir, "files": made }));
+    }
     let mut text = format!("{} holds a plugin in {language}:\n", dir.display());
     for file in made {
         text.push_str(&format!("  {}\n", file.display()));

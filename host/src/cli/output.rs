@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use baton_host::config::Problem;
 use baton_host::model::{ErrorCode, HostError};
-use comfy_table::{Cell, ContentArrangement, Table, presets};
+use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 /// Why a command did not do what it should, and the exit code that says so.
@@ -129,7 +129,10 @@ pub(super) fn tell_note(message: &str) {
 
 /// Text without the control characters that a terminal obeys; lines and tabs stay.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
-    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+    // Also what turns text round.
+    let turns =
+        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let obeyed = |c: char| (c.is_control() && c != '\n' && c != '\t') || turns(c);
     if !text.contains(obeyed) {
         return Cow::Borrowed(text);
     }
@@ -138,6 +141,43 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
         if obeyed(c) { out.extend(c.escape_default()) } else { out.push(c) }
     }
     Cow::Owned(out)
+}
+
+/// The same on one line.
+pub(super) fn one_line(text: &str) -> String {
+    harmless(text).replace(['\n', '\t'], " ")
+}
+
+/// How something is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Good,
+    Doubtful,
+    Bad,
+    Faint,
+}
+
+/// Whether stdout is to have colours: it is a terminal, and NO_COLOR does not say otherwise.
+pub(super) fn is_coloured() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal() && !refused
+}
+
+/// Text in the colour of its tone, where there are colours.
+pub(super) fn tinted(text: &str, tone: Tone) -> String {
+    if is_coloured() { painted(text, tone) } else { text.to_owned() }
+}
+
+fn painted(text: &str, tone: Tone) -> String {
+    let code = match tone {
+        Tone::Plain => return text.to_owned(),
+        Tone::Good => "32",
+        Tone::Doubtful => "33",
+        Tone::Bad => "31",
+        Tone::Faint => "2",
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
 /// One line on stdout, at once.
@@ -178,21 +218,100 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     Ok(print_line(&text)?)
 }
 
+/// Columns that are left out where a terminal is too narrow for all, those that are missed least first.
+const SPARE: [&str; 20] = [
+    "SCHEMA",
+    "SIGNIFICANT",
+    "SEQ",
+    "READS",
+    "GEN",
+    "SHUTDOWN",
+    "RESTART",
+    "INTENSITY",
+    "SOURCE",
+    "BY",
+    "BEGAN",
+    "DIGEST",
+    "PART",
+    "PLUGIN",
+    "RESTARTS",
+    "MEMORY",
+    "HANDLED",
+    "P99",
+    "WHAT",
+    "WAITING",
+];
+/// Columns of a terminal that the last column of a table has at least.
+const LAST_COLUMNS: usize = 16;
+/// Between two columns.
+const GAP: usize = 2;
+
 /// A table, as wide as the terminal; where there is none, as wide as it likes.
 pub(super) fn print_table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<(), Failure> {
-    Ok(print_line(table(head, rows).trim_end())?)
+    let rows: Vec<Vec<String>> = rows.into_iter().collect();
+    let room = Table::new().width().map(usize::from);
+    let kept = fitting(head, &widths(head, &rows), room);
+    let chosen = |row: Vec<String>| -> Vec<String> {
+        row.into_iter().enumerate().filter(|(at, _)| kept.contains(at)).map(|(_, text)| text).collect()
+    };
+    let heads: Vec<&str> = kept.iter().map(|at| head[*at]).collect();
+    Ok(print_line(made(&heads, rows.into_iter().map(chosen), is_coloured()).trim_end())?)
+}
+
+/// How wide each column would like to be.
+fn widths(head: &[&str], rows: &[Vec<String>]) -> Vec<usize> {
+    let longest = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|text| text.chars().count()).max();
+    head.iter().enumerate().map(|(at, text)| text.len().max(longest(at).unwrap_or_default())).collect()
+}
+
+/// The columns that there is room for: all where nobody says how much there is. The first and the last one stay.
+fn fitting(head: &[&str], widths: &[usize], room: Option<usize>) -> Vec<usize> {
+    let mut kept: Vec<usize> = (0..head.len()).collect();
+    let Some(room) = room else { return kept };
+    let spare = SPARE.iter().filter_map(|spare| head.iter().position(|head| head == spare));
+    let last = head.len().saturating_sub(1);
+    // The last one may be wrapped.
+    let width = |at: usize| if at == last { widths[at].min(LAST_COLUMNS) } else { widths[at] + GAP };
+    for spare in spare.filter(|at| *at != 0 && *at != last) {
+        if kept.iter().map(|at| width(*at)).sum::<usize>() <= room {
+            break;
+        }
+        kept.retain(|at| *at != spare);
+    }
+    kept
 }
 
 pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    made(head, rows, false)
+}
+
+fn made(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>, coloured: bool) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
     for row in rows {
-        table.add_row(row.iter().map(|text| Cell::new(harmless(text).replace(['\n', '\t'], " "))));
+        let cells = row.iter().zip(head).map(|(text, head)| {
+            let cell = Cell::new(one_line(text));
+            match colour(head, text).filter(|_| coloured) {
+                Some(colour) => cell.fg(colour),
+                None => cell,
+            }
+        });
+        table.add_row(cells);
     }
     for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+        column.set_padding((0, GAP as u16));
     }
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// The colour of where something stands.
+fn colour(head: &str, text: &str) -> Option<Color> {
+    match (head, text) {
+        ("PHASE" | "STATE", "held" | "failed") => Some(Color::Red),
+        ("PHASE" | "STATE", "restarting" | "suspended" | "stopping" | "down") => Some(Color::Yellow),
+        ("PHASE" | "STATE", "running") => Some(Color::Green),
+        _ => None,
+    }
 }
 
 /// A number of bytes as people read it.
@@ -250,8 +369,35 @@ mod tests {
     fn escape_codes_do_not_reach_the_terminal() {
         assert_eq!(harmless("plain\ttext\n"), "plain\ttext\n");
         assert_eq!(harmless("\u{1b}[2Jgone\u{9b}31m\r"), "\\u{1b}[2Jgone\\u{9b}31m\\r");
+        assert_eq!(harmless("\u{202e}dlrow"), "\\u{202e}dlrow");
         let shown = table(&["NAME"], [vec!["a\u{1b}[31m\nb".to_owned()]]);
         assert_eq!(shown, "NAME\na\\u{1b}[31m b\n");
+    }
+
+    #[test]
+    fn a_table_leaves_out_what_is_missed_least_where_there_is_no_room() {
+        let head = ["NAME", "PHASE", "GEN", "SEQ", "RESTARTS", "NOTE"];
+        let rows = [vec!["a/1", "running", "7", "12", "0", "a long note that may be wrapped"]];
+        let rows = rows.map(|row| row.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        let heads = |room| {
+            fitting(&head, &widths(&head, &rows), room).into_iter().map(|at| head[at]).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(heads(None), "NAME PHASE GEN SEQ RESTARTS NOTE");
+        // 6 + 9 + 5 + 5 + 10 + 16.
+        assert_eq!(heads(Some(51)), "NAME PHASE GEN SEQ RESTARTS NOTE");
+        assert_eq!(heads(Some(50)), "NAME PHASE GEN RESTARTS NOTE");
+        assert_eq!(heads(Some(45)), "NAME PHASE RESTARTS NOTE");
+        assert_eq!(heads(Some(10)), "NAME PHASE NOTE", "what stands where stays");
+        assert_eq!(heads(Some(0)), "NAME PHASE NOTE");
+    }
+
+    #[test]
+    fn where_something_stands_is_coloured_where_there_are_colours() {
+        let rows = || [vec!["held".to_owned(), "held".to_owned()]];
+        assert_eq!(made(&["NAME", "PHASE"], rows(), false), "NAME  PHASE\nheld  held\n");
+        assert_eq!((colour("NAME", "held"), colour("PHASE", "held")), (None, Some(Color::Red)));
+        assert_eq!(painted("x", Tone::Bad), "\u{1b}[31mx\u{1b}[0m");
+        assert_eq!(painted("x", Tone::Plain), "x");
     }
 
     #[test]

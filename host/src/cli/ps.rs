@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::client::escaped;
+use super::completions;
 use super::output::{Failure, bytes, micros, print_json, print_table};
 use super::{Listing, Place};
 
@@ -15,6 +16,7 @@ const HEAD: [&str; 12] =
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// Only these: a name, or a pattern such as 'cart/*'
+    #[arg(add = completions::actors())]
     pattern: Option<NameOrPattern>,
     #[command(flatten)]
     listing: Listing,

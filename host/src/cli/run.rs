@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use baton_host::admin::{self, Access, Reload, Reloads, Socket, Tcp, socket_path};
 use baton_host::config::{self, Config, Settings};
+use baton_host::logs::Logs;
 use baton_host::model::HostError;
 use baton_host::telemetry::{Exporter, SpanCounts};
 use baton_host::{Host, Prepared, ShutdownReport};
@@ -40,12 +41,13 @@ pub(super) fn run(place: &Place, options: &Options) -> Result<(), Failure> {
     let (mut config, settings) = configuration(place, &file)?;
     config.telemetry = telemetry::options(config.telemetry);
     let filter = options.log.as_deref().unwrap_or(&config.log);
-    let (exporter, set_filter) = telemetry::begin(filter, options.log_format, &config.telemetry)?;
+    let logs = Logs::new();
+    let (exporter, set_filter) = telemetry::begin(filter, options.log_format, &config.telemetry, &logs)?;
     let set_filter = options.log.is_none().then_some(set_filter);
     let hangups = signals::hangups().map_err(|error| Failure::new(format!("SIGHUP cannot be listened to: {error}")))?;
     let request_bytes = config.largest_message_bytes();
     let origin = Origin { file, data_dir: place.data_dir.clone(), settings, request_bytes, set_filter };
-    host(config, options.recover, (listen()?, exporter), Some((origin, hangups)), |_| {})
+    host(config, options.recover, (listen()?, exporter), (Some((origin, hangups)), logs), |_| {})
 }
 
 /// What the file says, and what stands above it.
@@ -65,7 +67,7 @@ pub(super) fn host(
     config: Config,
     recover: bool,
     (asked, exporter): (signals::Asked, Option<Exporter>),
-    again: Option<(Origin, signals::Hangups)>,
+    (again, logs): (Option<(Origin, signals::Hangups)>, Logs),
     beside: impl FnOnce(&Host),
 ) -> Result<(), Failure> {
     // Those that a supervisor cuts short are told by the host itself.
@@ -82,7 +84,7 @@ pub(super) fn host(
     let done = runtime.block_on(async {
         let counts = exporter.as_ref().map(Exporter::counts);
         let exporting = exporter.map(|exporter| Exporting::begin(exporter, flush_timeout));
-        let done = serve(config, recover, (asked, counts), again, beside).await;
+        let done = serve(config, recover, (asked, counts), (again, logs), beside).await;
         if let Some(exporting) = exporting {
             exporting.end().await;
         }
@@ -105,14 +107,14 @@ async fn serve(
     mut config: Config,
     recover: bool,
     (mut asked, spans): (signals::Asked, Option<Arc<SpanCounts>>),
-    again: Option<(Origin, signals::Hangups)>,
+    (again, logs): (Option<(Origin, signals::Hangups)>, Logs),
     beside: impl FnOnce(&Host),
 ) -> Result<(), Failure> {
     let (request_bytes, listed) = (config.largest_message_bytes(), config.actors().count());
     let manager = Manager::find();
     let loading = GoingOn::begin(&manager, "opening the store and loading plugins");
     // A host that is half started cannot be stopped in good order, so a signal meanwhile waits for it.
-    let prepared = prepare(&config, recover, spans).await?;
+    let prepared = prepare(&config, recover, spans, logs).await?;
     let (socket, tcp) = match listening(&config, prepared.host()).await {
         Ok(listening) => listening,
         Err(failure) => {
@@ -194,6 +196,9 @@ async fn until_asked(
         notify::reloading(manager);
         let came = origin.reload(config, host, access).await;
         reload::log(by, &came);
+        if came.is_ok() {
+            host.tell_reloaded();
+        }
         notify::reloaded(host, manager);
         if let Some(answer) = answer {
             // Whoever asked may have gone.
@@ -202,8 +207,13 @@ async fn until_asked(
     }
 }
 
-async fn prepare(config: &Config, recover: bool, spans: Option<Arc<SpanCounts>>) -> Result<Prepared, HostError> {
-    let mut builder = Host::builder().data_dir(&config.data_dir).backend(config.backend).recover(recover);
+async fn prepare(
+    config: &Config,
+    recover: bool,
+    spans: Option<Arc<SpanCounts>>,
+    logs: Logs,
+) -> Result<Prepared, HostError> {
+    let mut builder = Host::builder().data_dir(&config.data_dir).backend(config.backend).recover(recover).logs(logs);
     if let Some(counts) = spans {
         builder = builder.traces(true).span_counts(counts);
     }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::client::{Ask, Client, Lost, escaped, path_of};
+use super::completions;
 use super::output::Failure;
 use super::{Listing, Place, store_migrate};
 
@@ -83,6 +84,7 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Named {
     /// The actor's name
+    #[arg(add = completions::stored())]
     name: String,
     #[command(flatten)]
     listing: Listing,

@@ -15,6 +15,7 @@ use hyper::Method;
 use serde::Deserialize;
 
 use super::client::{Ask, Client, escaped};
+use super::completions;
 use super::output::{Failure, harmless, print_json, print_line, print_table};
 use super::{Place, wait};
 
@@ -31,7 +32,7 @@ baton swap [OPTIONS] <PLUGIN> <FILE>
 #[command(group = clap::ArgGroup::new("what").args(["file", "back", "stop", "follow", "status"]).required(true))]
 pub(super) struct Options {
     /// The plugin's name
-    #[arg(value_name = "PLUGIN", required_unless_present = "status")]
+    #[arg(value_name = "PLUGIN", required_unless_present = "status", add = completions::plugins())]
     plugin: Option<String>,
     /// The component of the new version
     #[arg(value_name = "FILE")]

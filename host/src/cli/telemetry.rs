@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_host::logs::Logs;
 use baton_host::telemetry::{Exporter, OtlpOptions, TRACE_TARGET};
 use clap::ValueEnum;
 use tokio::sync::Notify;
@@ -36,17 +37,18 @@ pub(super) fn options(mut options: OtlpOptions) -> OtlpOptions {
     options
 }
 
-/// From now on the log goes to stderr, and spans to `options`' collector, if there is one: then they are to be exported by
+/// From now on the log goes to stderr and into `logs`, and spans to `options`' collector, if there is one: then they are to be exported by
 /// what this answers with. Beside it stands what sets another filter for the log.
 pub(super) fn begin(
     filter: &str,
     format: LogFormat,
     options: &OtlpOptions,
+    logs: &Logs,
 ) -> Result<(Option<Exporter>, SetFilter), Failure> {
     let made = Exporter::new(options)?;
     let (tracer, exporter) = made.unzip();
     let (filter, handle) = reload::Layer::new(parsed(filter)?);
-    let mut layers = vec![log(filter, format)];
+    let mut layers = vec![log(filter, format, logs)];
     layers.extend(tracer.map(|tracer| {
         let spans = tracing_opentelemetry::layer().with_tracer(tracer);
         // What a span says of itself is enough.
@@ -62,25 +64,30 @@ pub(super) fn begin(
     Ok((exporter, set))
 }
 
-/// The log. It leaves out the spans of traces, and says so before any is made: where nobody else takes them, `tracing` knows
+/// The log, on stderr and for those who ask over the API. It leaves out the spans of traces, and says so before any is made: where nobody else takes them, `tracing` knows
 /// for each place in the code that none is to be made there.
 fn log(
     filter: impl Filter<Registry> + Send + Sync + 'static,
     format: LogFormat,
+    logs: &Logs,
 ) -> Box<dyn Layer<Registry> + Send + Sync> {
     let filter = filter.and(filter_fn(|meta| meta.target() != TRACE_TARGET));
     let lines = fmt::layer().with_writer(io::stderr);
     match format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).with_filter(filter).boxed(),
-        LogFormat::Json => lines.json().with_filter(filter).boxed(),
+        LogFormat::Text => {
+            lines.with_ansi(io::stderr().is_terminal()).and_then(logs.layer()).with_filter(filter).boxed()
+        }
+        LogFormat::Json => lines.json().and_then(logs.layer()).with_filter(filter).boxed(),
     }
 }
 
 /// For people who look at a plugin, not at a host: no times, no targets.
-pub(super) fn log_plainly(filter: &str) -> Result<(), Failure> {
-    let logger = fmt().with_env_filter(parsed(filter)?).with_writer(io::stderr);
-    logger.with_ansi(io::stderr().is_terminal()).without_time().with_target(false).init();
-    Ok(())
+pub(super) fn log_plainly(filter: &str) -> Result<Logs, Failure> {
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let logs = Logs::new();
+    let lines = lines.without_time().with_target(false).and_then(logs.layer());
+    Registry::default().with(lines.with_filter(parsed(filter)?)).init();
+    Ok(logs)
 }
 
 fn parsed(filter: &str) -> Result<EnvFilter, Failure> {
@@ -118,7 +125,7 @@ mod tests {
     fn without_a_collector_no_span_is_made_whatever_is_logged() {
         let begin = || tracing::span!(target: TRACE_TARGET, tracing::Level::INFO, "turn");
         for filter in ["trace", "info", "baton::trace=trace"] {
-            let log = log(parsed(filter).expect("a filter"), LogFormat::Json);
+            let log = log(parsed(filter).expect("a filter"), LogFormat::Json, &Logs::new());
             let subscriber = Registry::default().with(vec![log]);
             tracing::subscriber::with_default(subscriber, || assert!(begin().is_disabled(), "{filter}"));
         }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::client::{Ask, Client, escaped, path_of};
+use super::completions;
 use super::output::{Failure, print_json, print_line, print_table};
 use super::{Listing, Place};
 
@@ -20,6 +21,7 @@ const WHEREIS_HEAD: [&str; 4] = ["NAME", "STATE", "WHAT", "UNDER"];
 #[derive(Debug, Args)]
 pub(super) struct ChildrenOptions {
     /// The supervisor [default: the root]
+    #[arg(add = completions::children())]
     supervisor: Option<String>,
     /// Only how many they are
     #[arg(long)]
@@ -31,6 +33,7 @@ pub(super) struct ChildrenOptions {
 #[derive(Debug, Args)]
 pub(super) struct WhereisOptions {
     /// The name of an actor or a supervisor
+    #[arg(add = completions::children())]
     name: String,
     #[command(flatten)]
     listing: Listing,

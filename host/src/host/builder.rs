@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::startup::Awaited;
-use super::{DEFAULT_INSTANCES, Host, Inner, loading, resuming, watching};
+use super::{DEFAULT_INSTANCES, Host, Inner, loading, resuming, telling, watching};
 use crate::catalog::Catalog;
+use crate::events::{About, EventDetail, Events, HostState};
+use crate::logs::Logs;
 use crate::model::{
     ActorSpec, ChildSpec, CoreDumps, ErrorCode, Grants, HostError, MessageId, PluginKey, PluginName, Sha256,
     StateRules, Template,
@@ -37,6 +39,7 @@ pub struct HostBuilder {
     sandbox: SandboxOptions,
     traces: bool,
     span_counts: Option<Arc<SpanCounts>>,
+    logs: Option<Logs>,
 }
 
 /// A plugin to load, and what was said of it.
@@ -92,6 +95,7 @@ impl HostBuilder {
             sandbox: SandboxOptions { instances: DEFAULT_INSTANCES, ..SandboxOptions::default() },
             traces: false,
             span_counts: None,
+            logs: None,
         }
     }
 
@@ -307,6 +311,14 @@ impl HostBuilder {
         self
     }
 
+    /// The log that the API is to tell of; what fills it is its layer, in the process's subscriber. Of one host: with that it
+    /// ends.
+    #[must_use]
+    pub fn logs(mut self, logs: Logs) -> Self {
+        self.logs = Some(logs);
+        self
+    }
+
     /// Opens the store, loads the plugins, and starts the actors: it waits for their `init`, not for their states. An
     /// actor that would not start is shown as `failed`, and does not keep the others from starting.
     ///
@@ -382,7 +394,8 @@ impl HostBuilder {
         let options = SandboxOptions { code_cache, ..self.sandbox };
         let made = tokio::task::spawn_blocking(move || Sandbox::new(&options)).await;
         let sandbox = made.map_err(|e| HostError::new(ErrorCode::Engine, "the engine panicked").source(e))??;
-        let catalog = Arc::new(Catalog::new(components, self.plugin_keys)?);
+        let events = Events::default();
+        let catalog = Arc::new(Catalog::new(components, self.plugin_keys, events.clone())?);
         let (mut grants, mut rules, mut programs) = (self.grants, self.rules, Vec::new());
         let mut watched = Vec::new();
         for plugin in self.plugins {
@@ -414,7 +427,7 @@ impl HostBuilder {
         if let Some(counts) = self.span_counts {
             metrics.spans(counts);
         }
-        let router = Router::new(registry.clone(), self.templates, grants.clone());
+        let router = Router::new(registry.clone(), self.templates, grants.clone(), events.clone());
         let router = router.telling(self.traces, metrics.clone());
         let router = Arc::new(router);
         let rules = Arc::new(rules);
@@ -426,13 +439,14 @@ impl HostBuilder {
             node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             post: router.clone(),
             outside: Arc::new(Calls(router.clone())),
+            events: events.clone(),
             rules: rules.clone(),
             grants: grants.clone(),
             traces: self.traces,
             metrics: metrics.clone(),
         });
         router.supervised_by(supervisor.clone());
-        let shutdown = Mutex::new(None);
+        let (shutdown, logs) = (Mutex::new(None), self.logs);
         let ground = Ground {
             catalog: catalog.clone(),
             registry: registry.clone(),
@@ -441,11 +455,13 @@ impl HostBuilder {
             store: store.clone(),
             sandbox: sandbox.clone(),
             metrics,
+            events: events.clone(),
         };
         let swaps = Swaps::new(ground);
         let names = |spec: &ActorSpec| spec.name.clone();
         let listed = Awaited::new(self.children.iter().flat_map(ChildSpec::actors).map(names).collect());
-        let host = Inner { catalog, registry, router, supervisor, store, sandbox, swaps, listed, shutdown };
+        let host =
+            Inner { catalog, registry, router, supervisor, store, sandbox, swaps, listed, events, logs, shutdown };
         let host = Host(Arc::new(host));
         for cut in self.children.iter().flat_map(|child| child.cut_short(None, "")) {
             tracing::warn!("{cut}: the tighter one wins");
@@ -485,6 +501,8 @@ impl Prepared {
         host.0.listed.started();
         tokio::spawn(resuming::resume(Arc::downgrade(&host.0)));
         tokio::spawn(resuming::wake(Arc::downgrade(&host.0)));
+        tokio::spawn(telling::store(Arc::downgrade(&host.0)));
+        host.0.events.tell(About::default(), EventDetail::Host { state: HostState::Ready });
         for file in watched {
             tokio::spawn(watching::watch(Arc::downgrade(&host.0), file));
         }

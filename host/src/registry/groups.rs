@@ -58,6 +58,13 @@ impl Groups {
         }
     }
 
+    /// All of them, in the order of their names, and how many members each has.
+    pub(super) fn counts(&self) -> Vec<(GroupName, usize)> {
+        let mut counts: Vec<_> = self.members.iter().map(|(group, members)| (group.clone(), members.len())).collect();
+        counts.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+        counts
+    }
+
     /// In the order in which they came.
     pub(super) fn members(&self, group: &GroupName) -> impl Iterator<Item = &ActorName> {
         self.members.get(group).into_iter().flat_map(BTreeMap::values)
@@ -91,6 +98,8 @@ mod tests {
         groups.join(&name("c"), group("workers")).expect("room");
         assert_eq!(members(&groups, "workers"), ["a", "b", "c"], "who comes again comes last");
         assert_eq!(members(&groups, "others"), [""; 0], "an unknown group has none");
+        groups.join(&name("a"), group("others")).expect("room");
+        assert_eq!(groups.counts(), [(group("others"), 1), (group("workers"), 3)]);
     }
 
     #[test]

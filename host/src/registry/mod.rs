@@ -129,6 +129,11 @@ impl Registry {
         self.read().groups.members(group).cloned().collect()
     }
 
+    /// The groups, in the order of their names, and how many members each has.
+    pub(crate) fn groups(&self) -> Vec<(GroupName, usize)> {
+        self.read().groups.counts()
+    }
+
     /// The same, to be sent to.
     pub(crate) fn targets(&self, group: &GroupName) -> Vec<Arc<Cell>> {
         let book = self.read();

@@ -4,7 +4,7 @@ mod alarm;
 mod calls;
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::actor::{Cell, Envelope, ExitSignal, Post, Receipt};
+use crate::events::{About, EventDetail, Events};
 use crate::model::{
     ActorName, ActorSpec, Body, CallError, Crash, ExitReason, Grants, GroupName, Message, MessageId, PluginName,
     Request, SendError, Template, log_of,
@@ -69,6 +70,7 @@ pub(crate) struct Router {
     templates: RwLock<Vec<Template>>,
     /// What the actors of each plugin may do.
     grants: Arc<HashMap<PluginName, Arc<Granted>>>,
+    events: Events,
     /// Set once, right after both exist.
     supervisor: OnceLock<Supervisor>,
     closed: AtomicBool,
@@ -76,8 +78,10 @@ pub(crate) struct Router {
     listed: Mutex<Option<HashSet<ActorName>>>,
     alarm: Alarm,
     dead: Mutex<VecDeque<DeadLetter>>,
-    /// How many of them the log tells of.
+    /// How many of them the log and the events tell of.
     dead_lines: Meter,
+    /// Those that no event was told of.
+    dead_untold: AtomicU64,
     waits: Waits,
     /// Whether traces begin here.
     traces: bool,
@@ -89,16 +93,19 @@ impl Router {
         registry: Arc<Registry>,
         templates: Vec<Template>,
         grants: Arc<HashMap<PluginName, Arc<Granted>>>,
+        events: Events,
     ) -> Self {
         Self {
             registry,
             templates: RwLock::new(sorted(templates)),
             grants,
+            events,
             supervisor: OnceLock::new(),
             closed: AtomicBool::new(false),
             listed: Mutex::new(None),
             alarm: Alarm::default(),
             dead_lines: Meter::default(),
+            dead_untold: AtomicU64::new(0),
             dead: Mutex::new(VecDeque::new()),
             waits: Waits::default(),
             traces: false,
@@ -155,10 +162,11 @@ impl Router {
         drop(self.supervisor.set(supervisor));
     }
 
-    /// No more work from outside, and no actor starts any more.
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+    /// No more work from outside, and no actor starts any more. True the first time.
+    pub(crate) fn close(&self) -> bool {
+        let first = !self.closed.swap(true, Ordering::AcqRel);
         self.alarm.close();
+        first
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -365,16 +373,6 @@ impl Router {
             Message::Other(_, body) => ("other", String::new(), None, body),
         };
         self.metrics.dead_letter();
-        let line = self.dead_lines.line_of(DEAD_LINES_PER_SECOND, DEAD_LINES_PER_SECOND);
-        if let Some(dropped) = line.dropped {
-            tracing::warn!(dropped, "dead letters are not logged: more than {DEAD_LINES_PER_SECOND} a second");
-        }
-        if line.passes {
-            match self.registry.whereis(to) {
-                Some(cell) => log_of!(warn, cell.label(), kind, id, why, "dead letter"),
-                None => tracing::warn!(actor = %to, kind, id, why, "dead letter"),
-            }
-        }
         let letter = DeadLetter {
             to: to.to_string(),
             from,
@@ -387,6 +385,7 @@ impl Router {
             core_dump: crash.and_then(|crash| crash.core_dump.clone()),
             time_ms: now_ms(),
         };
+        self.tell_dead(to, &letter, why);
         let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
         if dead.len() >= DEAD_LETTERS {
             dead.pop_front();
@@ -399,6 +398,34 @@ impl Router {
 fn sorted(mut templates: Vec<Template>) -> Vec<Template> {
     templates.sort_by_key(|template| std::cmp::Reverse(template.pattern.specificity()));
     templates
+}
+
+impl Router {
+    /// Tells of a dead letter, unless there are too many.
+    fn tell_dead(&self, to: &ActorName, letter: &DeadLetter, why: &str) {
+        let line = self.dead_lines.line_of(DEAD_LINES_PER_SECOND, DEAD_LINES_PER_SECOND);
+        let DeadLetter { kind, id, from, .. } = letter;
+        if let Some(dropped) = line.dropped {
+            tracing::warn!(dropped, "dead letters are not logged: more than {DEAD_LINES_PER_SECOND} a second");
+        }
+        if !line.passes {
+            self.dead_untold.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let about = match self.registry.whereis(to) {
+            Some(cell) => {
+                log_of!(warn, cell.label(), kind, id, why, "dead letter");
+                cell.about()
+            }
+            None => {
+                tracing::warn!(actor = %to, kind, id, why, "dead letter");
+                About::child(to)
+            }
+        };
+        let (to, message, id, from) = (letter.to.clone(), letter.kind, letter.id.clone(), from.clone());
+        let (why, more) = (letter.why.clone(), self.dead_untold.swap(0, Ordering::Relaxed));
+        self.events.tell(about, EventDetail::DeadLetter { to, message, id, from, why, more });
+    }
 }
 
 impl Post for Router {
@@ -541,7 +568,7 @@ mod tests {
     #[test]
     fn a_dispatch_reaches_every_member_and_what_one_cannot_take_is_a_dead_letter() {
         let registry = Arc::new(Registry::default());
-        let router = Router::new(registry.clone(), Vec::new(), Arc::default());
+        let router = Router::new(registry.clone(), Vec::new(), Arc::default(), Events::default());
         let full = Limits { mailbox_messages: 0, ..Limits::default() };
         let cells = [("b", Limits::default()), ("full", full), ("a", Limits::default())];
         let cells = cells.map(|(name, limits)| registered(&registry, name, limits));
@@ -564,7 +591,7 @@ mod tests {
     #[test]
     fn an_end_that_an_actor_will_not_hear_of_is_a_dead_letter() {
         let registry = Arc::new(Registry::default());
-        let router = Router::new(registry.clone(), Vec::new(), Arc::default());
+        let router = Router::new(registry.clone(), Vec::new(), Arc::default(), Events::default());
         let [old, x] = ["a", "x"].map(|name| registered(&registry, name, Limits::default()));
         registry.unregister(&old);
         for out in [Out::Monitor(x.name().clone()), Out::Link(x.name().clone())] {

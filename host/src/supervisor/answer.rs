@@ -3,6 +3,7 @@
 use super::restart::End;
 use super::tree::Refused;
 use crate::actor::StartFailure;
+use crate::events::EventDetail;
 use crate::model::{
     ActorName, Crash, CrashKind, ErrorCode, Exit, Failure, HostError, NotSaved, Saved, Shutdown, StopReason,
 };
@@ -65,6 +66,38 @@ pub(super) fn saved(exit: &Exit) -> Saved {
         Exit::Crashed(crash) => Saved::Not(NotSaved::Crashed(crash.to_string())),
         // Nothing was loaded yet, so nothing is lost.
         Exit::Refused(_) | Exit::Unusable(_) => Saved::Kept,
+    }
+}
+
+/// The same as those hear it who listen to events.
+pub(super) fn told(exit: &Exit) -> EventDetail {
+    match exit {
+        Exit::Stopped(reason, saved) => EventDetail::Stopped {
+            reason: reason.to_string(),
+            committed: match saved {
+                Saved::Committed(sequence) => Some(*sequence),
+                _ => None,
+            },
+            not_saved: match saved {
+                Saved::Not(why) => Some(why.to_string()),
+                _ => None,
+            },
+        },
+        Exit::Unusable(_) => EventDetail::Stopped { reason: "unusable".to_owned(), committed: None, not_saved: None },
+        Exit::Crashed(Crash { kind, during, message, backtrace, core_dump }) => EventDetail::Crashed {
+            why: message.clone(),
+            crash: Some(*kind),
+            during: during.clone(),
+            backtrace: backtrace.clone(),
+            core_dump: core_dump.clone(),
+        },
+        Exit::Refused(failure) => EventDetail::Crashed {
+            why: failure.to_string(),
+            crash: None,
+            during: "init".to_owned(),
+            backtrace: Vec::new(),
+            core_dump: None,
+        },
     }
 }
 

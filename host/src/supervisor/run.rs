@@ -16,6 +16,7 @@ use super::restart::End;
 use super::tree::{Ask, Do, Id, Refused, Ticket, Tree};
 use crate::actor::{Budget, Cell, Envelope, Gate, Instance, Parts, Post, Signal, StartFailure};
 use crate::catalog::Catalog;
+use crate::events::{About, EventDetail, Events};
 use crate::model::{
     ActorName, CallError, ChildInfo, Counts, ErrorCode, Exit, ExitReason, HostError, Label, Phase, PluginName, Saved,
     SendError, StateRules, StopReason, log_of,
@@ -38,6 +39,7 @@ pub(crate) struct Surroundings {
     pub(crate) node: String,
     pub(crate) post: Arc<dyn Post>,
     pub(crate) outside: Arc<dyn Outside>,
+    pub(crate) events: Events,
     /// How the actors of each plugin keep their states, where they do not say so themselves.
     pub(crate) rules: Arc<HashMap<PluginName, StateRules>>,
     /// What the actors of each plugin may do.
@@ -241,6 +243,7 @@ impl Run {
                     }
                     Do::Wake { id, run, at } => self.wake_at(id, run, at),
                     Do::Restarting { id } => self.restarting(id),
+                    Do::GiveUp { id, why } => self.gives_up(id, why),
                     Do::Fail { id, why } => self.stays_down(id, &why),
                     Do::Free { id, name, why } => self.free(id, &name, &why),
                     Do::Answer { ticket, id, answer } => self.answer(ticket, id, answer),
@@ -279,6 +282,7 @@ impl Run {
             node: around.node.clone(),
             post: around.post.clone(),
             outside: around.outside.clone(),
+            events: around.events.clone(),
             rules: around.rules.get(&actor.cell.spec.plugin).copied().unwrap_or_default(),
             grants: around.grants.get(&actor.cell.spec.plugin).cloned().unwrap_or_default(),
             traces: around.traces,
@@ -350,6 +354,7 @@ impl Run {
         if let Exit::Crashed(crash) = &exit {
             self.numbers(&cell).crash(crash.kind);
         }
+        self.around.events.tell(cell.about(), answer::told(&exit));
         let saved = answer::saved(&exit);
         if let Some(down) = &mut self.shutting_down {
             down.report.stopped.push((cell.name().clone(), saved.clone()));
@@ -365,18 +370,29 @@ impl Run {
     /// It waits to be started again, and its messages with it.
     fn restarting(&self, id: Id) {
         let Some(actor) = self.actors.get(&id) else { return };
-        {
+        let restarts = {
             let mut status = actor.cell.status();
             status.phase = Phase::Restarting;
             status.restarts += 1;
-        }
+            status.restarts
+        };
         self.numbers(&actor.cell).restarts.one_more();
+        self.around.events.tell(actor.cell.about(), EventDetail::Restarted { restarts });
         actor.cell.mailbox.set_gate(Gate::Open);
+    }
+
+    /// A supervisor ends, and what is below it first.
+    fn gives_up(&self, id: Id, why: String) {
+        let Some(name) = self.tree.name(id) else { return };
+        tracing::warn!(supervisor = %name, why, "it gives up");
+        self.around.events.tell(About::child(name), EventDetail::GaveUp { why });
     }
 
     /// The actor stays down, under its name.
     fn stays_down(&mut self, id: Id, why: &str) {
         let Some(name) = self.tree.name(id) else { return };
+        let about = self.actors.get(&id).map_or_else(|| About::child(name), |actor| actor.cell.about());
+        self.around.events.tell(about, EventDetail::Failed { why: why.to_owned() });
         let Some(actor) = self.actors.get(&id) else {
             return tracing::error!(child = %name, why, "it stays down until it is started again");
         };

@@ -46,6 +46,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{broadcast, watch};
 
 use crate::catalog::{self, Catalog};
+use crate::events::Events;
 use crate::model::{ErrorCode, HostError, Part, PluginName};
 use crate::registry::Registry;
 use crate::router::Router;
@@ -78,6 +79,7 @@ pub(crate) struct Ground {
     pub(crate) store: Arc<dyn SnapshotStore>,
     pub(crate) sandbox: Sandbox,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) events: Events,
 }
 
 /// Where the new version comes from.

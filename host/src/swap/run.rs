@@ -19,6 +19,7 @@ use super::rollout::{Verdict, batches, percentiles, verdict};
 use super::survey::{Survey, survey};
 use super::{Control, Ground};
 use crate::actor::Cell;
+use crate::events::{About, EventDetail};
 use crate::model::{ActorName, Digest, HostError, Part, PluginName};
 use crate::sandbox::Program;
 use crate::store::now_ms;
@@ -94,6 +95,8 @@ impl Swap {
                 tracing::warn!(%plugin, %outcome, why, "the swap did not come to its end");
             }
         }
+        let ended = told(&status.borrow(), Some(&report));
+        ground.events.tell(About::plugin(&plugin, &status.borrow().to.version), ended);
         let (swap, kind) = (status.borrow().id, SwapEventKind::Ended { report: Box::new(report.clone()) });
         // Nobody may listen.
         drop(events.send(SwapEvent { swap, plugin, time_ms: now_ms(), kind }));
@@ -116,6 +119,16 @@ impl Swap {
 
     fn enter(&self, phase: SwapPhase) {
         self.status.send_modify(|status| status.phase = phase);
+        self.tell_all(None);
+    }
+
+    /// Tells those who listen to all that happens where it stands, and why.
+    fn tell_all(&self, why: Option<&str>) {
+        let mut detail = told(&self.status.borrow(), None);
+        if let EventDetail::Swap { why: told, .. } = &mut detail {
+            *told = why.map(str::to_owned);
+        }
+        self.ground.events.tell(About::plugin(&self.plugin, &self.to.description().version), detail);
     }
 
     fn count_to(&self, total: usize) {
@@ -253,6 +266,7 @@ impl Swap {
             self.batch(cells.by_ref().take(batch.len()).collect(), tally).await;
             let done = self.status.borrow().done;
             self.tell(SwapEventKind::BatchDone { done, total });
+            self.tell_all(None);
             self.judged(tally)?;
             if !batches.is_empty() && !self.options.pause.is_zero() {
                 self.enter(SwapPhase::Pausing);
@@ -529,5 +543,19 @@ impl Swap {
             took_ms: u64::try_from(tally.took.as_millis()).unwrap_or(u64::MAX),
             on_failure: if self.back { OnFailure::Stop } else { self.options.on_failure },
         }
+    }
+}
+
+/// Where a swap stands, or what came of it.
+fn told(status: &SwapStatus, report: Option<&SwapReport>) -> EventDetail {
+    EventDetail::Swap {
+        swap: status.id,
+        from: status.from.version.clone(),
+        to: status.to.version.clone(),
+        phase: report.map_or(status.phase, |_| SwapPhase::Ended).to_string(),
+        done: status.done,
+        total: status.total,
+        outcome: report.map(|report| report.outcome.to_string()),
+        why: report.and_then(|report| report.why.clone()),
     }
 }

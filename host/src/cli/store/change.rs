@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::client::{escaped, path_of};
+use super::super::completions;
 use super::super::output::{Failure, harmless, print_json, print_line, tell_error};
 use super::{Listing, Source, check, of_tool, read_name, same};
 
@@ -34,6 +35,7 @@ impl Consented {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rollback {
     /// The actor's name
+    #[arg(add = completions::stored())]
     name: String,
     /// The sequence of the record whose state is taken [default: the record before the current one]
     #[arg(long, value_name = "SEQ")]
@@ -47,6 +49,7 @@ pub(in crate::cli) struct Rollback {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Fork {
     /// The actor whose state is copied
+    #[arg(add = completions::stored())]
     name: String,
     /// The actor that gets it
     new: String,
@@ -92,6 +95,7 @@ pub(in crate::cli) struct Forget {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Repair {
     /// The actor's name
+    #[arg(add = completions::stored())]
     name: String,
     #[command(flatten)]
     consented: Consented,
@@ -102,6 +106,7 @@ pub(in crate::cli) struct Repair {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Retry {
     /// The actor's name
+    #[arg(add = completions::stored())]
     name: String,
     /// Stop an actor that runs or is held in good order, and start it again afterwards
     #[arg(long)]

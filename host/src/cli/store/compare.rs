@@ -5,12 +5,14 @@ use clap::Args;
 use serde_json::Value;
 
 use super::super::client::path_of;
+use super::super::completions;
 use super::super::output::{Failure, harmless, moment, print_json, print_line, table};
 use super::{Listing, Source, of_tool, read_name, same};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Options {
     /// The actor's name
+    #[arg(add = completions::stored())]
     name: String,
     /// The sequence of the first record [default: the one before the current one]
     a: Option<u64>,

@@ -227,7 +227,9 @@ impl Tree {
             }
             let name = self.name(id).map(ToString::to_string).unwrap_or_default();
             self.put_down(id, why);
-            return self.end_supervisor(parent, Why::Intensity(format!("`{name}` needed {spent}")), now);
+            let spent = format!("`{name}` needed {spent}");
+            self.out.push(Do::GiveUp { id: parent, why: spent.clone() });
+            return self.end_supervisor(parent, Why::Intensity(spent), now);
         }
         let Some(node) = self.node(id) else { return };
         node.restarted += 1;

@@ -51,6 +51,8 @@ pub(super) enum Do {
     Wake { id: Id, run: u64, at: Instant },
     /// It has no instance, and waits to be started again: messages for it wait too.
     Restarting { id: Id },
+    /// A supervisor ends, since its intensity is spent.
+    GiveUp { id: Id, why: String },
     /// It has no instance and stays down under its name.
     Fail { id: Id, why: String },
     /// It has no instance, and its name is free.

@@ -80,6 +80,7 @@ impl World {
                 Do::Free { id, .. } | Do::Fail { id, .. } | Do::Restarting { id } => {
                     assert!(self.live.keys().all(|(other, _)| *other != id), "a name is freed while its actor lives");
                 }
+                Do::GiveUp { .. } => {}
                 Do::Over => {
                     assert!(self.live.is_empty(), "orphans: {:?}", self.live);
                     self.over = true;

@@ -152,7 +152,7 @@ impl Play {
             Do::Fail { id, .. } => self.log.push(format!("failed {}", who(self, id))),
             Do::Answer { answer, .. } => self.answers.push(answer),
             Do::Over => self.log.push("over".into()),
-            Do::Restarting { .. } | Do::Free { .. } => {}
+            Do::Restarting { .. } | Do::GiveUp { .. } | Do::Free { .. } => {}
         }
     }
 
