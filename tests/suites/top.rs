@@ -1,5 +1,6 @@
 //! The live screen, on a real terminal: `script` makes one.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::{Arc, Mutex};
@@ -136,6 +137,25 @@ fn a_terminal_is_as_it_was_when_the_command_is_told_to_end() {
     let pid: i32 = text.split("pid ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
     assert_eq!(screen.ended(), 0);
+}
+
+#[test]
+fn the_command_ends_with_its_terminal() {
+    let place = Place::counter();
+    let _host = place.host();
+    let screen = Screen::new(&place, (80, 12), "");
+    screen.shows("counter/1", 0);
+    let text = screen.text();
+    let pid: i32 = text.split("pid ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    // With whoever made it, the terminal goes.
+    drop(screen);
+    let limit = Instant::now() + PATIENCE;
+    // One that has ended may wait for somebody to hear of it.
+    let lives = || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    while lives() {
+        assert!(Instant::now() < limit, "it goes on without a terminal");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

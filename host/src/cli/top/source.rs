@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -84,7 +84,8 @@ pub(super) fn start(
                 }
                 Err(failure) => News::Trouble(failure.words().0),
             };
-            if news.send(told).is_err() {
+            // A screen that has not shown the look before does without this one: to wait for it would be to hear no signal.
+            if matches!(news.try_send(told), Err(TrySendError::Disconnected(_))) {
                 return;
             }
             tokio::select! {
