@@ -72,6 +72,11 @@ pub(super) fn start(
 ) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::new(format!("the host cannot be watched: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    // Heard from now on, before there is a screen to restore: one that came earlier would end the command as it stands.
+    let (mut terminate, mut hangup) = {
+        let _within = runtime.enter();
+        (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::hangup()).map_err(failed)?)
+    };
     let work = async move {
         let mut before: Option<Instant> = None;
         loop {
@@ -95,8 +100,6 @@ pub(super) fn start(
         }
     };
     let told_to_end = async move {
-        let signals = [SignalKind::terminate(), SignalKind::hangup()].map(signal);
-        let [Ok(mut terminate), Ok(mut hangup)] = signals else { return std::future::pending().await };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = hangup.recv() => {}
