@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use baton_host::ActorName;
 use baton_host::model::StopReason;
 use baton_host::store::{
-    Capabilities, Head, Image, Lease, MemoryStore, NewRecord, Quarantined, Record, RecordRef, Refused, Revision,
+    Capabilities, Head, Hosts, Image, Lease, MemoryStore, NewRecord, Quarantined, Record, RecordRef, Refused, Revision,
     SnapshotStore, StoreError,
 };
 use futures_util::future::BoxFuture;
@@ -179,6 +179,10 @@ impl StoreDouble {
 }
 
 impl SnapshotStore for StoreDouble {
+    fn hosts(&self) -> Option<&dyn Hosts> {
+        self.inner.hosts()
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }

@@ -41,6 +41,7 @@ mod schemas;
 mod store_conformance;
 mod store_files;
 mod store_growth;
+mod store_hosts;
 mod store_migrate;
 mod store_redb;
 mod store_sled;

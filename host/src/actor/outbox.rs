@@ -226,6 +226,7 @@ fn may_be_taken_later(error: &SendError) -> bool {
         SendError::MailboxFull { .. }
         | SendError::Unavailable { .. }
         | SendError::Held { .. }
+        | SendError::Elsewhere { .. }
         | SendError::Down { .. } => true,
         SendError::UnknownActor(_) | SendError::TooLarge { .. } => false,
     }

@@ -15,6 +15,9 @@ use crate::store::tools::ToolError;
 /// Seconds after which a client that was turned away may try again.
 const RETRY_AFTER_S: &str = "1";
 
+/// The title where another host owns an actor.
+const ELSEWHERE: &str = "Another host owns the actor";
+
 /// What a client is told went wrong.
 #[derive(Debug, Clone)]
 pub(super) struct Problem {
@@ -69,6 +72,11 @@ impl Problem {
             ToolError::Host(error) => error.into(),
             other => Self::new(StatusCode::INTERNAL_SERVER_ERROR, other.code(), "It was not done", other.to_string()),
         }
+    }
+
+    /// Which host is to be asked.
+    fn owned_by(self, node: &str, address: Option<&str>) -> Self {
+        self.with("node", json!(node)).with("address", json!(address))
     }
 
     pub(super) fn with(mut self, member: &str, value: Value) -> Self {
@@ -150,6 +158,9 @@ impl From<SendError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "The actor is not available", detail)
             }
             SendError::Down { .. } => Self::new(StatusCode::CONFLICT, code, "The actor stays down", detail),
+            SendError::Elsewhere { node, address, .. } => {
+                Self::new(StatusCode::MISDIRECTED_REQUEST, code, ELSEWHERE, detail).owned_by(&node, address.as_deref())
+            }
             SendError::Held { hold, .. } => {
                 Self::new(StatusCode::CONFLICT, code, "The actor is held", detail).with("hold", json!(hold))
             }
@@ -205,11 +216,15 @@ impl From<ToolError> for Problem {
             ToolError::Exists { .. } => (StatusCode::CONFLICT, "There is a state already"),
             ToolError::Running { .. } => (StatusCode::CONFLICT, "The actor runs"),
             ToolError::Moved { .. } => (StatusCode::CONFLICT, "It was changed meanwhile"),
+            ToolError::OwnedElsewhere { .. } => (StatusCode::MISDIRECTED_REQUEST, ELSEWHERE),
             ToolError::Unfit(_) => (StatusCode::UNPROCESSABLE_ENTITY, "It makes no sense here"),
             ToolError::File(_) => (StatusCode::UNPROCESSABLE_ENTITY, "The export cannot be used"),
             _ => return Self::of_other_room(error),
         };
-        let problem = Self::new(status, error.code(), title, error.to_string());
+        let mut problem = Self::new(status, error.code(), title, error.to_string());
+        if let ToolError::OwnedElsewhere { node, address, .. } = &error {
+            problem = problem.owned_by(node, address.as_deref());
+        }
         match error.cure() {
             Some(cure) => problem.with("hint", json!(cure)),
             None => problem,
@@ -258,6 +273,12 @@ mod tests {
             (SendError::Unavailable { actor: actor(), why: "x".into() }.into(), 503, "unavailable", true),
             (SendError::Down { actor: actor(), why: "x".into() }.into(), 409, "down", false),
             (SendError::Held { actor: actor(), hold: Box::new(hold) }.into(), 409, "held", false),
+            (
+                SendError::Elsewhere { actor: actor(), node: "b".into(), address: Some("https://b:1".into()) }.into(),
+                421,
+                "owned-elsewhere",
+                false,
+            ),
             (CallError::Timeout { actor: actor(), timeout_ms: 5 }, 504, "timeout", false),
             (CallError::Crashed { actor: actor(), reason: "trap".into() }, 502, "crashed", false),
             (CallError::Deadlock { actor: actor(), chain: "a, b, a".into() }, 409, "deadlock", false),
@@ -277,6 +298,9 @@ mod tests {
             match code {
                 "failed" => assert_eq!(document["failure"], json!({ "code": "empty", "message": "no seats" })),
                 "held" => assert_eq!(document["hold"]["sequence"], 3),
+                "owned-elsewhere" => {
+                    assert_eq!((&document["node"], &document["address"]), (&json!("b"), &json!("https://b:1")))
+                }
                 _ => {}
             }
         }

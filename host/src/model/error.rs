@@ -59,6 +59,16 @@ pub enum SendError {
         /// How it ended.
         why: String,
     },
+    /// Another host that shares the store owns the actor: that one is to be asked. The message was not seen.
+    #[error("{}; it has not seen the message", owned_elsewhere(.actor, .node, .address.as_deref()))]
+    Elsewhere {
+        /// Who.
+        actor: String,
+        /// The node of the host that owns it.
+        node: String,
+        /// Where that host's API is reached, if it is: a URL.
+        address: Option<String>,
+    },
     /// The actor is parked with a state that could not be used.
     #[error("`{actor}` is held: {hold}")]
     Held {
@@ -67,6 +77,12 @@ pub enum SendError {
         /// Why.
         hold: Box<Hold>,
     },
+}
+
+/// That another host owns an actor, and how that one is reached.
+pub(crate) fn owned_elsewhere(actor: &str, node: &str, address: Option<&str>) -> String {
+    let at = address.map(|address| format!(", whose API is at {address}")).unwrap_or_default();
+    format!("`{actor}` is owned by the host on `{node}`{at}")
 }
 
 /// Why a call brought no reply.
@@ -129,6 +145,7 @@ impl SendError {
             Self::TooLarge { .. } => "too-large",
             Self::Unavailable { .. } => "unavailable",
             Self::Down { .. } => "down",
+            Self::Elsewhere { .. } => "owned-elsewhere",
             Self::Held { .. } => "held",
         }
     }

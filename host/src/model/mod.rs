@@ -21,6 +21,7 @@ pub use api::{API_CLIENT_TIMEOUT, API_CONNECTIONS, ApiSettings, ApiTls, MOST_API
 pub use attributes::{
     ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES, Attributes, GROUPS, GroupName, check_attribute,
 };
+pub(crate) use error::owned_elsewhere;
 pub use error::{CallError, ErrorCode, HostError, SendError};
 pub use grants::{
     Access, DIR_GRANTS, DirGrant, EnvGrant, GRANTS, GrantError, Grants, HostPattern, HttpGrant, NameOrPattern, Network,

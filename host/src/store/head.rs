@@ -76,6 +76,22 @@ pub(super) enum Step {
     Repair { head: Box<Head>, dropped: Vec<RecordRef> },
 }
 
+impl Step {
+    /// The host that writes under a lease of its own; none: it is a tool's.
+    pub(super) fn writer(&self) -> Option<&str> {
+        match self {
+            Self::Claim { owner, .. } => Some(owner),
+            Self::Commit { held, .. }
+            | Self::Switch { held, .. }
+            | Self::TakeUp { held }
+            | Self::Release { held, .. }
+            | Self::Forget { held }
+            | Self::Refuse { held, .. } => Some(&held.owner),
+            Self::Put { .. } | Self::Prune { .. } | Self::Pardon { .. } | Self::Repair { .. } => None,
+        }
+    }
+}
+
 /// What a write makes of a head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::head::{self, Held, Step};
+use super::hosts::{self, HostLease, Hosts, NewHost, Roster};
 use super::{
     Capabilities, Durable, Head, Image, Lease, Listed, NewRecord, Quarantined, RecordRef, Refused, Revision,
     SnapshotStore, StoreError,
@@ -17,13 +20,31 @@ use crate::model::{ActorName, Digest, StopReason};
 /// Largest record by default, in bytes.
 const LARGEST_RECORD_BYTES: usize = 64 << 20;
 
-/// A [`SnapshotStore`] in memory. Everything is gone with it.
+/// A [`SnapshotStore`] in memory. Everything is gone with it, and with all its [connections](Self::connection).
 #[derive(Debug)]
 pub struct MemoryStore {
-    /// None once it was closed.
-    actors: Mutex<Option<BTreeMap<ActorName, Entry>>>,
+    kept: Arc<Mutex<Kept>>,
+    closed: AtomicBool,
+    /// Whether several hosts may use it at once.
+    shared: bool,
     largest_record: usize,
     history: usize,
+}
+
+/// What all connections see.
+#[derive(Debug)]
+struct Kept {
+    actors: BTreeMap<ActorName, Entry>,
+    roster: Roster,
+    began: Instant,
+    /// By how much its clock was put forward.
+    ahead: Duration,
+}
+
+impl Kept {
+    fn now_ms(&self) -> u64 {
+        u64::try_from((self.began.elapsed() + self.ahead).as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 #[derive(Debug)]
@@ -50,8 +71,12 @@ impl MemoryStore {
     /// An empty store that takes records of at most so many bytes.
     #[must_use]
     pub fn with_largest_record(bytes: usize) -> Self {
+        let kept =
+            Kept { actors: BTreeMap::new(), roster: Roster::default(), began: Instant::now(), ahead: Duration::ZERO };
         Self {
-            actors: Mutex::new(Some(BTreeMap::new())),
+            kept: Arc::new(Mutex::new(kept)),
+            closed: AtomicBool::new(false),
+            shared: false,
             largest_record: bytes.min(u32::MAX as usize),
             history: head::DEFAULT_HISTORY,
         }
@@ -64,22 +89,60 @@ impl MemoryStore {
         self
     }
 
-    /// Runs `ask` on what is stored. Nothing in here panics half-way, so what a poisoned lock guards is whole.
+    /// The same store for several hosts at once, all of this process: each has a [connection](Self::connection) of its own.
+    #[must_use]
+    pub fn shared() -> Self {
+        Self { shared: true, ..Self::new() }
+    }
+
+    /// Another way to what this store keeps: closed by itself.
+    #[must_use]
+    pub fn connection(&self) -> Self {
+        Self {
+            kept: self.kept.clone(),
+            closed: AtomicBool::new(false),
+            shared: self.shared,
+            largest_record: self.largest_record,
+            history: self.history,
+        }
+    }
+
+    /// Puts the clock forward by which leases run.
+    pub fn advance(&self, by: Duration) {
+        self.lock().ahead += by;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // Nothing in here panics half-way, so what a poisoned lock guards is whole.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `ask` on all that is kept.
+    fn within<T>(&self, ask: impl FnOnce(&mut Kept) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match self.closed.load(Ordering::Acquire) {
+            false => ask(&mut self.lock()),
+            true => Err(StoreError::Unavailable("it was closed".to_owned())),
+        }
+    }
+
+    /// Runs `ask` on what is stored.
     fn with<T>(
         &self,
         ask: impl FnOnce(&mut BTreeMap<ActorName, Entry>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut actors: MutexGuard<'_, _> = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
-        match actors.as_mut() {
-            Some(actors) => ask(actors),
-            None => Err(StoreError::Unavailable("it was closed".to_owned())),
-        }
+        self.within(|kept| ask(&mut kept.actors))
     }
 
     fn write(&self, actor: &ActorName, step: &Step, records: Vec<(RecordRef, Vec<u8>)>) -> Result<Head, StoreError> {
         let nonce = head::draw_nonce()?;
-        self.with(|actors| {
-            let change = head::apply(actors.get(actor).map(|entry| &entry.head), step, nonce, self.history)?;
+        self.within(|kept| {
+            let now_ms = kept.now_ms();
+            let Kept { actors, roster, .. } = kept;
+            let stored = actors.get(actor).map(|entry| &entry.head);
+            if self.shared {
+                may_write(roster, stored, step, now_ms)?;
+            }
+            let change = head::apply(stored, step, nonce, self.history)?;
             let entry = actors.entry(actor.clone()).or_insert_with(|| Entry {
                 head: change.head.clone(),
                 records: BTreeMap::new(),
@@ -110,11 +173,63 @@ impl MemoryStore {
     }
 }
 
+/// Whether `step` may take place as far as the hosts' leases say.
+///
+/// # Errors
+/// `Conflict` where the lease of the host that writes has ended, or a tool would write to an actor whose owner's lease runs.
+fn may_write(roster: &Roster, stored: Option<&Head>, step: &Step, now_ms: u64) -> Result<(), StoreError> {
+    let owner = stored.and_then(|head| head.owner.as_deref());
+    match (step.writer(), owner) {
+        (Some(writer), _) => roster.check(writer, now_ms),
+        // Whoever owns the actor goes on as if nothing had been.
+        (None, _) if matches!(step, Step::Prune { .. }) => Ok(()),
+        (None, Some(owner)) if roster.runs(owner, now_ms) => Err(hosts::owned_by_a_host(owner)),
+        (None, _) => Ok(()),
+    }
+}
+
+impl Hosts for MemoryStore {
+    fn join<'a>(&'a self, host: &'a NewHost) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.within(|kept| {
+                let now_ms = kept.now_ms();
+                kept.roster.join(host, now_ms)
+            })
+        })
+    }
+
+    fn renew<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.within(|kept| {
+                let now_ms = kept.now_ms();
+                kept.roster.renew(id, now_ms)
+            })
+        })
+    }
+
+    fn leave<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.within(|kept| {
+                kept.roster.leave(id);
+                Ok(())
+            })
+        })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<HostLease>, StoreError>> {
+        Box::pin(async move { self.within(|kept| Ok(kept.roster.list(kept.now_ms()))) })
+    }
+}
+
 impl SnapshotStore for MemoryStore {
+    fn hosts(&self) -> Option<&dyn Hosts> {
+        self.shared.then_some(self)
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             backend: "memory",
-            shared: false,
+            shared: self.shared,
             durable: Durable::Process,
             largest_record: self.largest_record,
             history: self.history,
@@ -305,7 +420,10 @@ impl SnapshotStore for MemoryStore {
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             self.with(|_| Ok(()))?;
-            *self.actors.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.closed.store(true, Ordering::Release);
+            if !self.shared {
+                self.lock().actors.clear();
+            }
             Ok(())
         })
     }

@@ -7,6 +7,7 @@ mod backend;
 mod disk;
 mod embedded;
 mod head;
+mod hosts;
 mod keys;
 mod lock;
 mod losses;
@@ -34,6 +35,9 @@ pub use self::backend::{Backend, StoreOptions};
 pub use self::redb::{RedbOptions, RedbStore};
 pub use self::sled::{OpenError, Opened, Recovered, SledOptions, SledStore};
 pub use head::{DEFAULT_HISTORY, LEAST_HISTORY, MOST_HISTORY};
+pub use hosts::{
+    ENDED_KEPT_MS, HostLease, Hosts, LEAST_LEASE_TTL_MS, MOST_LEASE_TTL_MS, NewHost, lease_ended, owned_by_a_host,
+};
 pub use memory::MemoryStore;
 pub use migrate::{MigrateError, Migrated, Migration, migrate};
 pub use record::{Cause, Origination, Record, RecordError, StoredTimer};
@@ -56,6 +60,11 @@ pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
     /// How often the store has failed since it was opened.
     fn failures(&self) -> u64 {
         0
+    }
+
+    /// The hosts that share this store; none: it is one host's alone.
+    fn hosts(&self) -> Option<&dyn Hosts> {
+        None
     }
 
     /// The head of `actor`, and the revision to claim it with. `None` only where the store knows that there is none.

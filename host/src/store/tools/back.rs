@@ -4,7 +4,7 @@ use super::super::{
     Cause, Head, Lease, NewRecord, Record, RecordRef, Revision, SnapshotStore, StoreError, Traffic, now_ms,
 };
 use super::ToolError;
-use super::change::{Changed, Writer, claim, head_of, load, moved};
+use super::change::{Changed, Writer, claim, head_of, leave, load, moved};
 use super::plan::{self, Loss, plan_fork, plan_rollback};
 use crate::model::{ActorName, StopReason};
 
@@ -175,12 +175,11 @@ async fn write_record(
     ended: StopReason,
 ) -> Result<Lease, ToolError> {
     let mut lease = claim(store, writer, actor, revision).await?;
-    match store.release(&mut lease, Some(record), ended.clone()).await {
-        Ok(_) => Ok(lease),
-        Err(error) => {
-            // So that the head says again how it ended. If that fails as well, the next claim goes on from here.
-            drop(store.release(&mut lease, None, ended).await);
-            Err(moved(actor, error))
-        }
+    let written = store.release(&mut lease, Some(record), ended.clone()).await;
+    if written.is_err() {
+        // So that the head says again how it ended. If that fails as well, the next claim goes on from here.
+        drop(store.release(&mut lease, None, ended).await);
     }
+    leave(store, &lease.owner).await;
+    written.map(|_| lease).map_err(|error| moved(actor, error))
 }

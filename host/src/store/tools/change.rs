@@ -5,11 +5,16 @@ use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::super::{Head, Lease, Quarantined, Record, RecordRef, Refused, Revision, SnapshotStore, StoreError};
+use super::super::{
+    Head, Lease, NewHost, Quarantined, Record, RecordRef, Refused, Revision, SnapshotStore, StoreError,
+};
 use super::plan::{self, Loss, plan_forget, plan_prune};
 use super::repair::make_way;
 use super::{Consent, ToolError, Wanted};
 use crate::model::{ActorName, MessageId, Saved};
+
+/// How long a tool may take over an actor that it has claimed, among hosts that share a store; in milliseconds.
+const TOOL_LEASE_MS: u64 = 10_000;
 
 /// In whose name a change is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +137,9 @@ pub async fn forget(
     changed.notes.push(LEFT_BEHIND.to_owned());
     if really {
         let mut lease = claim(store, writer, actor, Some(revision)).await?;
-        store.forget(&mut lease).await.map_err(|error| moved(actor, error))?;
+        let forgotten = store.forget(&mut lease).await;
+        leave(store, &lease.owner).await;
+        forgotten.map_err(|error| moved(actor, error))?;
         changed.done = true;
     }
     Ok(changed)
@@ -239,7 +246,35 @@ pub(super) async fn claim(
     actor: &ActorName,
     revision: Option<Revision>,
 ) -> Result<Lease, ToolError> {
-    store.claim(actor, revision, &writer.owner).await.map_err(|error| moved(actor, error))
+    let Some(hosts) = store.hosts() else {
+        return store.claim(actor, revision, &writer.owner).await.map_err(|error| moved(actor, error));
+    };
+    // Among hosts a tool is one of them, for as long as it takes. Looked at after the head: who owns it has joined before.
+    let head = store.head(actor).await?;
+    if let Some(owner) = head.and_then(|(head, _)| head.owner) {
+        let leases = hosts.list().await?;
+        if let Some(lease) = leases.into_iter().find(|lease| lease.id == owner && lease.left_ms > 0) {
+            let (actor, node, address) = (actor.clone(), lease.node, lease.address);
+            return Err(ToolError::OwnedElsewhere { actor, node, address });
+        }
+    }
+    let id = format!("operator-{}", MessageId::random());
+    let joins = NewHost { id: id.clone(), node: writer.node.clone(), address: None, lease_ttl_ms: TOOL_LEASE_MS };
+    hosts.join(&joins).await?;
+    match store.claim(actor, revision, &id).await {
+        Ok(lease) => Ok(lease),
+        Err(error) => {
+            leave(store, &id).await;
+            Err(moved(actor, error))
+        }
+    }
+}
+
+/// A tool is done with what it has claimed. What is not taken off the list for a failure here ends by itself.
+pub(super) async fn leave(store: &dyn SnapshotStore, owner: &str) {
+    if let Some(hosts) = store.hosts() {
+        drop(hosts.leave(owner).await);
+    }
 }
 
 /// Does a change, or says what it would do: it is done if nothing is lost by it, or if `consent` says so.

@@ -71,6 +71,16 @@ pub enum ToolError {
         /// Where it stands.
         phase: String,
     },
+    /// Another host that shares the store owns the actor.
+    #[error("{}", crate::model::owned_elsewhere(.actor.as_str(), .node, .address.as_deref()))]
+    OwnedElsewhere {
+        /// Which.
+        actor: ActorName,
+        /// The node of that host.
+        node: String,
+        /// Where that host's API is reached, if it is: a URL.
+        address: Option<String>,
+    },
     /// Someone else has written since it was looked at: it was started, most likely.
     #[error("`{actor}` was started or changed meanwhile, and was left as it is: {why}")]
     Moved {
@@ -126,6 +136,7 @@ impl ToolError {
             Self::Exists { .. } => "exists".to_owned(),
             Self::Unfit(_) => "unfit".to_owned(),
             Self::Running { .. } => "running".to_owned(),
+            Self::OwnedElsewhere { .. } => "owned-elsewhere".to_owned(),
             Self::Moved { .. } => "conflict".to_owned(),
             Self::File(_) => "bad-export".to_owned(),
             Self::Store(StoreError::Unavailable(_) | StoreError::Unknown(_)) => "store-unavailable".to_owned(),
@@ -144,6 +155,7 @@ impl ToolError {
             Self::NoRecord { .. } => Some("`baton store history` lists an actor's records"),
             Self::Exists { .. } => Some("--replace puts the other one in its place"),
             Self::Running { .. } => Some("--stop-it stops it in good order, changes it, and starts it again"),
+            Self::OwnedElsewhere { .. } => Some("ask that host, or stop it there first"),
             Self::Moved { .. } => Some("look at it again; --stop-it stops an actor that runs"),
             Self::Host(error) => error.cure(),
             Self::Store(error) => error.cure(),

@@ -135,16 +135,18 @@ enum Reason {
     Unavailable,
     Down,
     Held,
+    Elsewhere,
 }
 
 impl Reason {
-    const ALL: [(Self, &'static str); 6] = [
+    const ALL: [(Self, &'static str); 7] = [
         (Self::UnknownActor, "unknown-actor"),
         (Self::MailboxFull, "mailbox-full"),
         (Self::TooLarge, "too-large"),
         (Self::Unavailable, "unavailable"),
         (Self::Down, "down"),
         (Self::Held, "held"),
+        (Self::Elsewhere, "owned-elsewhere"),
     ];
 
     fn of(error: &SendError) -> Self {
@@ -155,6 +157,7 @@ impl Reason {
             SendError::Unavailable { .. } => Self::Unavailable,
             SendError::Down { .. } => Self::Down,
             SendError::Held { .. } => Self::Held,
+            SendError::Elsewhere { .. } => Self::Elsewhere,
         }
     }
 }

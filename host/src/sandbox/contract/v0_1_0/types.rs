@@ -374,8 +374,10 @@ impl From<model::CallError> for CallError {
                 Send::UnknownActor(_) => Self::UnknownActor,
                 Send::MailboxFull { .. } => Self::MailboxFull,
                 Send::TooLarge { .. } => Self::Limit(not_sent.to_string()),
-                // One that is parked or down has not seen the message either.
-                Send::Unavailable { .. } | Send::Down { .. } | Send::Held { .. } => Self::Unavailable,
+                // One that is parked, down or elsewhere has not seen the message either.
+                Send::Unavailable { .. } | Send::Down { .. } | Send::Held { .. } | Send::Elsewhere { .. } => {
+                    Self::Unavailable
+                }
             },
             model::CallError::Timeout { .. } => Self::Timeout,
             model::CallError::Crashed { .. } => Self::Crashed,
