@@ -91,7 +91,7 @@ export class Host {
   async run(config = this.config) {
     this.config = config;
     const api = `[api]\nlisten = "127.0.0.1:${this.port}"\ntokens = "tokens.toml"\ninsecure_loopback = true\n`;
-    writeFileSync(join(this.folder, "baton.toml"), `log = "error"\n${config}\n${api}`);
+    writeFileSync(join(this.folder, "baton.toml"), `${config}\n${api}`);
     this.process = spawn(baton, ["run"], { cwd: this.folder, stdio: ["ignore", "pipe", "pipe"] });
     this.said = "";
     this.process.stderr.on("data", (data) => {

@@ -147,6 +147,13 @@ impl Running {
         self.end()
     }
 
+    /// Its exit code, with nobody reading what it says.
+    pub(crate) fn stop_unread(mut self, signal: Signal) -> i32 {
+        self.signal(signal);
+        let ended = self.child.as_mut().unwrap().wait().unwrap();
+        ended.code().expect("it exits, and is not killed")
+    }
+
     /// Reads its log until a line has `words`.
     pub(crate) fn logs(&mut self, words: &str) {
         let err = self.child.as_mut().unwrap().stderr.as_mut().unwrap();

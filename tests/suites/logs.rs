@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::cli::Place;
-use super::cli_supervision::http;
+use super::cli_supervision::{asked, http};
 use crate::harness::{WatGuest, host};
 
 /// A host of a guest that logs what it is told, as a warning, and traps on `!`.
@@ -120,6 +120,41 @@ fn what_cannot_be_asked_for_is_told() {
         assert_eq!(status, 400, "{problem}");
         assert!(problem["detail"].as_str().unwrap().contains(says), "{query}: {problem}");
     }
+}
+
+#[test]
+fn a_log_that_nobody_reads_keeps_nobody_waiting() {
+    let place = place();
+    let mut host = place.host_as(&["run", "--log", "trace"], &[]);
+    let dropped = || {
+        let (status, metrics) = asked(&place, "GET", "/metrics", "");
+        assert_eq!(status, 200, "{metrics}");
+        let line = metrics.lines().find_map(|line| line.strip_prefix("baton_log_lines_dropped_total "));
+        line.unwrap_or_else(|| panic!("{metrics}")).parse::<u64>().unwrap()
+    };
+    // More than the pipe takes, and than waits for it.
+    let line = "{\"actor\": \"s/1\", \"body\": \"x\"}\n";
+    let file = place.write("lines", line.repeat(500).as_bytes());
+    let answered = (0..100).any(|_| {
+        let told = place.baton(&["call", "--batch", file.to_str().unwrap()]);
+        assert_eq!(told.code, 0, "each call is answered: {told:?}");
+        dropped() > 0
+    });
+    assert!(answered, "the log was never more than could wait");
+    // Whoever asks gets them all the same, and whoever reads again is told that some are missing.
+    tell(&place, "s/1", "l and the last");
+    assert_eq!(lines(&place, &["s/1", "--level", "warn", "--tail", "1"])[0]["message"], "l and the last");
+    host.logs("lines of the log were dropped, as they were not read in time");
+    assert_eq!(host.stop(Signal::TERM).code, 0);
+}
+
+#[test]
+fn a_host_whose_log_nobody_reads_ends_in_good_order() {
+    let place = place();
+    let host = place.host_as(&["run", "--log", "trace"], &[]);
+    let file = place.write("lines", "{\"actor\": \"s/1\", \"body\": \"x\"}\n".repeat(500).as_bytes());
+    assert_eq!(place.baton(&["call", "--batch", file.to_str().unwrap()]).code, 0);
+    assert_eq!(host.stop_unread(Signal::TERM), 0);
 }
 
 #[tokio::test]

@@ -102,14 +102,29 @@ fn trouble(place: &Path) -> Option<String> {
 
 /// What the host's health says of the store; none while it is well.
 fn health(place: &Path) -> Option<String> {
-    let mut stream = UnixStream::connect(place.join("data/baton.sock")).unwrap();
-    stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: baton\r\nconnection: close\r\n\r\n").unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).unwrap();
-    let (_, body) = response.split_once("\r\n\r\n").unwrap();
-    let told: serde_json::Value = serde_json::from_str(body).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&get(place, "/v1/health")).unwrap();
     assert_eq!(told["state"], "ready", "{told}");
     told["store_trouble"].as_str().map(str::to_owned)
+}
+
+/// The body of the answer to a GET.
+fn get(place: &Path, path: &str) -> String {
+    let mut stream = UnixStream::connect(place.join("data/baton.sock")).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: baton\r\nconnection: close\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+/// How often the store has failed, and whether it answers, as the numbers have it.
+fn failures(place: &Path, backend: &str) -> (f64, bool) {
+    let text = get(place, "/metrics");
+    let number = |name: &str| -> f64 {
+        let start = format!("{name}{{store=\"{backend}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&start));
+        line.unwrap_or_else(|| panic!("no {start}in {text}")).parse().unwrap()
+    };
+    (number("baton_store_failures_total"), number("baton_store_available") == 1.0)
 }
 
 /// A disk fails in one way, and heals: see the module's promise.
@@ -120,6 +135,7 @@ fn a_fault(backend: &str, faults: &str, words: &str) {
     assert_eq!(call(folder.path(), 0, "s"), Some(1));
     // The first turn after a start writes its mark; from the second on, nothing needs the disk.
     assert_eq!(call(folder.path(), 1, "x"), Some(1));
+    assert_eq!(failures(folder.path(), backend), (0.0, true));
 
     disk.fail(faults);
     let (sender, saved) = mpsc::channel();
@@ -135,6 +151,8 @@ fn a_fault(backend: &str, faults: &str, words: &str) {
     disk.heal();
     assert_eq!(saved.recv().unwrap(), Some(2), "it was tried until it was saved");
     assert_eq!((trouble(folder.path()), health(folder.path())), (None, None));
+    let (counted, available) = failures(folder.path(), backend);
+    assert!(counted > 0.0 && available, "{counted}");
     assert_eq!(call(folder.path(), 0, "s"), Some(3));
     assert_eq!(call(folder.path(), 1, "s"), Some(3));
     assert_eq!(host.end(Signal::KILL), None);

@@ -51,7 +51,7 @@ pub(super) fn to_stderr() -> Stdio {
 }
 
 pub(super) async fn build(options: &Options) -> Result<(), Failure> {
-    log_plainly(GUEST_LOG)?;
+    let _log = log_plainly(GUEST_LOG)?;
     let project = Project::open(&options.dir)?;
     let quiet = options.quiet;
     let told = |command: &str| {

@@ -48,7 +48,7 @@ pub(super) fn dev(place: &Place, options: &Options) -> Result<(), Failure> {
     // All else of the configuration is read once the plugin is there, which it names.
     let told = || config::data_dir(&file).map_err(|problems| Failure::config(&problems));
     let data_dir = place.data_dir.clone().map_or_else(told, Ok)?;
-    let logs = log_plainly(&options.log)?;
+    let log = log_plainly(&options.log)?;
     // Ctrl-C ends the waiting for a first build as well as the host.
     let asked = run::listen()?;
     let mut bench =
@@ -57,7 +57,8 @@ pub(super) fn dev(place: &Place, options: &Options) -> Result<(), Failure> {
     bench.file = Some(built.file.clone());
     let (mut config, _) = run::configuration(place, &file)?;
     watch_the_file(&mut config, &built.file, &file)?;
-    run::host(config, false, (asked, None), (None, logs), |host| {
+    let parts = run::Parts { recover: false, asked, exporter: None, again: None, log };
+    run::host(config, parts, |host| {
         tokio::spawn(tell(host.swap_events()));
         let begun = thread::Builder::new().name("baton-dev".to_owned()).spawn(move || bench.work());
         if let Err(error) = begun {

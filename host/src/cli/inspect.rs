@@ -25,7 +25,7 @@ pub(super) struct Options {
 }
 
 pub(super) async fn inspect(options: &Options) -> Result<(), Failure> {
-    log_plainly(GUEST_LOG)?;
+    let _log = log_plainly(GUEST_LOG)?;
     let read = Disk.read(&options.file, FILE_BYTES);
     let wasm = read.map_err(|error| Failure::new(format!("{}: {error}", options.file.display())))?;
     let found = Host::inspect(&options.file.display().to_string(), wasm).await?;

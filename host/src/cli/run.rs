@@ -1,6 +1,5 @@
 //! `run`: a host from its configuration until a signal.
 
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,9 +15,9 @@ use sd_notify::NotifyState;
 use tokio::sync::oneshot;
 
 use super::notify::{GoingOn, Manager};
-use super::output::{Failure, harmless, tell_error};
+use super::output::{Failure, harmless};
 use super::reload::{Origin, with_the_command_line};
-use super::telemetry::{self, Exporting, LogFormat};
+use super::telemetry::{self, Exporting, Log, LogFormat};
 use super::{Place, notify, reload, signals};
 
 #[derive(Debug, Args)]
@@ -41,13 +40,13 @@ pub(super) fn run(place: &Place, options: &Options) -> Result<(), Failure> {
     let (mut config, settings) = configuration(place, &file)?;
     config.telemetry = telemetry::options(config.telemetry);
     let filter = options.log.as_deref().unwrap_or(&config.log);
-    let logs = Logs::new();
-    let (exporter, set_filter) = telemetry::begin(filter, options.log_format, &config.telemetry, &logs)?;
+    let (log, exporter, set_filter) = telemetry::begin(filter, options.log_format, &config.telemetry)?;
     let set_filter = options.log.is_none().then_some(set_filter);
     let hangups = signals::hangups().map_err(|error| Failure::new(format!("SIGHUP cannot be listened to: {error}")))?;
     let request_bytes = config.largest_message_bytes();
     let origin = Origin { file, data_dir: place.data_dir.clone(), settings, request_bytes, set_filter };
-    host(config, options.recover, (listen()?, exporter), (Some((origin, hangups)), logs), |_| {})
+    let parts = Parts { recover: options.recover, asked: listen()?, exporter, again: Some((origin, hangups)), log };
+    host(config, parts, |_| {})
 }
 
 /// What the file says, and what stands above it.
@@ -61,15 +60,20 @@ pub(super) fn listen() -> Result<signals::Asked, Failure> {
     signals::listen().map_err(|error| Failure::new(format!("signals cannot be listened to: {error}")))
 }
 
-/// A host from its configuration until a signal, its spans exported where there is an exporter. `beside` is given it once it
-/// runs.
-pub(super) fn host(
-    config: Config,
-    recover: bool,
-    (asked, exporter): (signals::Asked, Option<Exporter>),
-    (again, logs): (Option<(Origin, signals::Hangups)>, Logs),
-    beside: impl FnOnce(&Host),
-) -> Result<(), Failure> {
+/// What a run is made of, beside its configuration.
+pub(super) struct Parts {
+    /// What does not open is moved aside, and what is good in it kept.
+    pub(super) recover: bool,
+    pub(super) asked: signals::Asked,
+    /// Where there is a collector.
+    pub(super) exporter: Option<Exporter>,
+    /// What the configuration is read again from; none: it is not.
+    pub(super) again: Option<(Origin, signals::Hangups)>,
+    pub(super) log: Log,
+}
+
+/// A host from its configuration until a signal. `beside` is given it once it runs.
+pub(super) fn host(config: Config, mut parts: Parts, beside: impl FnOnce(&Host)) -> Result<(), Failure> {
     // Those that a supervisor cuts short are told by the host itself.
     let told: Vec<_> = config.children.iter().flat_map(|child| child.cut_short(None, "")).collect();
     for cut in config.cut_short().into_iter().filter(|cut| !told.contains(cut)) {
@@ -82,9 +86,10 @@ pub(super) fn host(
     let runtime = runtime.map_err(|error| Failure::new(format!("the runtime does not start: {error}")))?;
     let flush_timeout = config.telemetry.flush_timeout;
     let done = runtime.block_on(async {
+        let exporter = parts.exporter.take();
         let counts = exporter.as_ref().map(Exporter::counts);
         let exporting = exporter.map(|exporter| Exporting::begin(exporter, flush_timeout));
-        let done = serve(config, recover, (asked, counts), (again, logs), beside).await;
+        let done = serve(config, &mut parts, counts, beside).await;
         if let Some(exporting) = exporting {
             exporting.end().await;
         }
@@ -105,21 +110,21 @@ fn raise_open_files() {
 
 async fn serve(
     mut config: Config,
-    recover: bool,
-    (mut asked, spans): (signals::Asked, Option<Arc<SpanCounts>>),
-    (again, logs): (Option<(Origin, signals::Hangups)>, Logs),
+    parts: &mut Parts,
+    spans: Option<Arc<SpanCounts>>,
     beside: impl FnOnce(&Host),
 ) -> Result<(), Failure> {
+    let Parts { recover, asked, again, log, .. } = parts;
     let (request_bytes, listed) = (config.largest_message_bytes(), config.actors().count());
     let manager = Manager::find();
     let loading = GoingOn::begin(&manager, "opening the store and loading plugins");
     // A host that is half started cannot be stopped in good order, so a signal meanwhile waits for it.
-    let prepared = prepare(&config, recover, spans, logs).await?;
+    let prepared = prepare(&config, *recover, spans, log.logs.clone()).await?;
     let (socket, tcp) = match listening(&config, prepared.host()).await {
         Ok(listening) => listening,
         Err(failure) => {
             // Nobody runs yet, and the store is closed like at any other stop.
-            let saved = tell_report(&prepared.host().shutdown(config.shutdown_timeout).await);
+            let saved = tell_report(&prepared.host().shutdown(config.shutdown_timeout).await, log);
             return Err(if saved { failure } else { failure.code(Failure::NOT_SAVED) });
         }
     };
@@ -146,7 +151,7 @@ async fn serve(
     }
     let following = tokio::spawn(notify::follow_the_start(host.clone(), manager.clone()));
     let watchdog = tokio::spawn(notify::watchdog(host.clone(), manager.clone()));
-    let by = until_asked(&mut config, (&host, access.as_deref(), &manager), &mut asked, (again, reloads)).await;
+    let by = until_asked(&mut config, (&host, access.as_deref(), &manager), asked, (again.take(), reloads)).await;
     following.abort();
     manager.tell(&[NotifyState::Stopping]);
     let stopping = GoingOn::begin(&manager, "stopping: states are handed over");
@@ -160,7 +165,7 @@ async fn serve(
     }
     watchdog.abort();
     drop(stopping);
-    if tell_report(&report) { Ok(()) } else { Err(Failure::told(Failure::NOT_SAVED)) }
+    if tell_report(&report, log) { Ok(()) } else { Err(Failure::told(Failure::NOT_SAVED)) }
 }
 
 /// Where clients can come in from now on.
@@ -270,16 +275,15 @@ fn check_names(config: &Config, host: &Host) -> Result<(), Failure> {
 }
 
 /// Names on stderr whoever could not be saved. False: there was somebody.
-fn tell_report(report: &ShutdownReport) -> bool {
+fn tell_report(report: &ShutdownReport, log: &Log) -> bool {
     for (actor, why) in report.not_saved() {
-        let line = format!("not saved: {actor}: {why}\n").replace('\n', " ");
-        drop(writeln!(io::stderr().lock(), "{}", harmless(line.trim_end())));
+        log.say(&harmless(&format!("not saved: {actor}: {why}").replace('\n', " ")));
     }
     if let Some(why) = &report.trouble {
-        drop(writeln!(io::stderr().lock(), "{}", harmless(&format!("the host did not end well: {why}"))));
+        log.say(&harmless(&format!("the host did not end well: {why}")));
     }
     if !report.all_saved() {
-        tell_error("not everything could be saved; what was saved before stays", None);
+        log.say("error: not everything could be saved; what was saved before stays");
     }
     report.all_saved()
 }

@@ -1,11 +1,11 @@
 //! What a host tells of itself, and to whom: its log, and spans for a collector.
 
 use std::env;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_host::logs::Logs;
+use baton_host::logs::{LogWriter, Logs};
 use baton_host::telemetry::{Exporter, OtlpOptions, TRACE_TARGET};
 use clap::ValueEnum;
 use tokio::sync::Notify;
@@ -17,6 +17,9 @@ use tracing_subscriber::{Registry, fmt, reload};
 
 use super::output::Failure;
 use super::reload::SetFilter;
+
+/// How long the end of a process waits until the last lines of its log are read.
+const LOG_FLUSH: Duration = Duration::from_secs(2);
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -37,18 +40,52 @@ pub(super) fn options(mut options: OtlpOptions) -> OtlpOptions {
     options
 }
 
-/// From now on the log goes to stderr and into `logs`, and spans to `options`' collector, if there is one: then they are to be exported by
-/// what this answers with. Beside it stands what sets another filter for the log.
+/// A host's log: what is kept of it, and its way to stderr, of which the last lines are on their way when this is dropped.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) logs: Logs,
+    writer: LogWriter,
+}
+
+impl Log {
+    fn begin() -> Result<Self, Failure> {
+        let logs = Logs::new();
+        let writer = logs.writer(io::stderr());
+        let writer = writer.map_err(|error| Failure::new(format!("the log's thread does not start: {error}")))?;
+        Ok(Self { logs, writer })
+    }
+
+    /// Writes a line to stderr, after all that was logged before. Nobody waits for long for one who does not read.
+    pub(super) fn say(&self, line: &str) {
+        self.flush();
+        // It always succeeds.
+        drop((&self.writer).write_all(format!("{line}\n").as_bytes()));
+    }
+
+    fn flush(&self) {
+        // What is not read by then is lost, and nobody could be told.
+        self.writer.flush(LOG_FLUSH);
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// What a host tells of itself, from now on: the log goes to stderr and is kept, and spans go to a collector, if there is one: then
+/// they are to be exported by what stands second. The third sets another filter for the log.
 pub(super) fn begin(
     filter: &str,
     format: LogFormat,
     options: &OtlpOptions,
-    logs: &Logs,
-) -> Result<(Option<Exporter>, SetFilter), Failure> {
+) -> Result<(Log, Option<Exporter>, SetFilter), Failure> {
     let made = Exporter::new(options)?;
     let (tracer, exporter) = made.unzip();
     let (filter, handle) = reload::Layer::new(parsed(filter)?);
-    let mut layers = vec![log(filter, format, logs)];
+    let own = Log::begin()?;
+    let mut layers = vec![log(filter, format, &own)];
     layers.extend(tracer.map(|tracer| {
         let spans = tracing_opentelemetry::layer().with_tracer(tracer);
         // What a span says of itself is enough.
@@ -61,7 +98,7 @@ pub(super) fn begin(
         let filter = EnvFilter::builder().parse(text).map_err(|error| error.to_string())?;
         handle.reload(filter).map_err(|error| error.to_string())
     });
-    Ok((exporter, set))
+    Ok((own, exporter, set))
 }
 
 /// The log, on stderr and for those who ask over the API. It leaves out the spans of traces, and says so before any is made: where nobody else takes them, `tracing` knows
@@ -69,10 +106,10 @@ pub(super) fn begin(
 fn log(
     filter: impl Filter<Registry> + Send + Sync + 'static,
     format: LogFormat,
-    logs: &Logs,
+    Log { logs, writer }: &Log,
 ) -> Box<dyn Layer<Registry> + Send + Sync> {
     let filter = filter.and(filter_fn(|meta| meta.target() != TRACE_TARGET));
-    let lines = fmt::layer().with_writer(io::stderr);
+    let lines = fmt::layer().with_writer(writer.clone());
     match format {
         LogFormat::Text => {
             lines.with_ansi(io::stderr().is_terminal()).and_then(logs.layer()).with_filter(filter).boxed()
@@ -82,12 +119,13 @@ fn log(
 }
 
 /// For people who look at a plugin, not at a host: no times, no targets.
-pub(super) fn log_plainly(filter: &str) -> Result<Logs, Failure> {
-    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
-    let logs = Logs::new();
-    let lines = lines.without_time().with_target(false).and_then(logs.layer());
-    Registry::default().with(lines.with_filter(parsed(filter)?)).init();
-    Ok(logs)
+pub(super) fn log_plainly(filter: &str) -> Result<Log, Failure> {
+    let filter = parsed(filter)?;
+    let log = Log::begin()?;
+    let lines = fmt::layer().with_writer(log.writer.clone()).with_ansi(io::stderr().is_terminal());
+    let lines = lines.without_time().with_target(false).and_then(log.logs.layer());
+    Registry::default().with(lines.with_filter(filter)).init();
+    Ok(log)
 }
 
 fn parsed(filter: &str) -> Result<EnvFilter, Failure> {
@@ -125,7 +163,7 @@ mod tests {
     fn without_a_collector_no_span_is_made_whatever_is_logged() {
         let begin = || tracing::span!(target: TRACE_TARGET, tracing::Level::INFO, "turn");
         for filter in ["trace", "info", "baton::trace=trace"] {
-            let log = log(parsed(filter).expect("a filter"), LogFormat::Json, &Logs::new());
+            let log = log(parsed(filter).expect("a filter"), LogFormat::Json, &Log::begin().expect("a thread"));
             let subscriber = Registry::default().with(vec![log]);
             tracing::subscriber::with_default(subscriber, || assert!(begin().is_disabled(), "{filter}"));
         }

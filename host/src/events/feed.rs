@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -19,6 +20,8 @@ pub(crate) struct Feed<T>(Arc<Bus<T>>);
 struct Bus<T> {
     ring: Mutex<Ring<T>>,
     news: watch::Sender<News>,
+    /// What readers missed, each by itself.
+    dropped: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,12 +41,18 @@ impl<T> Bus<T> {
         // Every change is complete before anything can panic.
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn counted(&self, missed: Missed) -> Missed {
+        self.dropped.fetch_add(missed.count.unwrap_or(0), Ordering::Relaxed);
+        missed
+    }
 }
 
 impl<T> Feed<T> {
     /// The first one has the sequence after `start`.
     pub(crate) fn new(start: u64, most: Most) -> Self {
-        Self(Arc::new(Bus { ring: Mutex::new(Ring::new(start, most)), news: watch::Sender::new(News::default()) }))
+        let (ring, news) = (Mutex::new(Ring::new(start, most)), watch::Sender::new(News::default()));
+        Self(Arc::new(Bus { ring, news, dropped: AtomicU64::new(0) }))
     }
 
     /// Tells of something that takes so many bytes, and to which `make` gives its sequence.
@@ -53,6 +62,11 @@ impl<T> Feed<T> {
         let last = ring.last();
         drop(ring);
         self.0.news.send_modify(|news| news.last = news.last.max(last));
+    }
+
+    /// How many readers have missed, each by itself.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
     }
 
     /// Nothing will be told any more: whoever reads hears what is left, and that this was all.
@@ -121,7 +135,7 @@ impl<T> Reader<T> {
     /// The same without waiting; none: there is none at present.
     pub(crate) fn at_hand(&mut self) -> Option<Result<Arc<T>, Missed>> {
         if let Some(missed) = self.missed.take() {
-            return Some(Err(missed));
+            return Some(Err(self.bus.counted(missed)));
         }
         if self.ahead.is_empty() {
             let read = self.bus.ring().read(self.next, &self.wanted, AT_ONCE);
@@ -129,7 +143,7 @@ impl<T> Reader<T> {
                 Ok(read) => (self.ahead, self.next) = read,
                 Err(missed) => {
                     self.next = missed.after + 1;
-                    return Some(Err(missed));
+                    return Some(Err(self.bus.counted(missed)));
                 }
             }
         }

@@ -77,6 +77,11 @@ impl Events {
         self.0.close();
     }
 
+    /// How many those who listen have missed, each by itself.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.0.dropped()
+    }
+
     /// Listens from now on.
     pub(crate) fn listen(&self, filter: EventFilter) -> EventStream {
         EventStream(self.0.read(move |event| filter.means(event)))
@@ -175,6 +180,7 @@ mod tests {
         }
         let missed = slow.next().await.expect("open").expect_err("ten were missed");
         assert_eq!(missed.count, Some(10));
+        assert_eq!(events.dropped(), 10);
         let (first, _) = heard(&mut slow).await;
         assert_eq!(first, 10);
         // Whoever goes on from there elsewhere misses no more.
@@ -182,6 +188,7 @@ mod tests {
         assert_eq!(heard(&mut again).await.0, 10);
         let mut earlier = events.listen_after(EventFilter::default(), 5);
         assert_eq!(earlier.next().await.expect("open").expect_err("an earlier host's").count, None);
+        assert_eq!(events.dropped(), 10, "of an earlier host's nobody knows how many");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Host;
+use crate::logs::Logs;
 use crate::telemetry::{OfActors, Pool, Standing, exposition};
 
 impl Host {
@@ -22,6 +23,9 @@ impl Host {
         let pools = self.0.sandbox.pools().map(|(name, used, size)| Pool { name, used, size }).into();
         let store = &self.0.store;
         let store = (store.capabilities().backend, store.failures(), store.trouble().is_none());
-        exposition(self.0.router.metrics(), Standing { actors, plugins, pools, store })
+        let events_dropped = self.0.events.dropped();
+        let log_lines_dropped = self.0.logs.as_ref().map_or(0, Logs::lines_dropped);
+        let standing = Standing { actors, plugins, pools, store, events_dropped, log_lines_dropped };
+        exposition(self.0.router.metrics(), standing)
     }
 }

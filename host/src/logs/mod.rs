@@ -16,13 +16,17 @@
 
 mod layer;
 mod line;
+mod writer;
 
+use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::events::{Feed, Missed, Most, Reader, first_sequence};
 use crate::model::NameOrPattern;
 pub use layer::LogLayer;
 pub use line::{LogLevel, LogLine};
+pub use writer::{LogWriter, WAITING_LINE_BYTES, WAITING_LINES};
 
 /// Lines that are kept in memory; older ones make room.
 pub const KEPT_LINES: usize = 8_192;
@@ -31,7 +35,11 @@ pub const KEPT_LINE_BYTES: usize = 8 << 20;
 
 /// The log of one host; all clones are the same.
 #[derive(Debug, Clone)]
-pub struct Logs(Feed<LogLine>);
+pub struct Logs {
+    feed: Feed<LogLine>,
+    /// Lines that no writer could write.
+    dropped: Arc<AtomicU64>,
+}
 
 impl Default for Logs {
     fn default() -> Self {
@@ -44,24 +52,41 @@ impl Logs {
     /// to](crate::HostBuilder::logs).
     #[must_use]
     pub fn new() -> Self {
-        Self(Feed::new(first_sequence(), Most { kept: KEPT_LINES, bytes: KEPT_LINE_BYTES }))
+        let feed = Feed::new(first_sequence(), Most { kept: KEPT_LINES, bytes: KEPT_LINE_BYTES });
+        Self { feed, dropped: Arc::default() }
     }
 
     /// What fills it: a layer for the process's subscriber. What is logged and by whom is decided there, by its filters.
     #[must_use]
     pub fn layer(&self) -> LogLayer {
-        LogLayer::new(self.0.clone())
+        LogLayer::new(self.feed.clone())
+    }
+
+    /// Where the process's subscriber writes what it logs, for one of its layers: a thread passes it on to `out`, and nobody
+    /// who logs waits until it is read. Where too much waits ([`WAITING_LINES`], [`WAITING_LINE_BYTES`]) lines are dropped;
+    /// they are [counted](Logs::lines_dropped), and told of in the log once those before are written.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn writer(&self, out: impl Write + Send + 'static) -> io::Result<LogWriter> {
+        LogWriter::begin(out, self.dropped.clone())
+    }
+
+    /// How many lines its writers could not write; they are in the ring all the same.
+    #[must_use]
+    pub fn lines_dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// The last `tail` lines that `filter` means, and those that are logged from now on.
     #[must_use]
     pub fn read(&self, filter: LogFilter, tail: usize) -> LogStream {
-        LogStream(self.0.read_last(tail, move |line| filter.means(line)))
+        LogStream(self.feed.read_last(tail, move |line| filter.means(line)))
     }
 
     /// Nothing more is read than what there is.
     pub(crate) fn close(&self) {
-        self.0.close();
+        self.feed.close();
     }
 }
 

@@ -17,7 +17,7 @@ fn talker() -> WatGuest {
         .when('F', "(return (call $failure))")
 }
 
-/// What of the log fits into a pipe that nobody reads meanwhile.
+/// All that is about an actor.
 const LOG: &str = "warn,baton::guest=info,baton_host::supervisor=debug";
 
 /// A host with one of them, which did all of that, and what it logged.

@@ -268,6 +268,10 @@ pub(crate) struct Standing {
     pub(crate) pools: Vec<Pool>,
     /// The store's name, how often it has failed, and whether it answers.
     pub(crate) store: (&'static str, u64, bool),
+    /// Events that listeners missed.
+    pub(crate) events_dropped: u64,
+    /// Lines of the log that were not written.
+    pub(crate) log_lines_dropped: u64,
 }
 
 /// Sums over the actors of a plugin.

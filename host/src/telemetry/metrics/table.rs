@@ -226,6 +226,20 @@ pub const METRICS: &[Metric] = &[
         read: |now| of_pools(now, |pool| pool.size),
     },
     Metric {
+        name: "baton_events_dropped_total",
+        kind: MetricKind::Counter,
+        labels: &[],
+        help: "Events that listeners missed, as more had followed than are kept, each listener by itself",
+        read: |now| vec![counter([], now.standing.events_dropped)],
+    },
+    Metric {
+        name: "baton_log_lines_dropped_total",
+        kind: MetricKind::Counter,
+        labels: &[],
+        help: "Lines of the log that were not written, as nobody read them in time",
+        read: |now| vec![counter([], now.standing.log_lines_dropped)],
+    },
+    Metric {
         name: "baton_spans_exported_total",
         kind: MetricKind::Counter,
         labels: &[],
