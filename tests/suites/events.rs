@@ -82,6 +82,7 @@ impl Client {
 fn running(place: &Place) -> Running {
     let host = place.host();
     assert_eq!(Client::listening(place, "?match=j/1&since=0", None).kinds(2), ["starting", "running"]);
+    assert_eq!(Client::listening(place, "?kinds=host&since=0", None).kinds(1), ["host"], "it is ready");
     host
 }
 
@@ -259,6 +260,8 @@ fn a_client_that_does_not_read_is_told_how_much_it_missed_and_dropped_and_nobody
     assert_eq!(last["kind"], "behind", "after {heard} events: {last}");
     let missed = last["detail"]["missed"].as_u64().unwrap();
     assert!(missed > 0 && heard > 1, "{heard} heard, {missed} missed");
+    let (status, metrics) = super::cli_supervision::asked(&place, "GET", "/metrics", "");
+    assert!(status == 200 && metrics.contains(&format!("\nbaton_events_dropped_total {missed}\n")), "{metrics}");
     let mut again = Client::listening(&place, "?match=j/1", last["sequence"].as_u64());
     let next = again.next().unwrap();
     assert_eq!(next["sequence"].as_u64(), last["sequence"].as_u64().map(|before| before + 1));
@@ -339,7 +342,8 @@ async fn an_embedder_hears_when_the_store_fails_and_when_it_answers_again() {
     let building = host().store(shared).plugin_bytes("journal.wasm", journal().build());
     let host = building.actor(actor("j/1", "journal")).build().await.unwrap();
     let mut events =
-        host.events(EventFilter { kinds: vec![EventKind::Store, EventKind::Host], ..EventFilter::default() });
+        host.events_after(EventFilter { kinds: vec![EventKind::Store, EventKind::Host], ..EventFilter::default() }, 0);
+    assert_eq!(serde_json::to_value(&events.next().await.unwrap().unwrap().detail).unwrap()["state"], "ready");
     for trouble in [Some("no space".to_owned()), None] {
         store.has_trouble(trouble.clone());
         let event = events.next().await.unwrap().unwrap();

@@ -279,7 +279,7 @@ pub enum PluginChange {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum HostState {
-    /// It takes work.
+    /// All actors that are listed have taken over their states, or stay down or held: it is ready.
     Ready,
     /// It takes none any more.
     Stopping,

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use super::startup::Awaited;
+use super::startup::{self, Awaited};
 use super::{DEFAULT_INSTANCES, Host, Inner, loading, resuming, telling, watching};
 use crate::catalog::Catalog;
-use crate::events::{About, EventDetail, Events, HostState};
+use crate::events::Events;
 use crate::logs::Logs;
 use crate::model::{
     ActorSpec, ChildSpec, CoreDumps, ErrorCode, Grants, HostError, MessageId, PluginKey, PluginName, Sha256,
@@ -502,7 +502,7 @@ impl Prepared {
         tokio::spawn(resuming::resume(Arc::downgrade(&host.0)));
         tokio::spawn(resuming::wake(Arc::downgrade(&host.0)));
         tokio::spawn(telling::store(Arc::downgrade(&host.0)));
-        host.0.events.tell(About::default(), EventDetail::Host { state: HostState::Ready });
+        tokio::spawn(startup::follow(Arc::downgrade(&host.0)));
         for file in watched {
             tokio::spawn(watching::watch(Arc::downgrade(&host.0), file));
         }

@@ -1,5 +1,6 @@
 //! How far the start has come: who of the actors that the configuration lists has taken over its state.
 
+use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -7,8 +8,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::Host;
+use super::{Host, Inner};
+use crate::events::{About, EventDetail, HostState};
 use crate::model::{ActorName, Phase};
+
+/// How often it is looked whether the start is over.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How far a host's start has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -68,10 +73,21 @@ impl Host {
         let phase = |name: &ActorName| self.0.registry.whereis(name).map(|cell| cell.status().phase);
         let settled = own.names.iter().filter(|name| is_settled(phase(name), started)).count();
         let done = started && settled == listed;
-        if done {
-            own.done.store(true, Ordering::Release);
+        if done && !own.done.swap(true, Ordering::AcqRel) {
+            self.0.events.tell(About::default(), EventDetail::Host { state: HostState::Ready });
         }
         Startup { listed, settled, done }
+    }
+}
+
+/// Looks whether the start is over, until it is, or the host is gone: those who listen hear of it also where nobody else asks.
+pub(super) async fn follow(host: Weak<Inner>) {
+    while let Some(host) = host.upgrade().map(Host) {
+        if host.startup().done || !host.is_ready() {
+            return;
+        }
+        drop(host);
+        tokio::time::sleep(LOOK).await;
     }
 }
 

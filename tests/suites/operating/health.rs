@@ -73,11 +73,15 @@ async fn a_host_is_ready_once_all_actors_have_their_states_and_answers_before() 
     assert!(heard[0].starts_with("STATUS=opening the store"), "{heard:#?}");
     assert!(heard.iter().any(|notice| notice.contains("EXTEND_TIMEOUT_USEC=20000000")), "{heard:#?}");
     assert!(!heard.iter().any(|notice| notice.contains("READY=1")), "{heard:#?}");
+    let told = place.baton(&["events", "--json", "--no-follow", "--kinds", "host"]);
+    assert_eq!((told.code, told.out.as_str()), (0, ""), "a host that restores is not ready: {told:?}");
 
     // Nothing of it can be saved.
     assert!(matches!(place.baton(&["stop", "slow/1"]).code, 0 | 3));
     let (status, ready) = get(&place, "/readyz");
     assert_eq!((status, ready), (200, json!({ "state": "ready", "startup": startup(2, true) })));
+    let ready = json!({ "state": "ready" });
+    assert_eq!(place.json(&["events", "--json", "--no-follow", "--kinds", "host"])["detail"], ready);
     manager.hear(&["READY=1", "STATUS=ready: 2 actors"]);
     assert_eq!(place.baton(&["health", "--ready"]).code, 0);
     assert_eq!(place.json(&["health", "--json"])["state"], "ready");
