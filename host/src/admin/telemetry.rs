@@ -11,11 +11,8 @@ use axum::response::{IntoResponse, Response};
 use super::openapi::{Api, Operation};
 use super::problem::Problem;
 use super::routes::{Asked, NoQuery, Shared, read_query};
-use crate::telemetry::{METRICS_TYPE, Parent, TraceContext, part};
+use crate::telemetry::{METRICS_TYPE, Parent, TRACEPARENT, TRACESTATE, TraceContext, part};
 
-/// W3C's headers.
-const TRACEPARENT: &str = "traceparent";
-const TRACESTATE: &str = "tracestate";
 /// How a path is told that leads nowhere: what a client makes up is no name for a route.
 const NOWHERE: &str = "(none)";
 
@@ -86,8 +83,7 @@ fn given(headers: &HeaderMap) -> Option<TraceContext> {
 }
 
 fn tell(within: &TraceContext, headers: &mut HeaderMap) {
-    let state = within.tracestate().map(|state| (TRACESTATE, state));
-    for (name, value) in [(TRACEPARENT, within.traceparent())].into_iter().chain(state) {
+    for (name, value) in within.told() {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }

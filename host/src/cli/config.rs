@@ -66,7 +66,19 @@ struct Checked {
 #[derive(Serialize)]
 struct Told {
     line: Option<usize>,
+    key: Option<String>,
+    problem: String,
+    cure: Option<String>,
+    /// All of it, as people are told it.
     message: String,
+}
+
+impl Told {
+    fn of(problem: &config::Problem) -> Self {
+        let parts = problem.parts();
+        let (key, cure) = (parts.key.map(str::to_owned), parts.cure.map(str::to_owned));
+        Self { line: problem.line, key, problem: parts.problem.to_owned(), cure, message: problem.message.clone() }
+    }
 }
 
 fn check(place: &Place, options: &Check) -> Result<(), Failure> {
@@ -77,8 +89,7 @@ fn check(place: &Place, options: &Check) -> Result<(), Failure> {
     let notes: Vec<String> = notes.unwrap_or_default();
     if options.json {
         let problems = checked.as_ref().err().into_iter().flatten();
-        let problems =
-            problems.map(|problem| Told { line: problem.line, message: problem.message.clone() }).collect::<Vec<_>>();
+        let problems = problems.map(Told::of).collect::<Vec<_>>();
         print_json(&Checked { file, ok: problems.is_empty(), problems, notes })?;
         return checked.map(drop).map_err(|_| Failure::told(Failure::USAGE));
     }

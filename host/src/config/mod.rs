@@ -30,13 +30,15 @@ use crate::model::{
 use crate::store::Backend;
 use crate::telemetry::OtlpOptions;
 
-pub use problem::{Problem, closest};
+pub use problem::{Parts, Problem, closest};
 pub use resolved::{Change, Settings};
 
 /// Largest configuration file, in bytes.
 const FILE_BYTES: u64 = 4 << 20;
 /// Most that `init` may be given, in bytes.
 const ARGS_BYTES: u64 = 1 << 20;
+/// Largest file of certificates of a collector, in bytes.
+const CA_BYTES: u64 = 1 << 20;
 /// Largest file of headers for a collector, in bytes.
 const HEADERS_BYTES: u64 = 64 << 10;
 /// Name of the data directory where the file names none, beside the file.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::problem::Problems;
 use super::section::{Elsewhere, Section};
 use super::settings::{DAY_MS, TOP_KEYS};
-use super::{Files, HEADERS_BYTES};
-use crate::telemetry::{OtlpOptions, check_endpoint, check_header};
+use super::{CA_BYTES, Files, HEADERS_BYTES};
+use crate::telemetry::{OtlpOptions, check_ca, check_endpoint, check_header};
 
 pub(super) const QUEUE_SPANS: RangeInclusive<u64> = 1..=1_000_000;
 
@@ -25,6 +25,8 @@ pub(super) fn read(top: &mut Section<'_>, base_dir: &Path, files: &dyn Files, pr
     let file = own.string("otlp_headers_file", "a path", problems);
     found.headers =
         own.read("otlp_headers_file", file, |file| headers(base_dir, file, files), problems).unwrap_or_default();
+    let file = own.string("otlp_ca_file", "a path", problems);
+    found.ca = own.read("otlp_ca_file", file, |file| ca(base_dir, file, files), problems);
     if let Some(spans) = own.integer("queue_spans", &QUEUE_SPANS, problems).and_then(|n| usize::try_from(n).ok()) {
         found.queue_spans = spans;
     }
@@ -35,6 +37,14 @@ pub(super) fn read(top: &mut Section<'_>, base_dir: &Path, files: &dyn Files, pr
     }
     own.finish(&[Elsewhere { place: "at the top of the file", keys: TOP_KEYS }], problems);
     found
+}
+
+/// Certificates, PEM.
+fn ca(base_dir: &Path, file: &str, files: &dyn Files) -> Result<Vec<u8>, String> {
+    let path = base_dir.join(file);
+    let pem = files.read(&path, CA_BYTES).map_err(|e| format!("{} cannot be read: {e}", path.display()))?;
+    check_ca(&pem).map_err(|what| format!("{} {what}", path.display()))?;
+    Ok(pem)
 }
 
 /// A header on each line, as `NAME: VALUE`; empty lines, and those that begin with `#`, are nothing.

@@ -16,15 +16,18 @@ use opentelemetry_http::{HttpClient, HttpError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 /// Bytes that are read of a collector's answer.
 const ANSWER_BYTES: usize = 64 << 10;
 
 /// Sends what the exporter makes. How long it may take is its caller's business.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Client {
+    /// Trusted beside those that everybody trusts.
+    ca: Vec<CertificateDer<'static>>,
     /// How TLS is spoken: made with the first request that needs it.
     tls: OnceLock<Arc<ClientConfig>>,
 }
@@ -41,7 +44,23 @@ impl HttpClient for Client {
     }
 }
 
+/// # Errors
+/// Says what is wrong with them.
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.map_err(|error| format!("is no PEM: {error}"))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in &found {
+        roots.add(certificate.clone()).map_err(|error| format!("holds a certificate that cannot be read: {error}"))?;
+    }
+    if found.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(found) }
+}
+
 impl Client {
+    pub(super) fn trusting(ca: Vec<CertificateDer<'static>>) -> Self {
+        Self { ca, tls: OnceLock::new() }
+    }
+
     async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let Peer { authority, host, port, tls } = Peer::of(request.uri())?;
         let path = request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
@@ -60,7 +79,9 @@ impl Client {
     fn tls(&self) -> &Arc<ClientConfig> {
         self.tls.get_or_init(|| {
             let provider = Arc::new(crypto::ring::default_provider());
-            let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+            let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+            // Each of them was read before.
+            roots.add_parsable_certificates(self.ca.iter().cloned());
             let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
             let config = versions.expect("ring speaks what rustls has by default");
             Arc::new(config.with_root_certificates(roots).with_no_client_auth())

@@ -7,11 +7,12 @@ use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 
-const TRACEPARENT: &str = "traceparent";
-const TRACESTATE: &str = "tracestate";
+/// W3C's headers.
+pub(crate) const TRACEPARENT: &str = "traceparent";
+pub(crate) const TRACESTATE: &str = "tracestate";
 
 /// A place in a trace, as the W3C's Trace Context tells it from one process to the next. Cheap to clone.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext(Arc<SpanContext>);
 
 impl TraceContext {
@@ -39,6 +40,12 @@ impl TraceContext {
     #[must_use]
     pub fn tracestate(&self) -> Option<String> {
         self.headers().tracestate.filter(|state| !state.is_empty())
+    }
+
+    /// Both headers, as far as there is anything to tell.
+    pub(crate) fn told(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let state = self.tracestate().map(|state| (TRACESTATE, state));
+        [(TRACEPARENT, self.traceparent())].into_iter().chain(state)
     }
 
     /// Whether whoever began the trace keeps it.

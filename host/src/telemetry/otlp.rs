@@ -18,7 +18,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Span, SpanData, SpanE
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::client::{Client, Peer};
+use super::client::{Client, Peer, certificates};
 use crate::model::{ErrorCode, HostError};
 
 /// Part of the traces that begin here which are kept, unless told otherwise.
@@ -49,6 +49,8 @@ pub struct OtlpOptions {
     pub service_name: Option<String>,
     /// Headers that the collector asks for, such as a key.
     pub headers: Vec<(String, String)>,
+    /// Certificates that are trusted for its TLS beside those that everybody trusts, PEM.
+    pub ca: Option<Vec<u8>>,
     /// Spans that wait to be exported; further ones are dropped and counted.
     pub queue_spans: usize,
     /// How long a collector may take for a batch.
@@ -60,13 +62,14 @@ pub struct OtlpOptions {
 impl fmt::Debug for OtlpOptions {
     /// Without the headers' values, which may be keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, sample_ratio, service_name, headers, queue_spans, timeout, flush_timeout } = self;
+        let Self { endpoint, sample_ratio, service_name, headers, ca, queue_spans, timeout, flush_timeout } = self;
         let headers: Vec<_> = headers.iter().map(|(name, _)| name).collect();
         f.debug_struct("OtlpOptions")
             .field("endpoint", endpoint)
             .field("sample_ratio", sample_ratio)
             .field("service_name", service_name)
             .field("headers", &headers)
+            .field("ca", &ca.is_some())
             .field("queue_spans", queue_spans)
             .field("timeout", timeout)
             .field("flush_timeout", flush_timeout)
@@ -81,6 +84,7 @@ impl Default for OtlpOptions {
             sample_ratio: SAMPLE_RATIO,
             service_name: None,
             headers: Vec::new(),
+            ca: None,
             queue_spans: QUEUE_SPANS,
             timeout: Duration::from_millis(TIMEOUT_MS),
             flush_timeout: Duration::from_millis(FLUSH_TIMEOUT_MS),
@@ -110,6 +114,12 @@ pub(crate) fn check_header(name: &str, value: &str) -> Result<(), &'static str> 
     HeaderName::from_bytes(name.as_bytes()).map_err(|_| "names no header")?;
     HeaderValue::from_str(value).map_err(|_| "has a value that no header can have")?;
     Ok(())
+}
+
+/// # Errors
+/// Says what is wrong with certificates, PEM.
+pub(crate) fn check_ca(pem: &[u8]) -> Result<(), String> {
+    certificates(pem).map(drop)
 }
 
 /// What became of spans.
@@ -177,7 +187,7 @@ impl Exporter {
     /// Of the environment, what `opentelemetry-otlp` documents is read as well: `OTEL_EXPORTER_OTLP_HEADERS` above all.
     ///
     /// # Errors
-    /// `Config` if the endpoint is no address, or a header none.
+    /// `Config` if the endpoint is no address, a header none, or `ca` holds no certificate.
     pub fn new(options: &OtlpOptions) -> Result<Option<(Tracer, Self)>, HostError> {
         let Some(endpoint) = &options.endpoint else { return Ok(None) };
         let wrong = |why: String| HostError::new(ErrorCode::Config, why);
@@ -185,13 +195,15 @@ impl Exporter {
         for (name, value) in &options.headers {
             check_header(name, value).map_err(|what| wrong(format!("a header for the collector {what}")))?;
         }
+        let ca = options.ca.as_deref().map_or(Ok(Vec::new()), certificates);
+        let ca = ca.map_err(|what| wrong(format!("what is to be trusted of the collector {what}")))?;
         let resource = Resource::builder_empty()
             .with_service_name(options.service_name.clone().unwrap_or_else(|| SERVICE_NAME.to_owned()))
             .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Client::default())
+            .with_http_client(Client::trusting(ca))
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(address.to_string())
             .with_headers(options.headers.iter().cloned().collect::<HashMap<_, _>>())

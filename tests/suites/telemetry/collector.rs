@@ -1,8 +1,8 @@
 //! A collector of OpenTelemetry: it takes what is posted to it by OTLP over HTTP, and keeps it.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -10,6 +10,11 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use prost::Message as _;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::{self, ServerConfig, ServerConnection};
 
 /// A part of a trace, as it arrived.
 #[derive(Debug, Clone)]
@@ -44,19 +49,32 @@ struct Kept {
 /// One that listens.
 #[derive(Debug)]
 pub(super) struct Collector {
-    address: SocketAddr,
+    address: String,
     kept: Arc<Mutex<Kept>>,
 }
 
 impl Collector {
     /// It takes all that comes.
     pub(super) fn listen() -> Self {
-        Self::with(|stream, kept| {
-            let (head, body) = request(&mut BufReader::new(&*stream));
-            kept.lock().unwrap().heads.push(head);
-            kept.lock().unwrap().spans.extend(spans(&body));
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
-        })
+        Self::with(take)
+    }
+
+    /// The same over TLS, for `localhost`; with its certificate, PEM.
+    pub(super) fn over_tls() -> (Self, String) {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(signing_key.serialize_pem().as_bytes()).unwrap();
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = Arc::new(builder.with_single_cert(vec![cert.der().clone()], key).unwrap());
+        let collector = Self::with(move |stream, kept| {
+            let mut connection = ServerConnection::new(config.clone()).unwrap();
+            // Who does not trust it goes before a request is there.
+            if connection.complete_io(stream).is_ok() {
+                take(&mut rustls::Stream::new(&mut connection, stream), kept);
+            }
+        });
+        let address = collector.address.replace("http://127.0.0.1", "https://localhost");
+        (Self { address, ..collector }, cert.pem())
     }
 
     /// It takes what comes, and never answers.
@@ -73,7 +91,7 @@ impl Collector {
         let keeps = kept.clone();
         // It ends with the test's process.
         thread::spawn(move || listener.incoming().flatten().for_each(|mut stream| serve(&mut stream, &keeps)));
-        Self { address, kept }
+        Self { address: format!("http://{address}"), kept }
     }
 
     /// An address at which nobody listens.
@@ -83,7 +101,7 @@ impl Collector {
     }
 
     pub(super) fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.address.clone()
     }
 
     pub(super) fn spans(&self) -> Vec<Span> {
@@ -95,7 +113,15 @@ impl Collector {
     }
 }
 
-fn request(stream: &mut BufReader<&TcpStream>) -> (String, Vec<u8>) {
+/// One request, which is answered.
+fn take(stream: &mut (impl Read + Write), kept: &Mutex<Kept>) {
+    let (head, body) = request(&mut BufReader::new(&mut *stream));
+    kept.lock().unwrap().heads.push(head);
+    kept.lock().unwrap().spans.extend(spans(&body));
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+}
+
+fn request(stream: &mut impl BufRead) -> (String, Vec<u8>) {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         assert!(stream.read_line(&mut head).unwrap() > 0, "the request ended early: {head}");

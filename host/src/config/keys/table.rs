@@ -135,6 +135,12 @@ static TELEMETRY: Group = Group {
                 "a file of at most 64 KiB with a header for the collector on each line, `NAME: VALUE`; lines that begin with `#` are nothing. `OTEL_EXPORTER_OTLP_HEADERS` of the environment counts as well",
             ),
             Key::new(
+                "otlp_ca_file",
+                Form::Path,
+                Told("none"),
+                "a file of at most 1 MiB with certificates, PEM, that are trusted for an `https://` collector beside those that everybody trusts",
+            ),
+            Key::new(
                 "queue_spans",
                 Form::Integer(telemetry::QUEUE_SPANS),
                 Is(|| json!(OtlpOptions::default().queue_spans)),

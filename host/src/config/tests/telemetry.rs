@@ -24,12 +24,30 @@ fn each_key_reaches_its_setting_and_without_any_nothing_is_traced() {
         sample_ratio: 0.25,
         service_name: Some("shop".to_owned()),
         headers: Vec::new(),
+        ca: None,
         queue_spans: 10,
         timeout: Duration::from_millis(20),
         flush_timeout: Duration::from_millis(30),
     };
     assert_eq!(good(text).telemetry, expected);
     assert_eq!(good("[telemetry]\nsample_ratio = 1\n").telemetry.sample_ratio, 1.0);
+}
+
+#[test]
+fn certificates_stand_in_a_file_of_their_own_and_have_to_be_some() {
+    let with = |text: &str| {
+        let files = Table([("/etc/baton/ca.pem".into(), text.as_bytes().to_vec())].into());
+        parse("[telemetry]\notlp_ca_file = \"ca.pem\"\n", "baton.toml", Path::new("/etc/baton"), &files)
+    };
+    let begin = "-----BEGIN CERTIFICATE-----\n";
+    for (text, what) in [
+        ("nothing", "holds no certificate"),
+        (&*format!("{begin}!\n-----END CERTIFICATE-----\n"), "is no PEM: "),
+        (&*format!("{begin}AAAA\n-----END CERTIFICATE-----\n"), "holds a certificate that cannot be read: "),
+    ] {
+        let told = with(text).expect_err(text).iter().map(ToString::to_string).collect::<String>();
+        assert!(told.contains(&format!("`otlp_ca_file` in [telemetry]: /etc/baton/ca.pem {what}")), "{told}");
+    }
 }
 
 #[test]
@@ -60,6 +78,7 @@ fn what_cannot_be_is_told_with_what_is_expected() {
         ("sample_ratio = nan", "expected a number from 0 to 1, such as 0.1"),
         ("queue_spans = 0", "expected an integer from 1 to 1000000"),
         ("otlp_headers_file = \"none\"", "/etc/baton/none cannot be read: no such file"),
+        ("otlp_ca_file = \"none\"", "/etc/baton/none cannot be read: no such file"),
         ("endpoint = \"http://collector\"", "unknown key `endpoint` in [telemetry]"),
         ("log = \"info\"", "which belongs at the top of the file?"),
     ] {
