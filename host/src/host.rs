@@ -350,8 +350,14 @@ impl Host {
 
     /// Puts a message into the mailbox of every member of a group, and answers with how many took it.
     pub fn dispatch(&self, group: &GroupName, body: &Body) -> usize {
+        self.dispatch_within(group, body, None)
+    }
+
+    /// The same as a part of a trace.
+    pub(crate) fn dispatch_within(&self, group: &GroupName, body: &Body, trace: Option<&TraceContext>) -> usize {
+        let options = || CastOptions { id: None, trace: trace.cloned() };
         let members = self.0.registry.members(group);
-        members.iter().filter(|member| self.cast(member, body.clone(), None).is_ok()).count()
+        members.iter().filter(|member| self.cast_with(member, body.clone(), options()).is_ok()).count()
     }
 
     /// Sends a message and waits for its reply.

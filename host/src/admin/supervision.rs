@@ -1,10 +1,10 @@
 //! What an operator sees of the supervision tree, and does to it.
 
-use axum::Json;
 use axum::body::Body as HttpBody;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +15,7 @@ use super::problem::Problem;
 use super::routes::{
     Asked, Name, NoQuery, Shared, Unread, read_body, read_message, read_name, read_name_in, read_query,
 };
+use super::telemetry::Within;
 use super::view::Shown;
 use crate::host::Host;
 use crate::model::{
@@ -447,12 +448,13 @@ async fn dispatch(
     State(context): Shared,
     group: Name,
     query: Asked<NoQuery>,
+    Extension(trace): Within,
     body: HttpBody,
 ) -> Result<Response, Problem> {
     let group = read_group(group)?;
     read_query(query)?;
     let body = read_message(&context, group.as_str(), body).await?;
-    let taken = context.host.dispatch(&group, &body);
+    let taken = context.host.dispatch_within(&group, &body, trace.as_ref());
     Ok((StatusCode::ACCEPTED, Json(Dispatched { group, taken })).into_response())
 }
 

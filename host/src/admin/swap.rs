@@ -19,6 +19,7 @@ use super::access::Caller;
 use super::openapi::{Api, Operation};
 use super::problem::Problem;
 use super::routes::{Asked, Context, NoQuery, Shared, Unread, read_body, read_query};
+use super::telemetry::Within;
 use crate::model::{ErrorCode, HostError, Part, PluginName};
 use crate::sandbox::PLUGIN_BYTES;
 use crate::swap::{Batch, MOST_AT_ONCE, OnFailure, SwapOptions, SwapPlan, SwapSource, SwapStatus};
@@ -213,6 +214,7 @@ fn read_signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 async fn swap(
     State(context): Shared,
     caller: Option<Extension<Caller>>,
+    Extension(trace): Within,
     name: Plugin,
     query: Asked<Wish>,
     headers: HeaderMap,
@@ -220,7 +222,8 @@ async fn swap(
 ) -> Result<Response, Problem> {
     let plugin = read_plugin(name)?;
     let wish = read_query(query)?;
-    let options = wish.options(caller.as_deref()).map_err(Problem::unfit)?;
+    let mut options = wish.options(caller.as_deref()).map_err(Problem::unfit)?;
+    options.trace = trace;
     let signature = read_signature(&headers)?;
     // Never closed, so a permit always comes.
     let _one = context.transfers.components.acquire().await;
@@ -243,12 +246,14 @@ async fn swap(
 async fn back(
     State(context): Shared,
     caller: Option<Extension<Caller>>,
+    Extension(trace): Within,
     name: Plugin,
     query: Asked<Wish>,
 ) -> Result<Response, Problem> {
     let plugin = read_plugin(name)?;
     let wish = read_query(query)?;
-    let options = wish.options(caller.as_deref()).map_err(Problem::unfit)?;
+    let mut options = wish.options(caller.as_deref()).map_err(Problem::unfit)?;
+    options.trace = trace;
     begun(&context, &plugin, SwapSource::Back, &wish, options).await
 }
 
@@ -332,6 +337,7 @@ mod tests {
         let all = "part=a%2F*,b&batch=500&at_once=3&pause_ms=5000&watch_ms=0&max_failures=2&on_failure=skip\
                    &allow_loss=true&rehearsal_ms=0&switch_timeout_ms=250&by=me";
         let told = SwapOptions {
+            trace: None,
             part: Part::new("a/*,b").expect("valid"),
             batch: Batch::Actors(500),
             at_once: 3,

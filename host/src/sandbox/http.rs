@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
+use hyper::header::{HeaderMap, HeaderValue};
 use hyper::http::uri::{PathAndQuery, Scheme};
 use hyper::{Method, Request, Response, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,6 +33,7 @@ use super::guest::Data;
 use super::imports::Cx;
 use super::wasi::WASI;
 use crate::model::{HostPattern, HttpGrant, Label, Reach};
+use crate::telemetry::{Begun, Parent, TRACEPARENT, TRACESTATE, TraceContext, part};
 
 /// Bytes that a connection buffers: the headers of an answer fit into them.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -53,6 +55,9 @@ pub(super) fn add_to(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
             data.http().table.delete(request)?;
             return Ok((Err(ErrorCode::ConnectionLimitReached),));
         }
+        // The request belongs to the turn that makes it.
+        let trace = data.turn.base.trace.clone();
+        data.wasi().http.hooks.trace = trace;
         let mut http = data.http();
         match outgoing_handler::Host::handle(&mut http, request, options) {
             Ok(response) => Ok((Ok(response),)),
@@ -79,7 +84,7 @@ pub(super) struct Http {
 impl Http {
     pub(super) fn new(label: &Arc<Label>, granted: Arc<Granted>, timeout_ms: u64, body_bytes: u64) -> Self {
         let bounds = Bounds { timeout: Duration::from_millis(timeout_ms), body_bytes };
-        let hooks = Hooks { label: label.clone(), granted, bounds, under_way: Arc::default() };
+        let hooks = Hooks { label: label.clone(), granted, bounds, under_way: Arc::default(), trace: None };
         Self { ctx: WasiHttpCtx::new(), hooks }
     }
 
@@ -101,6 +106,8 @@ struct Hooks {
     bounds: Bounds,
     /// Held once by each connection.
     under_way: Arc<()>,
+    /// Where in a trace the next request belongs.
+    trace: Option<TraceContext>,
 }
 
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -109,11 +116,16 @@ type Answered = Result<(Response<WasiBody>, Io), Error>;
 impl WasiHttpHooks for Hooks {
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _: Io,
     ) -> Box<dyn Future<Output = Answered> + Send> {
-        let exchange = self.granted_to(&request).map(|peer| Exchange {
+        let peer = self.granted_to(&request);
+        let traced = peer.as_ref().map_or(Begun::nothing(), |peer| traced(self.trace.as_ref(), &request, peer));
+        if let Some(place) = traced.place() {
+            carry(place, request.headers_mut());
+        }
+        let exchange = peer.map(|peer| Exchange {
             peer,
             label: self.label.clone(),
             granted: self.granted.clone(),
@@ -122,7 +134,16 @@ impl WasiHttpHooks for Hooks {
             options: options.unwrap_or_default(),
             slot: self.under_way.clone(),
         });
-        Box::new(async move { exchange?.run(request).await })
+        Box::new(async move {
+            let answered = exchange?.run(request).await;
+            match &answered {
+                Ok((answer, _)) => traced.note(|span| {
+                    span.record("http.response.status_code", i64::from(answer.status().as_u16()));
+                }),
+                Err(error) => traced.failed(|| error.to_string()),
+            }
+            answered
+        })
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
@@ -186,6 +207,32 @@ impl Hooks {
             return Err(Error::HttpRequestDenied);
         }
         Ok(Peer { host: host.to_owned(), port, tls, grants, would })
+    }
+}
+
+/// A request as a part of a trace, until its answer's head is there.
+fn traced(trace: Option<&TraceContext>, request: &Request<WasiBody>, peer: &Peer) -> Begun {
+    part!(
+        Parent::within(trace),
+        "http",
+        otel.kind = "client",
+        otel.name = request.method().as_str(),
+        http.request.method = request.method().as_str(),
+        server.address = peer.host,
+        server.port = i64::from(peer.port),
+        http.response.status_code = tracing::field::Empty,
+    )
+}
+
+/// Tells whoever is asked where in a trace it belongs, unless the guest has told it something else.
+fn carry(place: &TraceContext, headers: &mut HeaderMap) {
+    if headers.contains_key(TRACEPARENT) || headers.contains_key(TRACESTATE) {
+        return;
+    }
+    for (name, value) in place.told() {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
     }
 }
 
@@ -396,5 +443,27 @@ impl Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_goes_along_unless_the_guest_has_told_one_of_its_own() {
+        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let place = TraceContext::read(text, Some("a=1")).expect("valid");
+        let carried = |own: &[(&'static str, &'static str)]| {
+            let own =
+                own.iter().map(|(name, value)| ((*name).parse().expect("a name"), HeaderValue::from_static(value)));
+            let mut headers: HeaderMap = own.collect();
+            carry(&place, &mut headers);
+            [TRACEPARENT, TRACESTATE].map(|name| headers.get(name).map(|value| value.as_bytes().to_vec()))
+        };
+        let told = |text: &str| Some(text.as_bytes().to_vec());
+        assert_eq!(carried(&[]), [told(text), told("a=1")]);
+        assert_eq!(carried(&[("traceparent", "mine")]), [told("mine"), None]);
+        assert_eq!(carried(&[("tracestate", "mine")]), [None, told("mine")]);
     }
 }

@@ -37,6 +37,7 @@ mod report;
 mod rollout;
 mod run;
 mod survey;
+mod traced;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -54,6 +55,7 @@ use crate::sandbox::{Program, Sandbox};
 use crate::store::{SnapshotStore, now_ms};
 use crate::supervisor::Supervisor;
 use crate::telemetry::Metrics;
+use traced::Traced;
 
 pub use crate::actor::switching::SwitchStep;
 pub use crate::catalog::Fault;
@@ -362,7 +364,8 @@ impl Swaps {
         last.insert(plugin.clone(), Line { status: receiver.clone(), control });
         let (ground, events, closed) = (self.ground.clone(), self.events.clone(), self.closed.subscribe());
         let plugin = plugin.clone();
-        let swap = run::Swap { ground, plugin, from, to, options, back, status, events, control: told, closed };
+        let traced = Traced::begin(&plugin, &status.borrow(), &options, ground.router.traces());
+        let swap = run::Swap { ground, plugin, from, to, options, back, status, events, control: told, closed, traced };
         Ok((swap, receiver))
     }
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Part;
+use crate::telemetry::TraceContext;
 
 /// Actors that are switched at once, unless told otherwise: each has two instances for a moment.
 pub const DEFAULT_AT_ONCE: usize = 32;
@@ -100,6 +101,8 @@ pub struct SwapOptions {
     pub switch_timeout: Duration,
     /// Who asked for it, for others to see.
     pub by: String,
+    /// Where in a trace it belongs; none: it begins one of its own, where there are any.
+    pub trace: Option<TraceContext>,
 }
 
 impl Default for SwapOptions {
@@ -116,6 +119,7 @@ impl Default for SwapOptions {
             rehearsal: Some(DEFAULT_REHEARSAL),
             switch_timeout: DEFAULT_SWITCH_TIMEOUT,
             by: "the library".to_owned(),
+            trace: None,
         }
     }
 }

@@ -17,6 +17,7 @@ use super::report::{
 };
 use super::rollout::{Verdict, batches, percentiles, verdict};
 use super::survey::{Survey, survey};
+use super::traced::Traced;
 use super::{Control, Ground};
 use crate::actor::Cell;
 use crate::events::{About, EventDetail};
@@ -40,6 +41,7 @@ pub(super) struct Swap {
     pub(super) events: broadcast::Sender<SwapEvent>,
     pub(super) control: watch::Receiver<Control>,
     pub(super) closed: watch::Receiver<bool>,
+    pub(super) traced: Traced,
 }
 
 /// What has come of it so far.
@@ -83,7 +85,8 @@ impl Swap {
             Ok(survey) => self.carried_out(survey, &mut tally).await,
         };
         let report = self.report(outcome, why, tally);
-        let Self { ground, plugin, from, to, status, events, .. } = self;
+        let Self { ground, plugin, from, to, status, events, traced, .. } = self;
+        traced.end(&report);
         // Whatever nobody runs now goes.
         drop((from, to));
         ground.catalog.sweep(&plugin);
@@ -117,7 +120,8 @@ impl Swap {
         self.tell(SwapEventKind::Staged { to });
     }
 
-    fn enter(&self, phase: SwapPhase) {
+    fn enter(&mut self, phase: SwapPhase) {
+        self.traced.enter(phase);
         self.status.send_modify(|status| status.phase = phase);
         self.tell_all(None);
     }

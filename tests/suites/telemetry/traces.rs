@@ -1,6 +1,7 @@
 //! A trace goes through: from the request over the mailbox, the turn and its commit to whom the actor calls and sends to.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 
 use rustix::process::Signal;
@@ -8,16 +9,23 @@ use serde_json::{Value, json};
 
 use super::collector::{Collector, Span};
 use crate::cli::Place;
-use crate::harness::guest;
+use crate::harness::{WatGuest, guest};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
 
 /// Two actors that do as they are told, and commit each turn; `telemetry` is that section of the configuration.
 fn place(telemetry: &str) -> Place {
-    let actor = |name: &str| format!("[[actor]]\nname = \"{name}\"\nplugin = \"errand\"\ndurability = \"turn\"\n");
+    place_granting(telemetry, "")
+}
+
+/// The same with more grants.
+fn place_granting(telemetry: &str, grants: &str) -> Place {
+    let actor = |name: &str| {
+        format!("[[actor]]\nname = \"{name}\"\nplugin = \"errand\"\ndurability = \"turn\"\ngroups = [\"both\"]\n")
+    };
     Place::new(&format!(
-        "instances = 50\n[telemetry]\n{telemetry}\n[[plugin]]\npath = {:?}\n[plugin.grants]\ncall = [\"*\"]\n{}{}",
+        "instances = 50\n[telemetry]\n{telemetry}\n[[plugin]]\npath = {:?}\n[plugin.grants]\ncall = [\"*\"]\n{grants}\n{}{}",
         guest("errand").display().to_string(),
         actor("front"),
         actor("back"),
@@ -35,10 +43,14 @@ impl Answer {
 
 /// Tells `front` something, by HTTP and with these headers.
 fn tell(place: &Place, how: &str, body: &Value, headers: &str) -> Answer {
-    let body = body.to_string();
+    post(place, &format!("/v1/actors/front/{how}"), body.to_string().as_bytes(), headers)
+}
+
+fn post(place: &Place, path: &str, body: &[u8], headers: &str) -> Answer {
     let mut stream = UnixStream::connect(place.data("baton.sock")).unwrap();
-    let head = format!("POST /v1/actors/front/{how} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n{headers}");
-    write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let head = format!("POST {path} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n{headers}");
+    write!(stream, "{head}content-length: {}\r\n\r\n", body.len()).unwrap();
+    stream.write_all(body).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     Answer(answer.split("\r\n\r\n").next().unwrap().to_lowercase())
@@ -131,6 +143,115 @@ fn what_an_actor_sends_is_a_part_of_its_turn() {
         one(&spans, &sent.id, "mailbox");
         parent = one(&spans, &sent.id, "turn");
         assert_eq!((parent.get("baton.actor"), parent.get("baton.message_kind")), (actor, "cast"));
+    }
+}
+
+#[test]
+fn what_a_group_is_sent_from_outside_is_a_part_of_the_request_for_each_member() {
+    let collector = Collector::listen();
+    let place = place(&format!("otlp_endpoint = {:?}", collector.endpoint()));
+    let host = place.host();
+    let message = json!({"send": ["nobody", "dirs"]});
+    let answer = post(&place, "/v1/groups/both/dispatch", message.to_string().as_bytes(), &traceparent("01"));
+    assert!(answer.0.starts_with("http/1.1 202 "), "{}", answer.0);
+    for actor in ["front", "back"] {
+        // It has handled it once it has answered this.
+        assert_eq!(place.baton(&["call", actor, "\"dirs\""]).code, 0);
+    }
+    assert_eq!(host.stop(Signal::TERM).code, 0);
+    let spans = collector.spans();
+    let request = one(&spans, CALLER, "POST /v1/groups/{group}/dispatch");
+    let sent = below(&spans, &request.id);
+    let mut to: Vec<_> = sent.iter().map(|(name, span)| (*name, span.get("baton.to"))).collect();
+    to.sort_unstable();
+    assert_eq!(to, [("send", "back"), ("send", "front")]);
+    for (_, sent) in sent {
+        assert_eq!(one(&spans, &sent.id, "turn").get("baton.actor"), sent.get("baton.to"));
+    }
+}
+
+/// The head of a request, which is answered.
+fn head(mut stream: TcpStream) -> String {
+    let mut head = String::new();
+    let mut reader = BufReader::new(&stream);
+    while !head.ends_with("\r\n\r\n") {
+        assert!(reader.read_line(&mut head).unwrap() > 0, "it ended early: {head}");
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+    head.to_lowercase()
+}
+
+#[test]
+fn a_guests_request_carries_the_trace_of_its_turn_and_none_where_there_is_none() {
+    let (collector, listener) = (Collector::listen(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = listener.local_addr().unwrap().port().to_string();
+    let server =
+        std::thread::spawn(move || -> Vec<String> { listener.incoming().take(2).map(|s| head(s.unwrap())).collect() });
+    let place = place_granting(
+        &format!("otlp_endpoint = {:?}\nsample_ratio = 0", collector.endpoint()),
+        &format!("http = [{{ host = \"127.0.0.1\", port = {port}, scheme = \"http\", methods = [\"GET\"] }}]"),
+    );
+    let host = place.host();
+    let get =
+        json!({"http": {"method": "GET", "scheme": "http", "authority": format!("127.0.0.1:{port}"), "path": "/"}});
+    for headers in [format!("{}tracestate: a=1\r\n", traceparent("01")), String::new()] {
+        let answer = tell(&place, "call", &get, &headers);
+        assert!(answer.0.starts_with("http/1.1 200 "), "{}", answer.0);
+    }
+    assert_eq!(host.stop(Signal::TERM).code, 0);
+    let spans = collector.spans();
+    let request = one(&spans, CALLER, "POST /v1/actors/{name}/call");
+    let turn = one(&spans, &one(&spans, &request.id, "call").id, "turn");
+    let http = one(&spans, &turn.id, "GET");
+    let said =
+        ["http.request.method", "server.address", "server.port", "http.response.status_code"].map(|k| http.get(k));
+    assert_eq!(said, ["GET", "127.0.0.1", &*port, "200"]);
+    let [traced, untraced] = <[String; 2]>::try_from(server.join().unwrap()).unwrap();
+    assert!(traced.contains(&format!("\r\ntraceparent: 00-{TRACE}-{}-01\r\n", http.id)), "{traced}");
+    assert!(traced.contains("\r\ntracestate: a=1\r\n") && !untraced.contains("\r\ntrace"), "{traced}{untraced}");
+}
+
+#[test]
+fn a_swap_is_a_part_of_the_request_that_asked_for_it_with_a_part_for_each_phase() {
+    let collector = Collector::listen();
+    let version = |version: &str| WatGuest::new("cart").version(version).build();
+    let actors = "[[actor]]\nname = \"c/1\"\nplugin = \"cart\"\n[[actor]]\nname = \"c/2\"\nplugin = \"cart\"\n";
+    let telemetry = format!("[telemetry]\notlp_endpoint = {:?}\n", collector.endpoint());
+    let place = Place::new(&format!("instances = 50\n{telemetry}[[plugin]]\npath = \"cart.wasm\"\n{actors}"));
+    place.write("cart.wasm", &version("1.0.0"));
+    let host = place.host();
+    let path = "/v1/plugins/cart/swap?batch=1&pause_ms=1&watch_ms=1";
+    let answer = post(&place, path, &version("2.0.0"), &traceparent("01"));
+    assert!(answer.0.starts_with("http/1.1 202 "), "{}", answer.0);
+    assert_eq!(place.baton(&["swap", "cart", "--follow"]).code, 0);
+    assert_eq!(host.stop(Signal::TERM).code, 0);
+    let spans = collector.spans();
+    let swap = one(&spans, &one(&spans, CALLER, "POST /v1/plugins/{name}/swap").id, "swap");
+    let said = ["baton.plugin", "baton.from", "baton.to", "baton.outcome", "baton.switched"].map(|key| swap.get(key));
+    assert_eq!(said, ["cart", "1.0.0", "2.0.0", "done", "2"]);
+    let mut phases: Vec<&Span> = below(&spans, &swap.id).into_iter().map(|(_, span)| span).collect();
+    phases.sort_by_key(|span| (span.begins, span.ends));
+    let names: Vec<_> = phases.iter().map(|span| span.name.as_str()).collect();
+    let expected = ["rehearsing", "switching", "pausing", "switching", "watching"].map(|phase| format!("swap {phase}"));
+    assert_eq!(names, expected);
+    assert!(phases.windows(2).all(|pair| pair[0].ends <= pair[1].begins), "{phases:#?}");
+    assert!(phases.iter().all(|span| span.begins >= swap.begins && span.ends <= swap.ends), "{spans:#?}");
+}
+
+#[test]
+fn a_collector_is_spoken_to_over_tls_if_its_certificate_is_trusted() {
+    let (collector, pem) = Collector::over_tls();
+    for trusted in [true, false] {
+        let ca = if trusted { "otlp_ca_file = \"ca.pem\"" } else { "" };
+        let place = place(&format!("otlp_endpoint = {:?}\n{ca}", collector.endpoint()));
+        place.write("ca.pem", pem.as_bytes());
+        let host = place.host();
+        let before = collector.spans().len();
+        let answer = tell(&place, "call", &json!("dirs"), &traceparent("01"));
+        assert!(answer.0.starts_with("http/1.1 200 "), "{}", answer.0);
+        assert_eq!(host.stop(Signal::TERM).code, 0);
+        let spans = collector.spans().split_off(before);
+        assert_eq!(spans.iter().any(|span| span.name == "turn" && span.trace == TRACE), trusted, "{spans:#?}");
     }
 }
 
