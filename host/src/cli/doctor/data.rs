@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use baton_host::config::Config;
 use baton_host::model::{ActorName, Description, MessageId};
@@ -13,7 +14,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::Place;
-use super::super::output::bytes;
+use super::super::output::{bytes, moment};
 use super::{Finding, LOOK_TIMEOUT, State};
 
 /// Largest store that is copied to be looked at, in bytes.
@@ -21,6 +22,8 @@ const COPY_BYTES: u64 = 256 << 20;
 /// Most files of it, and folders within folders.
 const COPY_FILES: usize = 10_000;
 const COPY_DEPTH: usize = 4;
+/// By how much clocks may differ without being wrong, in milliseconds.
+const CLOCKS_DIFFER_MS: u64 = 60_000;
 /// Actors that are looked at at once.
 const PAGE: usize = 100;
 /// States without a reader that are named; the rest is counted.
@@ -97,9 +100,19 @@ struct Read {
     problems: Vec<String>,
     /// Whose states nobody reads, with who wrote them.
     unread: Vec<String>,
+    /// The newest record: when, in milliseconds since the Unix epoch, and whose.
+    newest: Option<(u64, String)>,
 }
 
 impl Read {
+    /// An actor whose newest record is of that time.
+    fn saved(&mut self, actor: &str, time_ms: Option<u64>) {
+        let newer = |time_ms: &u64| self.newest.as_ref().is_none_or(|(newest, _)| time_ms > newest);
+        if let Some(time_ms) = time_ms.filter(newer) {
+            self.newest = Some((time_ms, actor.to_owned()));
+        }
+    }
+
     /// An actor whose state was written by `plugin`, with this schema.
     fn head(&mut self, actor: &str, plugin: Option<&str>, schema: Option<u64>, loaded: Option<&[Description]>) {
         let (Some(loaded), Some(plugin), Some(schema)) = (loaded, plugin, schema) else { return };
@@ -110,8 +123,9 @@ impl Read {
     }
 
     fn findings(self, how: &str) -> Vec<Finding> {
-        let Self { actors, bytes: read, problems, unread } = self;
+        let Self { actors, bytes: read, problems, unread, newest } = self;
         let mut found = Vec::new();
+        found.extend(newest.and_then(|(time_ms, actor)| ahead(time_ms, &actor, now_ms())));
         match problems.as_slice() {
             [] => found.push(Finding::good("store", format!("{actors} actors, {}, all of it whole{how}", bytes(read)))),
             all => {
@@ -130,6 +144,23 @@ impl Read {
         }
         found
     }
+}
+
+/// A record that comes from the future: the clock was set back since, or was wrong when it was written.
+fn ahead(time_ms: u64, actor: &str, now_ms: u64) -> Option<Finding> {
+    let by = time_ms.checked_sub(now_ms).filter(|by| *by > CLOCKS_DIFFER_MS)?;
+    let what = format!(
+        "the newest record, of {actor}, was written at {}, {} s from now: the clock was set back, or was ahead then",
+        moment(time_ms),
+        by / 1_000
+    );
+    let cure = "set the clock right, and keep it so by NTP: ages of states (`max_age_ms`) and timers go by it";
+    Some(Finding::note("clock", what).cure(cure))
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn through_the_host(place: &Place, loaded: Option<&[Description]>) -> Vec<Finding> {
@@ -163,6 +194,7 @@ async fn pages(place: &Place, loaded: Option<&[Description]>) -> Result<Read, su
         for one in page["actors"].as_array().into_iter().flatten() {
             let record = &one["head"]["records"][0];
             let actor = one["actor"].as_str().unwrap_or_default();
+            read.saved(actor, record["time_ms"].as_u64());
             read.head(actor, record["plugin"][0].as_str(), record["schema"].as_u64(), loaded);
         }
         match page["next"].as_str() {
@@ -280,6 +312,7 @@ async fn whole(store: &dyn SnapshotStore, loaded: Option<&[Description]>) -> Res
         after = Some(last.clone());
         for (actor, head) in &page {
             let record = head.as_ref().ok().and_then(Head::current);
+            read.saved(actor.as_str(), record.map(|record| record.time_ms));
             let plugin = record.and_then(|record| record.plugin.as_ref()).map(|(name, _)| name.as_str());
             read.head(actor.as_str(), plugin, record.and_then(|record| record.schema).map(u64::from), loaded);
         }
@@ -289,6 +322,19 @@ async fn whole(store: &dyn SnapshotStore, loaded: Option<&[Description]>) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_newest_record_is_told_where_it_comes_from_the_future() {
+        let mut read = Read::default();
+        for (actor, time_ms) in [("a", Some(5_000)), ("b", Some(90_000)), ("c", Some(7_000)), ("d", None)] {
+            read.saved(actor, time_ms);
+        }
+        let (newest, actor) = read.newest.expect("three");
+        assert_eq!((newest, actor.as_str()), (90_000, "b"));
+        assert!(ahead(newest, &actor, 90_000).is_none() && ahead(newest, &actor, 30_000).is_none());
+        let told = ahead(newest, &actor, 29_999).expect("more than a minute");
+        assert!(told.state == State::Note && told.found.contains("of b") && told.found.contains("60 s"), "{told:?}");
+    }
 
     #[test]
     fn a_directory_is_its_owners_alone_or_that_is_told() {
