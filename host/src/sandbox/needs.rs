@@ -108,7 +108,8 @@ impl Need {
     }
 
     /// Whether anything of the kind is granted.
-    pub(crate) fn is_met(&self, grants: &Grants) -> bool {
+    #[must_use]
+    pub fn is_met(&self, grants: &Grants) -> bool {
         match self.grant {
             "call" => !grants.call.is_empty(),
             "supervise" => !grants.supervise.is_empty(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use baton_host::config::{Config, Disk, Files as _, PluginFile};
-use baton_host::model::{Description, Grants, SIGNATURE_BYTES, Trust, signature_of};
+use baton_host::model::{Description, SIGNATURE_BYTES, Trust, signature_of};
 use baton_host::{ActorSpec, Host, Inspection};
 use tokio::time::timeout;
 
@@ -88,27 +88,13 @@ fn judge(looked_at: &str, plugin: &PluginFile, inspection: &Inspection) -> Vec<F
             Finding::wrong(looked_at, what).cure("correct its `name` in the configuration, or name another file"),
         );
     }
-    let lacking = inspection.needs.iter().filter(|need| !is_met(need.grant, &plugin.grants));
+    let lacking = inspection.needs.iter().filter(|need| !need.is_met(&plugin.grants));
     found.extend(lacking.map(|need| {
         let what = format!("it imports {}, and is refused when it uses it", need.functions.join(", "));
         let cure = format!("if it is to: {} in its [plugin.grants]", need.line);
         Finding::note(looked_at, what).cure(cure)
     }));
     found
-}
-
-/// Whether anything of the kind is granted.
-fn is_met(grant: &str, grants: &Grants) -> bool {
-    match grant {
-        "call" => !grants.call.is_empty(),
-        "supervise" => !grants.supervise.is_empty(),
-        "groups" => !grants.groups.is_empty(),
-        "dirs" => !grants.dirs.is_empty(),
-        "env" => !grants.env.is_empty(),
-        "http" => !grants.http.is_empty(),
-        "sockets" => !grants.sockets.is_empty(),
-        _ => !grants.lookups.is_empty(),
-    }
 }
 
 /// An actor or template whose plugin, or whose version of it, is not there.
