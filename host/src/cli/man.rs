@@ -16,7 +16,8 @@ pub(super) struct Options {
 }
 
 pub(super) fn man(options: &Options) -> Result<(), Failure> {
-    let command = Cli::command();
+    // `baton help` has no page, and none is to name it.
+    let command = Cli::command().disable_help_subcommand(true);
     let Some(dir) = &options.dir else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page)?;

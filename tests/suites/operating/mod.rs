@@ -3,6 +3,7 @@
 mod configuration;
 mod doctor;
 mod health;
+mod man;
 mod reload;
 
 use std::io::{Read as _, Write as _};
