@@ -57,9 +57,24 @@ fn bash_takes_the_script_and_completes_with_it() {
     let place = Place::counter();
     let _host = place.host();
     let path = format!("{}:{}", build_dir().display(), std::env::var("PATH").unwrap());
-    let script = "source <(baton completions bash); COMP_WORDS=(baton call cou); COMP_CWORD=2; \
-                  _clap_complete_baton baton cou call; printf '%s\\n' \"${COMPREPLY[@]}\"";
     let dir = place.data("").parent().unwrap().to_owned();
-    let output = Command::new("bash").args(["-c", script]).env("PATH", path).current_dir(dir).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "counter/1\n", "{output:?}");
+    for name in ["more/a b", "more/a$b"] {
+        assert_eq!(place.baton(&["call", name, "get"]).code, 0);
+    }
+    // The word as it stands on the line, and as bash hands it over: without the quote that it began with.
+    for (line, word, offered) in [
+        ("cou", "cou", &["counter/1"][..]),
+        ("more/", "more/", &["more/a\\ b", "more/a\\$b"]),
+        ("more/a\\ ", "more/a\\ ", &["more/a\\ b"]),
+        ("\"more/a ", "more/a ", &["more/a b"]),
+    ] {
+        // What bash itself would call.
+        let script = "source <(baton completions bash); COMP_WORDS=(baton call \"$1\"); COMP_CWORD=2; \
+                      set -- \"$2\" $(complete -p baton); \"${@: -2:1}\" baton \"$1\" call; printf '%s\\n' \"${COMPREPLY[@]}\"";
+        let mut bash = Command::new("bash");
+        let bash = bash.args(["-c", script, "bash", line, word]).env("PATH", &path).current_dir(&dir);
+        let output = bash.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(told.lines().collect::<Vec<_>>(), offered, "{line}: {output:?}");
+    }
 }

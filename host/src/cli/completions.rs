@@ -41,10 +41,35 @@ pub(super) fn completions(options: &Options) -> Result<(), Failure> {
         let shell = shells.completer(&options.shell.to_string());
         let shell = shell.ok_or_else(|| Failure::usage(format!("there is no script for {}", options.shell)))?;
         shell.write_registration(VARIABLE, name, name, name, &mut script)?;
+        if options.shell == Shell::Bash {
+            script = quoting(&String::from_utf8_lossy(&script)).into_bytes();
+        }
     }
     let mut out = io::stdout().lock();
     out.write_all(&script)?;
     Ok(out.flush()?)
+}
+
+/// Names may have spaces, and all else that a shell has a meaning for: bash takes what it is offered as it stands, so that it
+/// is to be quoted, unless the word began with a quote, and what was typed with backslashes is asked for without.
+const QUOTING: &str = r#"
+_baton_quoted() {
+    local typed="${COMP_WORDS[COMP_CWORD]}" at
+    case "$typed" in
+        [\"\']*) _clap_complete_baton "$@"; return ;;
+    esac
+    _clap_complete_baton "$1" "${2//\\/}" "$3"
+    for at in "${!COMPREPLY[@]}"; do
+        case "${COMPREPLY[at]}" in
+            "~"*) ;;
+            *) printf -v "COMPREPLY[$at]" %q "${COMPREPLY[at]}" ;;
+        esac
+    done
+}
+"#;
+
+fn quoting(script: &str) -> String {
+    format!("{QUOTING}{}", script.replace("-F _clap_complete_baton ", "-F _baton_quoted "))
 }
 
 /// Answers a shell that asks what may follow. False: nobody has asked.
