@@ -9,6 +9,7 @@ mod startup;
 mod swapping;
 mod telling;
 mod templates;
+mod tenancy;
 mod ties;
 mod watching;
 
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::actor::{Budget, Cell, control};
+use crate::actor::{Budget, Cell, Tenures, control};
 use crate::catalog::Catalog;
 use crate::events::{About, EventDetail, Events, HostState};
 use crate::logs::Logs;
@@ -35,7 +36,7 @@ use crate::telemetry::{Metrics, TraceContext};
 use startup::Awaited;
 
 pub use crate::actor::control::StateInfo;
-pub use crate::actor::{ActorInfo, PastExit, TurnTimes};
+pub use crate::actor::{ActorInfo, OwnedBy, PastExit, TurnTimes};
 pub use crate::catalog::PluginInfo;
 pub use crate::model::DEFAULT_INSTANCES;
 pub use crate::router::DeadLetter;
@@ -44,6 +45,7 @@ pub use crate::supervisor::ShutdownReport;
 pub use builder::{HostBuilder, Prepared};
 pub use startup::Startup;
 pub use templates::NewTemplates;
+pub use tenancy::{HostsInfo, LeaseState, ThisHost};
 pub use ties::{Link, Monitor};
 
 /// How long a call waits for its reply, unless told otherwise.
@@ -82,6 +84,8 @@ struct Inner {
     router: Arc<Router>,
     supervisor: Supervisor,
     store: Arc<dyn SnapshotStore>,
+    tenures: Arc<Tenures>,
+    tenancy: tenancy::Tenancy,
     sandbox: Sandbox,
     swaps: Swaps,
     listed: Awaited,
@@ -438,7 +442,7 @@ impl Host {
         }
     }
 
-    /// Whether the host takes work.
+    /// Whether the host takes work: it is not going down. One that is [frozen](Host::is_frozen) takes it, and lets it wait.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.0.router.is_closed()
@@ -465,6 +469,7 @@ impl Host {
         let host = self.clone();
         tokio::spawn(async move {
             let mut report = host.0.supervisor.shutdown(Budget::within(budget)).await;
+            host.leave().await;
             if let Err(error) = host.0.store.close().await {
                 report.trouble.get_or_insert(format!("the store's last barrier failed: {error}"));
             }

@@ -40,11 +40,12 @@ pub mod toolchain;
 
 pub use host::{
     ActorInfo, CallOptions, CastOptions, DEFAULT_CALL_TIMEOUT, DEFAULT_INSTANCES, DeadLetter, Host, HostBuilder,
-    Inspection, Link, Monitor, Need, NewTemplates, PastExit, PluginInfo, Prepared, ShutdownReport, Startup, StateInfo,
-    TurnTimes,
+    HostsInfo, Inspection, LeaseState, Link, Monitor, Need, NewTemplates, OwnedBy, PastExit, PluginInfo, Prepared,
+    ShutdownReport, Startup, StateInfo, ThisHost, TurnTimes,
 };
 pub use model::{
     ActorName, ActorSpec, AutoShutdown, Backoff, Body, CallError, ChildInfo, ChildSpec, ChildState, Children,
-    CoreDumps, Counts, Description, ErrorCode, ExitReason, Grants, GroupName, HostError, Intensity, Limits, MessageId,
-    Pattern, PluginName, Restart, Saved, SendError, Shutdown, Strategy, SupervisorSpec, Template,
+    CoreDumps, Counts, Description, ErrorCode, ExitReason, Grants, GroupName, HostError, HostsSettings, Intensity,
+    Limits, MessageId, OwnedElsewhere, Pattern, PluginName, Restart, Saved, SendError, Shutdown, Strategy,
+    SupervisorSpec, Template,
 };

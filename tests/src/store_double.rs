@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use baton_host::ActorName;
 use baton_host::model::StopReason;
 use baton_host::store::{
-    Capabilities, Head, Hosts, Image, Lease, MemoryStore, NewRecord, Quarantined, Record, RecordRef, Refused, Revision,
-    SnapshotStore, StoreError,
+    Capabilities, Head, HostLease, Hosts, Image, Lease, MemoryStore, NewHost, NewRecord, Quarantined, Record,
+    RecordRef, Refused, Revision, SnapshotStore, StoreError,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -29,6 +29,8 @@ pub enum Op {
     Refuse,
     Quarantine,
     List,
+    Join,
+    Renew,
 }
 
 /// Changes what `load` answers.
@@ -42,7 +44,7 @@ struct Rules {
     log: Vec<(Op, ActorName)>,
 }
 
-/// A [`MemoryStore`] behind a door. `close` leaves it open, so that the next host finds what this one left.
+/// A store behind a door, a [`MemoryStore`] unless told. `close` leaves it open, so that the next host finds what this one left.
 pub struct StoreDouble {
     inner: Arc<dyn SnapshotStore>,
     rules: Mutex<Rules>,
@@ -63,7 +65,12 @@ impl fmt::Debug for StoreDouble {
 
 impl Default for StoreDouble {
     fn default() -> Self {
-        let inner = Arc::new(MemoryStore::new());
+        Self::of(Arc::new(MemoryStore::new()))
+    }
+}
+
+impl StoreDouble {
+    fn of(inner: Arc<dyn SnapshotStore>) -> Self {
         Self {
             inner,
             rules: Mutex::default(),
@@ -80,6 +87,12 @@ impl StoreDouble {
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    /// One in front of `inner`.
+    #[must_use]
+    pub fn over(inner: Arc<dyn SnapshotStore>) -> Arc<Self> {
+        Arc::new(Self::of(inner))
     }
 
     /// From now on it says that it answers nothing, and why; none: it says that it answers.
@@ -165,6 +178,15 @@ impl StoreDouble {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The same for what is of no actor.
+    async fn pass_of_host(&self, op: Op) -> Result<(), StoreError> {
+        let mut held = self.held.subscribe();
+        // The sender lives as long as this does.
+        drop(held.wait_for(|held| !held.contains(&(op, None))).await);
+        let failing = self.rules().failing.get(&(op, None)).cloned();
+        failing.map_or(Ok(()), Err)
+    }
+
     async fn pass(&self, op: Op, actor: &ActorName) -> Result<(), StoreError> {
         self.came.lock().unwrap_or_else(PoisonError::into_inner).push((op, actor.clone()));
         let mut held = self.held.subscribe();
@@ -178,9 +200,39 @@ impl StoreDouble {
     }
 }
 
+impl StoreDouble {
+    fn shared(&self) -> Result<&dyn Hosts, StoreError> {
+        self.inner.hosts().ok_or(StoreError::Unsupported("be shared"))
+    }
+}
+
+impl Hosts for StoreDouble {
+    fn join<'a>(&'a self, host: &'a NewHost) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.pass_of_host(Op::Join).await?;
+            self.shared()?.join(host).await
+        })
+    }
+
+    fn renew<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.pass_of_host(Op::Renew).await?;
+            self.shared()?.renew(id).await
+        })
+    }
+
+    fn leave<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { self.shared()?.leave(id).await })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<HostLease>, StoreError>> {
+        Box::pin(async move { self.shared()?.list().await })
+    }
+}
+
 impl SnapshotStore for StoreDouble {
     fn hosts(&self) -> Option<&dyn Hosts> {
-        self.inner.hosts()
+        self.inner.hosts().is_some().then_some(self)
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -293,7 +293,7 @@ fn what_cannot_be_asked_for_is_told_and_so_many_may_listen_at_once() {
     let place = place("");
     let _host = place.host();
     for (query, says) in [
-        ("?kinds=frozen", "no kind of event"),
+        ("?kinds=molten", "no kind of event"),
         ("?match=a*b", "'*'"),
         ("?since=yesterday", "since"),
         ("?kind=held", "unknown field `kind`"),
@@ -302,7 +302,7 @@ fn what_cannot_be_asked_for_is_told_and_so_many_may_listen_at_once() {
         assert_eq!(status, 400, "{problem}");
         assert!(problem["detail"].as_str().unwrap().contains(says), "{query}: {problem}");
     }
-    let told = place.baton(&["events", "--kinds", "frozen"]);
+    let told = place.baton(&["events", "--kinds", "molten"]);
     assert!(told.code == 2 && told.err.contains("dead-letter"), "{told:?}");
     let clients: Vec<Client> = (0..64).map(|_| Client::listening(&place, "", None)).collect();
     let (status, problem) = http(&place, "GET", "/v1/events", "");

@@ -53,4 +53,5 @@ mod swap;
 mod telemetry;
 mod top;
 mod turn;
+mod two_hosts;
 mod under_fire;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::claiming::NotClaimed;
 use super::run::Instance;
 use super::writes::{Backoff, Write};
 use super::{Budget, Envelope, NotAgain};
@@ -98,21 +99,23 @@ impl Instance {
                     return Ok(Gathered { lease, changed, waiting });
                 }
                 // Someone was quicker with a claim, or the store is away for a moment: the budget says how long to try.
-                Err(StoreError::Conflict(_)) if lease.is_none() => tokio::time::sleep(backoff.next()).await,
-                Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => tokio::time::sleep(backoff.next()).await,
-                Err(error) => return Err(error.to_string()),
+                Err(NotClaimed::Store(StoreError::Conflict(_))) if lease.is_none() => {
+                    tokio::time::sleep(backoff.next()).await;
+                }
+                Err(NotClaimed::Store(StoreError::Unavailable(_) | StoreError::Unknown(_))) => {
+                    tokio::time::sleep(backoff.next()).await;
+                }
+                Err(NotClaimed::Store(error)) => return Err(error.to_string()),
+                Err(NotClaimed::Elsewhere(owner)) => return Err(owner.of(self.cell.name().as_str())),
             }
         }
     }
 
-    async fn claimed_and_loaded(&self, lease: &mut Option<Lease>) -> Result<(Lease, Option<Record>), StoreError> {
+    async fn claimed_and_loaded(&self, lease: &mut Option<Lease>) -> Result<(Lease, Option<Record>), NotClaimed> {
         let (store, actor) = (&self.parts.store, self.cell.name());
         let held = match lease {
             Some(lease) => lease,
-            None => {
-                let revision = store.head(actor).await?.map(|(_, revision)| revision);
-                lease.insert(store.claim(actor, revision, &self.parts.owner).await?)
-            }
+            None => lease.insert(self.claim_under(&self.tenure).await?),
         };
         let record = match held.head.current() {
             Some(reference) => Some(store.load(actor, reference).await?),

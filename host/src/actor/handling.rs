@@ -100,7 +100,15 @@ impl Instance {
         note_done(&live.turn, &plan, answer.as_deref());
         live.ledger.handled(&message, answer.as_deref(), now, &self.cell.limits);
         live.unsaved.turn(self.keeping.durability, Instant::now());
-        let kept = signals.uncut(self.keep(live, &mut plan, true, "handle")).await;
+        let keep = async {
+            self.keep(live, &mut plan, true, "handle").await?;
+            // What was committed is true whoever owns the actor by now. What was not leaves only while it is this host's.
+            if self.keeping.durability != Durability::Turn {
+                self.tenure.open().await;
+            }
+            Ok(())
+        };
+        let kept = signals.uncut(keep).await;
         self.took(live, began.elapsed());
         match kept {
             Err(why) => return self.cut_in(live, message, (reply, receipt), why, not_again.is_some()),
@@ -168,7 +176,10 @@ impl Instance {
     ) -> Next {
         live.turn.failed(|| why.to_string());
         self.numbers.message(Outcome::CutShort);
-        answer_crashed(reply, self.cell.name().as_str(), &why.to_string());
+        match &why {
+            Cut::Fenced(why) => answer_fenced(reply, self.cell.name().as_str(), why),
+            Cut::Killed | Cut::Spent(..) => answer_crashed(reply, self.cell.name().as_str(), &why.to_string()),
+        }
         match receipt {
             Some(receipt) => self.put_back(message, receipt),
             None if kept => {}
@@ -206,7 +217,10 @@ impl Instance {
             }
         }
         // Whoever hears of it finds the dead letter.
-        answer_crashed(reply, self.cell.name().as_str(), &crash.to_string());
+        match crash.kind {
+            CrashKind::Fenced => answer_fenced(reply, self.cell.name().as_str(), &crash.to_string()),
+            _ => answer_crashed(reply, self.cell.name().as_str(), &crash.to_string()),
+        }
         Next::End(Exit::Crashed(crash))
     }
 }
@@ -230,6 +244,13 @@ fn note_done(turn: &Begun, plan: &Plan, answer: Result<&[u8], &Failure>) {
 fn confirm(receipt: Option<&Receipt>) {
     if let Some(receipt) = receipt {
         receipt.confirm();
+    }
+}
+
+/// What was committed of it, and by whom, is not known here.
+fn answer_fenced(reply: Option<ReplyTo>, actor: &str, why: &str) {
+    if let Some(reply) = reply {
+        drop(reply.send(Err(CallError::Fenced { actor: actor.to_owned(), why: why.to_owned() })));
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::claiming::{Owner, Whose};
 use super::handoff::{self, Verdict};
 use super::ledger::Ledger;
 use super::opening::{Opened, Opening, hold_on};
@@ -14,8 +15,8 @@ use super::writes::Backoff;
 use super::{Envelope, Gate, NotAgain};
 use crate::events::EventDetail;
 use crate::model::{
-    CallError, Crash, CrashKind, Durability, Exit, Failure, Hold, HoldCause, MessageId, Phase, Refusal, StopReason,
-    log_of,
+    ActorName, CallError, Crash, CrashKind, Durability, Exit, Failure, Hold, HoldCause, MessageId, Phase, Refusal,
+    SendError, StopReason, log_of,
 };
 use crate::sandbox::{Ambient, Effect, Guest, GuestEnv, Place, Program, TurnBase};
 use crate::store::{Lease, Refused, now_ms};
@@ -139,8 +140,14 @@ impl Instance {
     async fn open_at_last(&mut self, ready: &mut Option<Ready>) -> Result<Opened, Exit> {
         let mut backoff = Backoff::new();
         loop {
+            // Nothing is claimed before this host's lease on the store runs.
+            let (tenures, mut signals) = (self.parts.tenures.clone(), self.signals.clone());
+            self.tenure = tokio::select! {
+                biased;
+                interrupt = signals.interrupted() => return Err(self.leave(interrupt, None).await),
+                tenure = tenures.in_force() => tenure,
+            };
             // A read or a claim that is given up half way is settled by the next claim.
-            let mut signals = self.signals.clone();
             let opening = tokio::select! {
                 biased;
                 interrupt = signals.interrupted() => Err(interrupt),
@@ -150,12 +157,20 @@ impl Instance {
                 Ok(opening) => opening,
                 Err(interrupt) => return Err(self.leave(interrupt, None).await),
             };
+            if matches!(opening, Opening::Done(_) | Opening::Hold(..) | Opening::Stop(..)) {
+                self.signals.under(self.tenure.clone());
+            }
             match opening {
                 Opening::Done(opened) => return Ok(*opened),
                 Opening::Other(program) => {
                     // The instance that is there is of the wrong version, and has done nothing yet.
                     *ready = None;
                     self.run_from_now_on(program);
+                }
+                Opening::Elsewhere(owner) => {
+                    // It has done nothing yet, and its place may be needed.
+                    *ready = None;
+                    self.elsewhere(owner).await?;
                 }
                 Opening::Hold(hold, lease) => return Err(self.hold(*hold, lease.map(|lease| *lease)).await),
                 Opening::Stop(hold, lease) => return Err(self.stay_down(*hold, *lease).await),
@@ -229,6 +244,9 @@ impl Instance {
             why: cause.to_string(),
             time_ms: now_ms(),
         };
+        let mut signals = self.signals.clone();
+        // If it is cut, the store itself lets nothing through any more.
+        drop(signals.uncut(self.tenure.open()).await);
         if let Err(error) = self.parts.store.refuse(&mut lease, refused.clone()).await {
             log_of!(warn, self.cell.label(), %error, "the refusal is remembered in this process only");
             let mut status = self.cell.status();
@@ -277,10 +295,64 @@ impl Instance {
         self.cell.mailbox.set_gate(Gate::Held(Box::new(hold.clone())));
         self.cell.mailbox.answer_calls(|actor| {
             let (actor, hold) = (actor.to_string(), Box::new(hold.clone()));
-            CallError::NotSent(crate::model::SendError::Held { actor, hold })
+            CallError::NotSent(SendError::Held { actor, hold })
         });
         let interrupt = self.interrupted().await;
         self.leave(interrupt, lease).await
+    }
+
+    /// Another host owns the actor: whoever calls it is told. Answers once it may be claimed here; one whose place in the
+    /// tree does not stay ends.
+    async fn elsewhere(&mut self, owner: Owner) -> Result<(), Exit> {
+        log_of!(info, self.cell.label(), "not started here: {}", owner.of(self.cell.name().as_str()));
+        self.cell.figures.memory(0);
+        self.owned_by(&owner);
+        if !self.parts.stays {
+            let rest = self.cell.mailbox.drain(|actor| not_here(actor, &owner).into());
+            let why = owner.of(self.cell.name().as_str());
+            self.lost(&rest, &why);
+            return Err(Exit::Elsewhere(why));
+        }
+        self.tell(EventDetail::Elsewhere { node: owner.node.clone(), address: owner.address.clone() });
+        let (mut known, mut waits) = (owner.clone(), owner.waits);
+        loop {
+            if !waits {
+                let interrupt = self.interrupted().await;
+                return Err(self.leave(interrupt, None).await);
+            }
+            if let Err(interrupt) = self.pause(self.parts.tenures.next_look()).await {
+                return Err(self.leave(interrupt, None).await);
+            }
+            let (store, tenures) = (self.parts.store.clone(), self.parts.tenures.clone());
+            let me = tenures.current();
+            // Out of reach is no answer: it is asked again.
+            let Ok(head) = store.head(self.cell.name()).await else { continue };
+            let whose = tenures.whose(&*store, head.as_ref().map(|(head, _)| head), me.id()).await;
+            match whose {
+                Ok(Whose::Others(owner)) if owner != known => {
+                    self.owned_by(&owner);
+                    (waits, known) = (owner.waits, owner);
+                }
+                Ok(Whose::Others(_)) | Err(_) => {}
+                Ok(Whose::Free | Whose::Left(_)) => break,
+            }
+        }
+        {
+            let mut status = self.cell.status();
+            (status.phase, status.owner) = (Phase::Continuing, None);
+        }
+        self.cell.mailbox.set_gate(Gate::Open);
+        Ok(())
+    }
+
+    /// Whoever calls the actor, or waits for it, is told who owns it.
+    fn owned_by(&self, owner: &Owner) {
+        {
+            let mut status = self.cell.status();
+            (status.phase, status.owner) = (Phase::Elsewhere, Some(owner.clone()));
+        }
+        self.cell.mailbox.set_gate(Gate::Elsewhere(Box::new(owner.clone())));
+        self.cell.mailbox.answer_calls(|actor| not_here(actor, owner).into());
     }
 
     /// Waits, unless told to end.
@@ -291,6 +363,12 @@ impl Instance {
             () = tokio::time::sleep(wait) => Ok(()),
         }
     }
+}
+
+/// Another host is to be asked.
+pub(super) fn not_here(actor: &ActorName, owner: &Owner) -> SendError {
+    let (node, address) = (owner.node.clone(), owner.address.clone());
+    SendError::Elsewhere { actor: actor.to_string(), node, address }
 }
 
 /// The host has lost the right to run the actor.

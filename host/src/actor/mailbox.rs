@@ -7,6 +7,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::Receipt;
+use super::claiming::Owner;
+use super::lifecycle::not_here;
 use crate::model::{ActorName, Body, CallError, EXIT, Hold, Limits, Message, SendError};
 use crate::telemetry::{Begun, Parent, TraceContext, number, part};
 
@@ -67,6 +69,8 @@ pub(crate) enum Gate {
     Open,
     /// The actor is parked.
     Held(Box<Hold>),
+    /// Another host owns it.
+    Elsewhere(Box<Owner>),
     /// It is going: why.
     Closed(String),
     /// It stays down: why.
@@ -136,6 +140,7 @@ impl Mailbox {
         match &inner.gate {
             Gate::Open => {}
             Gate::Held(hold) => return Err(SendError::Held { actor: actor(), hold: hold.clone() }),
+            Gate::Elsewhere(owner) => return Err(not_here(&self.actor, owner)),
             Gate::Closed(why) => return Err(SendError::Unavailable { actor: actor(), why: why.clone() }),
             Gate::Down(why) => return Err(SendError::Down { actor: actor(), why: why.clone() }),
         }

@@ -3,6 +3,7 @@
 
 mod budget;
 mod carry;
+mod claiming;
 pub(crate) mod control;
 mod exits;
 mod figures;
@@ -19,6 +20,7 @@ mod saving;
 mod signals;
 mod stopping;
 pub(crate) mod switching;
+mod tenure;
 pub(crate) mod turn;
 mod writes;
 
@@ -39,6 +41,7 @@ use crate::store::{Refused, now_ms};
 use crate::telemetry::TraceContext;
 
 pub(crate) use budget::Budget;
+pub(crate) use claiming::{Owner, Whose};
 pub(crate) use exits::{ExitSignal, bounded};
 use figures::Figures;
 pub use figures::TurnTimes;
@@ -48,6 +51,7 @@ pub(crate) use mailbox::{Envelope, Gate, Mailbox, ReplyTo};
 use outbox::Outbox;
 pub(crate) use outbox::Receipt;
 pub(crate) use run::{Instance, Parts};
+pub(crate) use tenure::{Tenure, Tenures, boot_ms};
 
 /// Ends of an actor's instances that are kept.
 const LAST_EXITS: usize = 10;
@@ -152,6 +156,8 @@ pub(crate) struct Status {
     /// How its last instances ended, oldest first: at most [`LAST_EXITS`].
     pub(crate) last_exits: VecDeque<PastExit>,
     pub(crate) held: Option<Hold>,
+    /// Who owns it, where that is another host.
+    pub(crate) owner: Option<Owner>,
     /// Whether an `init` has ever answered well.
     pub(crate) was_ready: bool,
     /// Messages handled since the record that counts; none: not known in this process.
@@ -206,6 +212,7 @@ impl Cell {
             last_exit: None,
             last_exits: VecDeque::new(),
             held: None,
+            owner: None,
             was_ready: false,
             turns_since_record: None,
             inbox_left: false,
@@ -263,6 +270,7 @@ impl Cell {
     pub(crate) fn info(&self) -> ActorInfo {
         let status = self.status().clone();
         let (waiting, waiting_bytes) = self.mailbox.waiting();
+        let note = note(&status, &self.spec.name);
         ActorInfo {
             name: self.spec.name.clone(),
             plugin: self.spec.plugin.clone(),
@@ -279,15 +287,31 @@ impl Cell {
             turn_us: self.figures.turn_times(),
             memory_bytes: self.figures.memory_bytes(),
             restarts: status.restarts,
-            note: status.held.as_ref().map(ToString::to_string).or(status.last_exit.clone()),
+            note,
             last_exit: status.last_exit,
             last_exits: status.last_exits.into(),
             held: status.held,
+            owner: status.owner.map(|Owner { node, address, .. }| OwnedBy { node, address }),
             outbox_messages: self.outbox.under_way(),
             bad_states: status.bad_states,
             last_bad_state: status.last_bad_state,
         }
     }
+}
+
+/// What a person should know first.
+fn note(status: &Status, actor: &ActorName) -> Option<String> {
+    let held = status.held.as_ref().map(ToString::to_string);
+    held.or_else(|| Some(status.owner.as_ref()?.of(actor.as_str()))).or_else(|| status.last_exit.clone())
+}
+
+/// The host that owns an actor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OwnedBy {
+    /// Its node.
+    pub node: String,
+    /// Where its API is reached, if it is: a URL.
+    pub address: Option<String>,
 }
 
 /// What is known of an actor, for a person to look at.
@@ -329,12 +353,14 @@ pub struct ActorInfo {
     pub last_exits: Vec<PastExit>,
     /// Why it is held, if it is.
     pub held: Option<Hold>,
+    /// The host that owns it, where that is another one.
+    pub owner: Option<OwnedBy>,
     /// Messages that it has sent with `durability = "turn"` and that are on their way.
     pub outbox_messages: usize,
     /// How often its state could not be used as it was, since the host started.
     pub bad_states: u64,
     /// What was done about that last.
     pub last_bad_state: Option<String>,
-    /// What a person should know first, in words: why it is held, or else how its last instance ended.
+    /// What a person should know first, in words: why it is held, or who owns it, or else how its last instance ended.
     pub note: Option<String>,
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::claiming::{NotClaimed, Owner};
 use super::handoff::{self, Checked, LoadFailure, Verdict};
 use super::run::{Instance, Parts};
 use crate::model::{Handoff, Hold, HoldCause, Message, log_of};
@@ -32,6 +33,8 @@ pub(super) enum Opening {
     /// The actor is to run another version: the one that its record names.
     Other(Program),
     TryAgain(String),
+    /// Another host owns it.
+    Elsewhere(Owner),
     Hold(Box<Hold>, Option<Box<Lease>>),
     /// The actor is to stay down.
     Stop(Box<Hold>, Box<Lease>),
@@ -50,18 +53,14 @@ enum Judged {
 impl Instance {
     /// Claims the actor and chooses what is taken over. What happened on the way is in the log and in the status.
     pub(super) async fn open(&self) -> Opening {
-        let (store, actor) = (&self.parts.store, self.cell.name());
-        let revision = match store.head(actor).await {
-            Ok(head) => head.map(|(_, revision)| revision),
-            Err(error) => return sorted(&error, None, None),
-        };
-        let lease = match store.claim(actor, revision, &self.parts.owner).await {
+        let lease = match self.claim_under(&self.tenure).await {
             Ok(lease) => lease,
+            Err(NotClaimed::Elsewhere(owner)) => return Opening::Elsewhere(owner),
             // Someone was quicker, or the answer was lost: what the head says now decides.
-            Err(error @ (StoreError::Conflict(_) | StoreError::Unknown(_))) => {
+            Err(NotClaimed::Store(error @ (StoreError::Conflict(_) | StoreError::Unknown(_)))) => {
                 return Opening::TryAgain(error.to_string());
             }
-            Err(error) => return sorted(&error, None, None),
+            Err(NotClaimed::Store(error)) => return sorted(&error, None, None),
         };
         {
             let mut status = self.cell.status();

@@ -15,8 +15,9 @@ use super::lifecycle::{StartFailure, fenced};
 use super::outbox::Pump;
 use super::saving::{Unsaved, settle_soon};
 use super::signals::{Cut, Interrupt, Signals};
+use super::tenure::{Tenure, Tenures};
 use super::turn::{self, Plan};
-use super::writes::{Write, write};
+use super::writes::{Shelf, Write, write};
 use super::{Budget, Cell, Envelope, Post, Signal};
 use crate::catalog::{Catalog, Fault};
 use crate::events::{EventDetail, Events};
@@ -37,7 +38,9 @@ pub(crate) struct Parts {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) store: Arc<dyn SnapshotStore>,
     /// This host, as the owner of heads.
-    pub(crate) owner: String,
+    pub(crate) tenures: Arc<Tenures>,
+    /// Whether its place in the tree stays when it has ended: it waits there while another host owns it.
+    pub(crate) stays: bool,
     /// This machine, as records name it.
     pub(crate) node: String,
     pub(crate) post: Arc<dyn Post>,
@@ -69,6 +72,8 @@ pub(crate) struct Instance {
     pub(super) keeping: Keeping,
     /// What is counted of the version that it runs.
     pub(super) numbers: Arc<OfVersion>,
+    /// The lease of this host under which it has claimed its actor, or is to.
+    pub(super) tenure: Arc<Tenure>,
 }
 
 impl Drop for Instance {
@@ -118,6 +123,8 @@ enum Step {
     Save,
     /// A message that it sent has arrived or got lost, or is to be tried again.
     Outbox,
+    /// Something may begin again.
+    Thawed,
 }
 
 /// What an instance waits for besides what others tell it.
@@ -139,7 +146,8 @@ impl Instance {
         let signals = Signals::new(signal, cell.lane.attend());
         let keeping = cell.spec.state.or(parts.rules).resolved();
         let numbers = parts.numbers(&parts.program);
-        Self { cell, parts, signals, keeping, numbers }
+        let tenure = parts.tenures.current();
+        Self { cell, parts, signals, keeping, numbers, tenure }
     }
 
     /// Runs to the end. `started` hears how `init` went.
@@ -178,7 +186,7 @@ impl Instance {
             status.version = Some(self.parts.program.description().version.clone());
             status.component = Some(self.parts.program.digest());
             status.started_ms = Some(now_ms());
-            status.held = None;
+            (status.held, status.owner) = (None, None);
             status.inbox_left = false;
         }
         self.tell(EventDetail::Starting);
@@ -235,6 +243,14 @@ impl Instance {
             let next = match self.next_step(waits, suspended, after_timer).await {
                 Step::Interrupt(Interrupt::Stop(reason, budget)) => return self.stop(live, reason, budget).await,
                 Step::Interrupt(Interrupt::Kill) => return self.killed(),
+                Step::Interrupt(Interrupt::Fenced(why)) => return Exit::Crashed(fenced("handle", why)),
+                Step::Thawed => Next::Go,
+                // The host has frozen since: it waits for that to pass, in its place.
+                Step::Message(envelope) if !self.tenure.is_open() => {
+                    self.cell.mailbox.put_back(envelope);
+                    Next::Go
+                }
+                Step::Timer(..) | Step::Save if !self.tenure.is_open() => Next::Go,
                 Step::Heard(Heard::Exit(signal)) => return self.follow(live, &signal).await,
                 Step::Heard(Heard::Asked(request)) => self.serve_request(&mut live, request, &mut suspended).await,
                 Step::Message(envelope) => {
@@ -270,6 +286,8 @@ impl Instance {
     /// Waits for what comes next. Neither messages nor timers do while the actor is suspended.
     async fn next_step(&mut self, waits: Waits<'_>, suspended: bool, after_timer: bool) -> Step {
         let Waits { timers, unsaved, pump } = waits;
+        let frozen = !self.tenure.is_open();
+        let suspended = suspended || frozen;
         let due = timers.iter().filter(|_| !suspended).min_by_key(|(_, due)| **due);
         // A timer that is due goes before the mailbox, but for one message between two of them.
         let first = !after_timer && due.is_some_and(|(_, due)| *due <= now_ms());
@@ -279,7 +297,8 @@ impl Instance {
             interrupt = self.signals.interrupted() => Step::Interrupt(interrupt),
             heard = lane.next() => Step::Heard(heard),
             step = timer(due), if first => step,
-            () = unsaved.due() => Step::Save,
+            () = self.tenure.open(), if frozen => Step::Thawed,
+            () = unsaved.due(), if !frozen => Step::Save,
             envelope = mailbox.next(), if !suspended => Step::Message(envelope),
             step = timer(due) => step,
             () = self.cell.outbox.changed() => Step::Outbox,
@@ -326,6 +345,7 @@ impl Instance {
         for actor in live.ledger.monitors().filter(|_| self.keeping.durability == Durability::Turn) {
             self.parts.post.take(&self.cell, Out::Monitor(actor.clone()), None);
         }
+        self.tenure.open().await;
         let stop = plan.stop;
         self.send_all(plan, None);
         Ok(stop)
@@ -337,7 +357,7 @@ impl Instance {
             let forever = Budget::within(None);
             let part = self.commit_of(live, &"take-up");
             let marked =
-                write((&self.cell, &self.numbers), &*self.parts.store, &mut live.lease, &Write::TakeUp, forever).await;
+                write((&self.cell, &self.numbers), self.shelf(), &mut live.lease, &Write::TakeUp, forever).await;
             let marked = marked.inspect_err(|error| part.failed(|| error.to_string()));
             marked.map_err(|error| store_crash("handle", "its state could not be marked as taken up", &error))?;
             live.mark = false;
@@ -359,6 +379,11 @@ impl Instance {
         }
     }
 
+    /// Where its records are, and its right to write there.
+    pub(super) fn shelf(&self) -> Shelf<'_> {
+        (&*self.parts.store, &self.tenure)
+    }
+
     pub(super) fn killed(&self) -> Exit {
         Exit::Stopped(StopReason::Shutdown, Saved::Not(NotSaved::Killed))
     }
@@ -367,6 +392,7 @@ impl Instance {
         match why {
             Cut::Killed => self.killed(),
             Cut::Spent(reason, total_ms) => Exit::Stopped(reason, Saved::Not(NotSaved::Budget(total_ms))),
+            Cut::Fenced(why) => Exit::Crashed(fenced("handle", why)),
         }
     }
 

@@ -159,7 +159,7 @@ impl Instance {
         let (named, part) = (named(&record), self.commit_of(live, &record.cause));
         let what = Write::Checkpoint(Box::new(record));
         let patience = Budget::within(Some(Duration::from_millis(patience_ms)));
-        let written = write((&self.cell, &self.numbers), &*self.parts.store, &mut live.lease, &what, patience).await;
+        let written = write((&self.cell, &self.numbers), self.shelf(), &mut live.lease, &what, patience).await;
         written.inspect_err(|error| part.failed(|| error.to_string())).map_err(Failed::Store)?;
         drop(part);
         self.committed(live, &named);

@@ -1,9 +1,11 @@
 //! What ends an instance from outside: whoever supervises it, or another actor that has it killed.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::tenure::Tenure;
 use super::{Budget, Signal};
 use crate::model::StopReason;
 
@@ -12,6 +14,8 @@ use crate::model::StopReason;
 pub(super) enum Interrupt {
     Stop(StopReason, Budget),
     Kill,
+    /// This host's lease on the store has ended: why.
+    Fenced(String),
 }
 
 /// What ends an instance in the middle of a turn.
@@ -21,6 +25,8 @@ pub(super) enum Cut {
     Killed,
     #[error("the actor's shutdown budget of {1} ms was spent")]
     Spent(StopReason, u64),
+    #[error("this host may not run the actor any more: {0}")]
+    Fenced(String),
 }
 
 /// Where an instance hears of its end.
@@ -28,11 +34,18 @@ pub(super) enum Cut {
 pub(super) struct Signals {
     told: watch::Receiver<Signal>,
     killed: watch::Receiver<bool>,
+    /// What the actor was claimed under, once it was.
+    tenure: Option<Arc<Tenure>>,
 }
 
 impl Signals {
     pub(super) fn new(told: watch::Receiver<Signal>, killed: watch::Receiver<bool>) -> Self {
-        Self { told, killed }
+        Self { told, killed, tenure: None }
+    }
+
+    /// From now on the instance ends with this lease of its host.
+    pub(super) fn under(&mut self, tenure: Arc<Tenure>) {
+        self.tenure = Some(tenure);
     }
 
     /// What it was told last by whoever supervises it.
@@ -42,10 +55,11 @@ impl Signals {
 
     /// Ready as soon as anyone wants this instance to end.
     pub(super) async fn interrupted(&mut self) -> Interrupt {
-        let Self { told, killed } = self;
+        let Self { told, killed, tenure } = self;
         let heard = tokio::select! {
             biased;
             () = set(killed) => return Interrupt::Kill,
+            why = fenced(tenure.as_deref()) => return Interrupt::Fenced(why),
             heard = told.wait_for(|signal| !matches!(signal, Signal::Go)) => heard.map(|signal| signal.clone()),
         };
         match heard {
@@ -66,7 +80,7 @@ impl Signals {
 
     /// Ready when the turn in hand may not go on: at a kill, or when the budget of a stop is spent.
     async fn cut(&mut self) -> Cut {
-        let Self { told, killed } = self;
+        let Self { told, killed, tenure } = self;
         loop {
             let now = told.borrow_and_update().clone();
             let spent = match &now {
@@ -83,12 +97,21 @@ impl Signals {
             tokio::select! {
                 biased;
                 () = set(killed) => return Cut::Killed,
+                why = fenced(tenure.as_deref()) => return Cut::Fenced(why),
                 changed = told.changed() => if changed.is_err() { return Cut::Killed },
                 () = spent_at => if let Signal::Stop(reason, budget) = now {
                     return Cut::Spent(reason, budget.total_ms);
                 },
             }
         }
+    }
+}
+
+/// Ready once the lease has ended that the actor was claimed under.
+async fn fenced(tenure: Option<&Tenure>) -> String {
+    match tenure {
+        Some(tenure) => tenure.ended().await,
+        None => std::future::pending().await,
     }
 }
 

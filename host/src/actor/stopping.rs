@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::carry::Handled;
+use super::lifecycle::fenced;
 use super::outbox::Pump;
 use super::run::{Instance, Live, apply_timers};
 use super::signals::Interrupt;
@@ -150,7 +151,12 @@ impl Instance {
 
     /// Ends without a live instance: what was accepted meanwhile is kept with the record as it stands.
     pub(super) async fn leave(&mut self, interrupt: Interrupt, lease: Option<Lease>) -> Exit {
-        let Interrupt::Stop(reason, budget) = interrupt else { return self.killed() };
+        let (reason, budget) = match interrupt {
+            Interrupt::Stop(reason, budget) => (reason, budget),
+            Interrupt::Kill => return self.killed(),
+            // What waits for the actor waits for the next instance, here or for nobody.
+            Interrupt::Fenced(why) => return Exit::Crashed(fenced("continue", why)),
+        };
         self.cell.enter(Phase::Stopping);
         // What an earlier instance was given of the record's inbox is in the record still.
         let rest: Vec<Envelope> = self.close_mailbox().into_iter().filter(|e| e.restored.is_none()).collect();
@@ -189,8 +195,9 @@ impl Instance {
 
     /// The last write, while the budget lasts.
     pub(super) async fn last(&mut self, lease: &mut Lease, what: Write, budget: Budget) -> Saved {
-        let (cell, numbers, store) = (self.cell.clone(), self.numbers.clone(), self.parts.store.clone());
-        let written = self.unless_cut(write((&cell, &numbers), &*store, lease, &what, budget)).await;
+        let (cell, numbers) = (self.cell.clone(), self.numbers.clone());
+        let (store, tenure) = (self.parts.store.clone(), self.tenure.clone());
+        let written = self.unless_cut(write((&cell, &numbers), (&*store, &tenure), lease, &what, budget)).await;
         match written {
             Ok(Ok(())) => {
                 self.recorded(lease);
@@ -209,7 +216,7 @@ impl Instance {
     pub(super) async fn give_up(&mut self, mut lease: Lease, reason: &StopReason, budget: Budget) {
         let what = Write::Release(None, reason.clone());
         let patience = Budget::within(Some(Duration::from_millis(GIVE_UP_PATIENCE_MS))).or_sooner(budget);
-        drop(write((&self.cell, &self.numbers), &*self.parts.store, &mut lease, &what, patience).await);
+        drop(write((&self.cell, &self.numbers), self.shelf(), &mut lease, &what, patience).await);
     }
 }
 

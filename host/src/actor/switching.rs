@@ -341,10 +341,7 @@ impl Instance {
         let what = Write::Checkpoint(Box::new(record));
         let mut signals = self.signals.clone();
         let patience = patience(within);
-        match signals
-            .uncut(write((&self.cell, &self.numbers), &*self.parts.store, &mut live.lease, &what, patience))
-            .await
-        {
+        match signals.uncut(write((&self.cell, &self.numbers), self.shelf(), &mut live.lease, &what, patience)).await {
             Ok(Ok(())) => {
                 self.committed(live, &named);
                 Ok(())
@@ -449,7 +446,7 @@ impl Instance {
         let mut signals = self.signals.clone();
         let patience = patience(*within);
         let exit = match signals
-            .uncut(write((&self.cell, &self.numbers), &*self.parts.store, &mut live.lease, &what, patience))
+            .uncut(write((&self.cell, &self.numbers), self.shelf(), &mut live.lease, &what, patience))
             .await
         {
             Ok(Ok(())) => return Ok(()),

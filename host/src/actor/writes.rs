@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::tenure::Tenure;
 use super::{Budget, Cell};
 use crate::model::{StopReason, log_of};
 use crate::store::{Head, Lease, NewRecord, SnapshotStore, StoreError};
@@ -11,6 +12,9 @@ use crate::telemetry::OfVersion;
 /// Waits between two tries while something is out of reach, in milliseconds: the first, and the longest.
 const BACKOFF_FIRST_MS: u64 = 20;
 const BACKOFF_LONGEST_MS: u64 = 2_000;
+
+/// Where records are, and this host's right to write there.
+pub(super) type Shelf<'a> = (&'a dyn SnapshotStore, &'a Tenure);
 
 /// Grows with each use.
 #[derive(Debug)]
@@ -91,13 +95,13 @@ impl Write {
 /// Whatever trying again does not help against; and, once there is no time left, what was in the way.
 pub(super) async fn write(
     (cell, numbers): (&Cell, &OfVersion),
-    store: &dyn SnapshotStore,
+    shelf: Shelf<'_>,
     lease: &mut Lease,
     what: &Write,
     patience: Budget,
 ) -> Result<(), StoreError> {
     let began = Instant::now();
-    let written = carry_through(cell, store, lease, what, patience).await;
+    let written = carry_through(cell, shelf, lease, what, patience).await;
     match written {
         Ok(()) => what.counted(numbers, lease, began.elapsed()),
         Err(_) => numbers.commit_failures.one_more(),
@@ -107,18 +111,37 @@ pub(super) async fn write(
 
 async fn carry_through(
     cell: &Cell,
-    store: &dyn SnapshotStore,
+    (store, tenure): Shelf<'_>,
     lease: &mut Lease,
     what: &Write,
     patience: Budget,
 ) -> Result<(), StoreError> {
     let mut backoff = Backoff::new();
     loop {
+        // Nothing leaves a host that is frozen; one whose lease has ended will never be anything else.
+        let opens = async {
+            tokio::select! {
+                biased;
+                why = tenure.ended() => Err(StoreError::Conflict(why)),
+                () = tenure.open() => Ok(()),
+            }
+        };
+        match patience.bound(opens).await {
+            Some(opened) => opened?,
+            None => {
+                return Err(StoreError::Unavailable("this host is frozen: its lease was not renewed in time".into()));
+            }
+        }
         let tried = patience.bound(attempt(store, lease, what)).await;
         let error = match tried {
             Some(Ok(())) => return Ok(()),
             Some(Err(error @ (StoreError::Unavailable(_) | StoreError::Unknown(_)))) => error,
-            Some(Err(error)) => return Err(error),
+            Some(Err(error)) => {
+                if matches!(error, StoreError::Conflict(_)) {
+                    tenure.doubt();
+                }
+                return Err(error);
+            }
             None => return Err(StoreError::Unknown("there was no answer in the time that was left".into())),
         };
         log_of!(warn, cell.label(), %error, "a write waits for the store");
@@ -133,10 +156,15 @@ async fn carry_through(
 async fn attempt(store: &dyn SnapshotStore, lease: &mut Lease, what: &Write) -> Result<(), StoreError> {
     match what.attempt(store, lease).await {
         // A conflict may be with a write of one's own that was only delayed.
-        Err(error @ (StoreError::Unknown(_) | StoreError::Conflict(_))) => match settle(store, lease, what).await? {
-            true => Ok(()),
-            false => Err(StoreError::Unknown(error.to_string())),
-        },
+        Err(error @ (StoreError::Unknown(_) | StoreError::Conflict(_))) => {
+            let before = lease.revision;
+            match settle(store, lease, what).await? {
+                true => Ok(()),
+                // The head is as it was seen: it is not what stands against the write, but this host's own lease.
+                false if matches!(error, StoreError::Conflict(_)) && lease.revision == before => Err(error),
+                false => Err(StoreError::Unknown(error.to_string())),
+            }
+        }
         other => other,
     }
 }
@@ -151,6 +179,9 @@ async fn settle(store: &dyn SnapshotStore, lease: &mut Lease, what: &Write) -> R
                 let done = what.shows(&lease.head, &head);
                 (lease.head, lease.revision) = (head, revision);
                 return Ok(done);
+            }
+            Ok(Some((Head { owner: Some(owner), epoch, .. }, _))) => {
+                return Err(StoreError::Conflict(format!("`{owner}` has claimed it since, epoch {epoch}")));
             }
             Ok(_) => return Err(StoreError::Conflict("its head belongs to another".into())),
             Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => tokio::time::sleep(backoff.next()).await,

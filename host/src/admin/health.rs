@@ -28,19 +28,22 @@ pub(super) enum State {
     Starting,
     /// It takes work.
     Ready,
+    /// Its lease on a store that it shares was not renewed in time, or is none: nothing begins and nothing leaves.
+    Frozen,
     /// States are handed over, and nothing more is taken.
     Stopping,
 }
 
 impl State {
     pub(super) fn of(host: &Host) -> Self {
-        Self::from(host.is_ready(), host.startup())
+        Self::from(host.is_ready(), host.is_frozen(), host.startup())
     }
 
-    fn from(open: bool, startup: Startup) -> Self {
+    fn from(open: bool, frozen: bool, startup: Startup) -> Self {
         match (open, startup.done) {
             (false, _) => Self::Stopping,
             (true, false) => Self::Starting,
+            (true, true) if frozen => Self::Frozen,
             (true, true) => Self::Ready,
         }
     }
@@ -89,6 +92,9 @@ async fn readyz(Of(context): Shared, query: Asked<NoQuery>) -> Result<Response, 
     let detail = match state {
         State::Ready => return Ok(Json(Well { state, startup }).into_response()),
         State::Starting => told(startup),
+        State::Frozen => {
+            "its lease on the store was not renewed in time: nothing begins, and nothing leaves".to_owned()
+        }
         State::Stopping => "the host is stopping: states are handed over, and nothing more is taken".to_owned(),
     };
     let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "The host is not ready", detail);
@@ -118,9 +124,11 @@ mod tests {
     #[test]
     fn a_host_is_ready_once_it_has_started_and_until_it_stops() {
         let startup = |settled, done| Startup { listed: 2, settled, done };
-        assert_eq!(State::from(true, startup(1, false)), State::Starting);
-        assert_eq!(State::from(true, startup(2, true)), State::Ready);
-        assert_eq!(State::from(false, startup(1, false)), State::Stopping);
-        assert_eq!(State::from(false, startup(2, true)), State::Stopping);
+        assert_eq!(State::from(true, false, startup(1, false)), State::Starting);
+        assert_eq!(State::from(true, true, startup(1, false)), State::Starting);
+        assert_eq!(State::from(true, false, startup(2, true)), State::Ready);
+        assert_eq!(State::from(true, true, startup(2, true)), State::Frozen);
+        assert_eq!(State::from(false, false, startup(1, false)), State::Stopping);
+        assert_eq!(State::from(false, true, startup(2, true)), State::Stopping);
     }
 }

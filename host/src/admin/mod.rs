@@ -6,6 +6,7 @@
 //! | `GET /` | the page for operators |
 //! | `GET /livez`, `GET /readyz`, `GET /v1/health` | whether the host lives, whether it is ready, and how it is |
 //! | `GET /v1/openapi.json` | the description of all of this |
+//! | `GET /v1/hosts` | who shares the store, and how this host's lease on it stands |
 //! | `POST /v1/reload` | the configuration is read again |
 //! | `GET /v1/plugins` | the plugins that are loaded |
 //! | `GET /v1/actors?after=&limit=&match=`, `GET /v1/actors/{name}` | how the actors are |
@@ -37,6 +38,7 @@ mod access;
 mod actors;
 mod events;
 mod health;
+mod hosts;
 mod listener;
 mod logs;
 mod openapi;

@@ -76,7 +76,11 @@ impl Problem {
 
     /// Which host is to be asked.
     fn owned_by(self, node: &str, address: Option<&str>) -> Self {
-        self.with("node", json!(node)).with("address", json!(address))
+        let hint = match address {
+            Some(address) => format!("ask that one: `--url {address}`"),
+            None => format!("ask the host on `{node}`"),
+        };
+        self.with("node", json!(node)).with("address", json!(address)).hint(&hint)
     }
 
     pub(super) fn with(mut self, member: &str, value: Value) -> Self {
@@ -134,6 +138,7 @@ impl From<CallError> for Problem {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, code, "The actor did not answer in time", detail)
             }
             CallError::Crashed { .. } => Self::new(StatusCode::BAD_GATEWAY, code, "The actor crashed", detail),
+            CallError::Fenced { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, code, "The host lost the actor", detail),
             CallError::Deadlock { .. } => {
                 Self::new(StatusCode::CONFLICT, code, "The call would wait for itself", detail)
             }
@@ -281,6 +286,7 @@ mod tests {
             ),
             (CallError::Timeout { actor: actor(), timeout_ms: 5 }, 504, "timeout", false),
             (CallError::Crashed { actor: actor(), reason: "trap".into() }, 502, "crashed", false),
+            (CallError::Fenced { actor: actor(), why: "its lease has ended".into() }, 504, "fenced", false),
             (CallError::Deadlock { actor: actor(), chain: "a, b, a".into() }, 409, "deadlock", false),
             (CallError::Failed(Failure { code: "empty".into(), message: "no seats".into() }), 422, "failed", false),
         ];

@@ -29,7 +29,7 @@ use super::supervision;
 use super::swap;
 use super::telemetry::{self, Within};
 use super::view::DeadMessage;
-use super::{BODY_TIMEOUT, STREAMS, actors, events, logs};
+use super::{BODY_TIMEOUT, STREAMS, actors, events, hosts, logs};
 use crate::host::{ActorInfo, CallOptions, CastOptions, Host, PluginInfo, Startup};
 use crate::model::{ActorName, Body, ID_BYTES, MessageId, NameError, Phase, SendError};
 
@@ -129,6 +129,7 @@ fn api() -> Api {
         )
         .merge(actors::routes())
         .merge(health::routes())
+        .merge(hosts::routes())
         .merge(reload::routes())
         .merge(events::routes())
         .merge(logs::routes())
@@ -175,6 +176,8 @@ struct Health {
     actors: usize,
     held: usize,
     failed: usize,
+    /// Those that other hosts own.
+    elsewhere: usize,
     /// Why the store answers nothing at present.
     store_trouble: Option<String>,
 }
@@ -193,6 +196,7 @@ async fn health(State(context): Shared, query: Asked<NoQuery>) -> Result<Json<He
         actors: actors.len(),
         held: count(Phase::Held),
         failed: count(Phase::Failed),
+        elsewhere: count(Phase::Elsewhere),
         store_trouble: context.host.store().trouble(),
     }))
 }

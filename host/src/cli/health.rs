@@ -32,6 +32,9 @@ pub(super) async fn health(place: &Place, options: &Options) -> Result<(), Failu
             number("held"),
             number("failed")
         );
+        if number("elsewhere") > 0 {
+            line.push_str(&format!(", {} owned by other hosts", number("elsewhere")));
+        }
         if state == "starting" {
             let listed = listed.unwrap_or_default();
             line.push_str(&format!("; {settled} of {listed} have taken over their states"));

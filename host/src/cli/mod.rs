@@ -12,6 +12,7 @@ mod doctor;
 mod events;
 mod group;
 mod health;
+mod hosts;
 mod inspect;
 mod logs;
 mod man;
@@ -112,6 +113,8 @@ enum Command {
     Cast(message::CastOptions),
     /// Say how the running host is, and whether it is ready
     Health(health::Options),
+    /// List the hosts that share the store, and how long their leases on it run
+    Hosts(hosts::Options),
     /// List the actors of the running host
     ///
     /// WAITING is how many messages wait for it, P99 what all but one in a hundred of its last turns took at most, MEMORY the
@@ -120,8 +123,8 @@ enum Command {
     /// Tell what happens to the actors and the host, as it happens
     ///
     /// A line for each event: when, of what kind, the actor, what it runs, and what else there is to say. Kinds are starting,
-    /// running, held, stopped, crashed, restarted, failed, gave-up, suspended, resumed, swap, plugin, dead-letter, store and
-    /// host.
+    /// running, held, stopped, crashed, restarted, failed, gave-up, suspended, resumed, swap, plugin, dead-letter, store, host,
+    /// elsewhere, taken-over, frozen, thawed and lease-lost.
     Events(events::Options),
     /// Show what the host logs
     Logs(logs::Options),
@@ -243,6 +246,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Call(options) => block_on(message::call(&cli.place, options)),
         Command::Cast(options) => block_on(message::cast(&cli.place, options)),
         Command::Health(options) => block_on(health::health(&cli.place, &options)),
+        Command::Hosts(options) => block_on(hosts::hosts(&cli.place, &options)),
         Command::Ps(options) => block_on(ps::ps(&cli.place, &options)),
         Command::Events(options) => block_on(events::events(&cli.place, &options)),
         Command::Logs(options) => block_on(logs::logs(&cli.place, &options)),

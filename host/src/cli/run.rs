@@ -133,6 +133,10 @@ async fn serve(
     if let Some(tcp) = &tcp {
         places.push_str(", ");
         places.push_str(&tcp.url());
+        // Every address is none that others could ask.
+        if !tcp.address().ip().is_unspecified() {
+            prepared.reached_at(&tcp.url());
+        }
     }
     let drain = async { drop(ended.await) };
     let (reload, reloads) = Reload::channel();
@@ -219,6 +223,7 @@ async fn prepare(
     logs: Logs,
 ) -> Result<Prepared, HostError> {
     let mut builder = Host::builder().data_dir(&config.data_dir).backend(config.backend).recover(recover).logs(logs);
+    builder = builder.hosts(config.hosts.clone());
     if let Some(counts) = spans {
         builder = builder.traces(true).span_counts(counts);
     }

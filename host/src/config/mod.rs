@@ -6,6 +6,7 @@ mod api;
 mod args;
 mod child;
 mod grants;
+mod hosts;
 mod keeping;
 mod keys;
 mod limits;
@@ -24,8 +25,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::{
-    ActorName, ActorSpec, ApiSettings, ChildSpec, CoreDumps, CutShort, Grants, Limits, PluginKey, PluginName,
-    SUPERVISOR_DEPTH, Sha256, Shutdown, StateRules, SupervisorSpec, Template,
+    ActorName, ActorSpec, ApiSettings, ChildSpec, CoreDumps, CutShort, Grants, HostsSettings, Limits, PluginKey,
+    PluginName, SUPERVISOR_DEPTH, Sha256, Shutdown, StateRules, SupervisorSpec, Template,
 };
 use crate::store::Backend;
 use crate::telemetry::OtlpOptions;
@@ -67,6 +68,8 @@ pub struct Config {
     pub core_dumps: Option<CoreDumps>,
     /// What is logged.
     pub log: String,
+    /// How the host shares its store with others.
+    pub hosts: HostsSettings,
     /// Where the HTTP API is on TCP; none: on the Unix socket alone.
     pub api: Option<ApiSettings>,
     /// Where traces go, and which.

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::child::Reader;
 use super::problem::{Problems, closest, shown};
 use super::section::{Elsewhere, Section};
-use super::{Config, DATA_DIR, Files, Problem, Settings, api, keys, limits, plugin, telemetry, tree};
+use super::{Config, DATA_DIR, Files, Problem, Settings, api, hosts, keys, limits, plugin, telemetry, tree};
 use crate::model::{CoreDumps, Limits, PLUGIN_KEYS, PluginKey};
 use crate::store::{Backend, LEAST_HISTORY, MOST_HISTORY};
 
@@ -110,6 +110,7 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
     let plugin_keys = top.list("plugin_keys", PLUGIN_KEYS, str::parse::<PluginKey>, problems);
     let api = api::read(&mut top, base_dir, files, problems);
     let (backend, history) = read_store(&mut top, problems);
+    let hosts = hosts::read(&mut top, problems);
     let telemetry = telemetry::read(&mut top, base_dir, files, problems);
     let limits = limits::read(&mut top, "[limits]", Limits::default(), problems);
     let (plugins, known) = plugin::read(&mut top, &limits, base_dir, files, problems);
@@ -128,6 +129,7 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
         computing_guests,
         core_dumps,
         log,
+        hosts,
         api,
         telemetry,
         plugin_keys,

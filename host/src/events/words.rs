@@ -108,6 +108,16 @@ kinds! {
     Store = "store",
     /// The host is ready, stops, or has read its configuration again.
     Host = "host",
+    /// Another host owns an actor: it is not started here.
+    Elsewhere = "elsewhere",
+    /// An actor was taken over from a host that is gone.
+    TakenOver = "taken-over",
+    /// The host's lease on the store was not renewed in time: nothing begins and nothing leaves.
+    Frozen = "frozen",
+    /// It was renewed: the host goes on.
+    Thawed = "thawed",
+    /// It has ended: all actors are stopped, and nothing of them is written.
+    LeaseLost = "lease-lost",
 }
 
 impl fmt::Display for EventKind {
@@ -259,6 +269,38 @@ pub enum EventDetail {
         /// Where it stands.
         state: HostState,
     },
+    /// Another host owns an actor.
+    #[non_exhaustive]
+    Elsewhere {
+        /// Its node.
+        node: String,
+        /// Where its API is reached, if it is: a URL.
+        address: Option<String>,
+    },
+    /// An actor was taken over.
+    #[non_exhaustive]
+    TakenOver {
+        /// The node of the host that is gone, where it is known.
+        node: Option<String>,
+    },
+    /// The host is frozen.
+    #[non_exhaustive]
+    Frozen {
+        /// Why the last renewal failed, where that is known.
+        why: Option<String>,
+    },
+    /// The host goes on.
+    #[non_exhaustive]
+    Thawed {
+        /// How long it was frozen, in milliseconds.
+        frozen_ms: u64,
+    },
+    /// The host's lease has ended.
+    #[non_exhaustive]
+    LeaseLost {
+        /// What the store said.
+        why: String,
+    },
 }
 
 /// What has become of a plugin version.
@@ -305,6 +347,11 @@ impl EventDetail {
             Self::DeadLetter { .. } => EventKind::DeadLetter,
             Self::Store { .. } => EventKind::Store,
             Self::Host { .. } => EventKind::Host,
+            Self::Elsewhere { .. } => EventKind::Elsewhere,
+            Self::TakenOver { .. } => EventKind::TakenOver,
+            Self::Frozen { .. } => EventKind::Frozen,
+            Self::Thawed { .. } => EventKind::Thawed,
+            Self::LeaseLost { .. } => EventKind::LeaseLost,
         }
     }
 
@@ -321,7 +368,9 @@ impl EventDetail {
 
     fn texts(&mut self) -> Vec<&mut String> {
         match self {
-            Self::Held { why, .. } | Self::Failed { why } | Self::GaveUp { why } => vec![why],
+            Self::Held { why, .. } | Self::Failed { why } | Self::GaveUp { why } | Self::LeaseLost { why } => vec![why],
+            Self::Elsewhere { node, address } => [node].into_iter().chain(address).collect(),
+            Self::TakenOver { node: why } | Self::Frozen { why } => why.iter_mut().collect(),
             Self::Stopped { reason, not_saved, .. } => [reason].into_iter().chain(not_saved).collect(),
             Self::Crashed { why, during, backtrace, core_dump, .. } => {
                 [why, during].into_iter().chain(core_dump).chain(backtrace).collect()
@@ -335,6 +384,7 @@ impl EventDetail {
             | Self::Suspended
             | Self::Resumed
             | Self::Plugin { .. }
+            | Self::Thawed { .. }
             | Self::Host { .. } => Vec::new(),
         }
     }
@@ -362,7 +412,7 @@ mod tests {
         for kind in EventKind::ALL {
             assert_eq!(kind.word().parse(), Ok(*kind));
         }
-        let why = "frozen".parse::<EventKind>().expect_err("no kind");
+        let why = "molten".parse::<EventKind>().expect_err("no kind");
         assert!(why.contains("starting, running, held") && why.contains("dead-letter"), "{why}");
     }
 

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::startup::{self, Awaited};
-use super::{DEFAULT_INSTANCES, Host, Inner, loading, resuming, telling, watching};
+use super::{DEFAULT_INSTANCES, Host, Inner, loading, resuming, telling, tenancy, watching};
+use crate::actor::Tenures;
 use crate::catalog::Catalog;
 use crate::events::Events;
 use crate::logs::Logs;
 use crate::model::{
-    ActorSpec, ChildSpec, CoreDumps, ErrorCode, Grants, HostError, MessageId, PluginKey, PluginName, Sha256,
+    ActorSpec, ChildSpec, CoreDumps, ErrorCode, Grants, HostError, HostsSettings, PluginKey, PluginName, Sha256,
     StateRules, Template,
 };
 use crate::registry::Registry;
@@ -29,6 +30,7 @@ pub struct HostBuilder {
     store: Option<Arc<dyn SnapshotStore>>,
     backend: Backend,
     options: StoreOptions,
+    hosts: HostsSettings,
     plugins: Vec<Listed>,
     children: Vec<ChildSpec>,
     templates: Vec<Template>,
@@ -85,6 +87,7 @@ impl HostBuilder {
             store: None,
             backend: Backend::default(),
             options: StoreOptions::default(),
+            hosts: HostsSettings::default(),
             plugins: Vec::new(),
             children: Vec::new(),
             templates: Vec::new(),
@@ -118,6 +121,13 @@ impl HostBuilder {
     #[must_use]
     pub fn store(mut self, store: Arc<dyn SnapshotStore>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// How the host shares its store with others, where the store can be shared: see [`Hosts`](crate::store::Hosts).
+    #[must_use]
+    pub fn hosts(mut self, settings: HostsSettings) -> Self {
+        self.hosts = settings;
         self
     }
 
@@ -431,12 +441,19 @@ impl HostBuilder {
         let router = router.telling(self.traces, metrics.clone());
         let router = Arc::new(router);
         let rules = Arc::new(rules);
+        let node = self.hosts.node.clone();
+        let node = node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+        let tenures = Arc::new(match store.hosts() {
+            Some(_) => Tenures::shared(node.clone(), self.hosts.owned_elsewhere, self.hosts.look),
+            None => Tenures::alone(tenancy::new_id(), node.clone()),
+        });
+        let tenancy = tenancy::Tenancy::new(self.hosts);
         let supervisor = Supervisor::start(|_| Surroundings {
             catalog: catalog.clone(),
             registry: registry.clone(),
             store: store.clone(),
-            owner: format!("host-{}", MessageId::random()),
-            node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            tenures: tenures.clone(),
+            node,
             post: router.clone(),
             outside: Arc::new(Calls(router.clone())),
             events: events.clone(),
@@ -460,8 +477,21 @@ impl HostBuilder {
         let swaps = Swaps::new(ground);
         let names = |spec: &ActorSpec| spec.name.clone();
         let listed = Awaited::new(self.children.iter().flat_map(ChildSpec::actors).map(names).collect());
-        let host =
-            Inner { catalog, registry, router, supervisor, store, sandbox, swaps, listed, events, logs, shutdown };
+        let host = Inner {
+            catalog,
+            registry,
+            router,
+            supervisor,
+            store,
+            tenures,
+            tenancy,
+            sandbox,
+            swaps,
+            listed,
+            events,
+            logs,
+            shutdown,
+        };
         let host = Host(Arc::new(host));
         for cut in self.children.iter().flat_map(|child| child.cut_short(None, "")) {
             tracing::warn!("{cut}: the tighter one wins");
@@ -486,9 +516,16 @@ impl Prepared {
         &self.host
     }
 
+    /// Where other hosts that share the store, and those who ask them, are told that this host's API is: a URL. What the
+    /// settings say goes before it.
+    pub fn reached_at(&self, address: &str) {
+        self.host.0.tenancy.reached_at(address);
+    }
+
     /// Starts the actors, one after the other, and waits for their `init`, not for their states.
     pub async fn start(self) -> Host {
         let Self { host, children, watched } = self;
+        tokio::spawn(tenancy::keep(Arc::downgrade(&host.0)));
         let listed = children.iter().flat_map(ChildSpec::actors).map(|actor| actor.name.clone()).collect();
         for spec in children {
             let name = spec.name().clone();
@@ -499,7 +536,7 @@ impl Prepared {
         host.0.registry.started();
         host.0.router.started(listed);
         host.0.listed.started();
-        tokio::spawn(resuming::resume(Arc::downgrade(&host.0)));
+        tokio::spawn(resuming::resume_again_and_again(Arc::downgrade(&host.0)));
         tokio::spawn(resuming::wake(Arc::downgrade(&host.0)));
         tokio::spawn(telling::store(Arc::downgrade(&host.0)));
         tokio::spawn(startup::follow(Arc::downgrade(&host.0)));

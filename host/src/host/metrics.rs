@@ -25,7 +25,8 @@ impl Host {
         let store = (store.capabilities().backend, store.failures(), store.trouble().is_none());
         let events_dropped = self.0.events.dropped();
         let log_lines_dropped = self.0.logs.as_ref().map_or(0, Logs::lines_dropped);
-        let standing = Standing { actors, plugins, pools, store, events_dropped, log_lines_dropped };
+        let standing =
+            Standing { actors, plugins, pools, store, events_dropped, log_lines_dropped, frozen: self.is_frozen() };
         exposition(self.0.router.metrics(), standing)
     }
 }

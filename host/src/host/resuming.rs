@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::Inner;
+use crate::actor::Whose;
 use crate::model::{ActorName, ActorSpec, ErrorCode, StopReason};
 use crate::store::{Head, SnapshotStore};
 use crate::supervisor::Supervisor;
@@ -18,7 +19,7 @@ const LIST_AGAIN: Duration = Duration::from_secs(1);
 
 /// Starts again those actors of templates that ran when the host last stopped: what their inboxes hold must not wait for a
 /// message. It does not keep a host alive that was dropped.
-pub(super) async fn resume(host: Weak<Inner>) {
+async fn resume(host: Weak<Inner>) {
     let mut after: Option<ActorName> = None;
     let mut starting = JoinSet::new();
     loop {
@@ -38,6 +39,11 @@ pub(super) async fn resume(host: Weak<Inner>) {
         after = Some(last.clone());
         for (name, head) in page {
             let Ok(head) = head else { continue };
+            let Some(tenures) = host.upgrade().map(|host| host.tenures.clone()) else { return };
+            let whose = tenures.whose(&*store, Some(&head), tenures.current().id()).await;
+            if matches!(whose, Err(_) | Ok(Whose::Others(_))) {
+                continue;
+            }
             prune(&*store, &name, &head).await;
             if !is_to_be_resumed(&head) {
                 let next = head.current().and_then(|record| record.next_timer_ms);
@@ -56,6 +62,18 @@ pub(super) async fn resume(host: Weak<Inner>) {
         }
     }
     while starting.join_next().await.is_some() {}
+}
+
+/// As [`resume`], and again whenever hosts that share the store have left actors behind.
+pub(super) async fn resume_again_and_again(host: Weak<Inner>) {
+    let Some(left) = host.upgrade().map(|host| host.tenancy.left_behind()) else { return };
+    loop {
+        resume(host.clone()).await;
+        left.notified().await;
+        if host.upgrade().is_none_or(|host| host.router.is_closed()) {
+            return;
+        }
+    }
 }
 
 /// Starts actors of templates whose timers come due while they sleep. It does not keep a host alive that was dropped.

@@ -97,7 +97,9 @@ fn is_settled(phase: Option<Phase>, started: bool) -> bool {
         None => started,
         // It is tried again after a while, as often as its supervisor allows.
         Some(Phase::Starting | Phase::Continuing | Phase::Restarting) => false,
-        Some(Phase::Running | Phase::Suspended | Phase::Stopping | Phase::Held | Phase::Failed) => true,
+        Some(Phase::Running | Phase::Suspended | Phase::Stopping | Phase::Held | Phase::Elsewhere | Phase::Failed) => {
+            true
+        }
     }
 }
 
@@ -115,6 +117,7 @@ mod tests {
             (Some(Phase::Restarting), true, false),
             (Some(Phase::Running), false, true),
             (Some(Phase::Held), true, true),
+            (Some(Phase::Elsewhere), true, true),
             (Some(Phase::Failed), true, true),
         ];
         for (phase, started, settled) in cases {

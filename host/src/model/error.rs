@@ -108,6 +108,15 @@ pub enum CallError {
         /// How.
         reason: String,
     },
+    /// This host lost its right to run the actor while the message was handled: another one may have it by now. What was not
+    /// committed is gone, and whether this message was is not known.
+    #[error("this host lost `{actor}` while it handled the message: {why}; whether the message counts is not known")]
+    Fenced {
+        /// Who.
+        actor: String,
+        /// Why.
+        why: String,
+    },
     /// The callee waits, through others, for the caller.
     #[error("a call to `{actor}` would wait for itself: {chain}")]
     Deadlock {
@@ -129,6 +138,7 @@ impl CallError {
             Self::NotSent(error) => error.code(),
             Self::Timeout { .. } => "timeout",
             Self::Crashed { .. } => "crashed",
+            Self::Fenced { .. } => "fenced",
             Self::Deadlock { .. } => "deadlock",
             Self::Failed(_) => "failed",
         }

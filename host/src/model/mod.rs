@@ -5,6 +5,7 @@ mod attributes;
 mod error;
 mod grants;
 mod handoff;
+mod hosts;
 mod keeping;
 mod label;
 mod limits;
@@ -28,6 +29,7 @@ pub use grants::{
     Reach, SocketGrant, Transport,
 };
 pub use handoff::{Description, Handoff, Legacy, Origin, Refusal, State};
+pub use hosts::{HostsSettings, OwnedElsewhere};
 pub use keeping::{BadStatePolicy, Durability, Keeping, StateRules};
 pub(crate) use label::{Label, log_of};
 pub use limits::{CoreDumps, DEFAULT_INSTANCES, Limits};

@@ -94,6 +94,8 @@ pub enum Exit {
     Refused(super::Failure),
     /// Its state cannot be used, and it is to stay down then.
     Unusable(Hold),
+    /// Another host owns the actor: it was not started here.
+    Elsewhere(String),
 }
 
 impl fmt::Display for Exit {
@@ -104,6 +106,7 @@ impl fmt::Display for Exit {
             Self::Crashed(crash) => write!(f, "crash in `{}`: {crash}", crash.during),
             Self::Refused(failure) => write!(f, "`init` failed: {failure}"),
             Self::Unusable(hold) => write!(f, "its state cannot be used: {hold}"),
+            Self::Elsewhere(who) => write!(f, "not started here: {who}"),
         }
     }
 }
@@ -155,6 +158,7 @@ impl Exit {
             Self::Crashed(crash) => ExitReason::Crash(crash.to_string()),
             Self::Refused(failure) => ExitReason::Crash(failure.to_string()),
             Self::Unusable(hold) => ExitReason::Crash(hold.to_string()),
+            Self::Elsewhere(_) => ExitReason::Noproc,
         }
     }
 }
@@ -312,6 +316,8 @@ pub enum Phase {
     Restarting,
     /// Parked with a state that nobody could use.
     Held,
+    /// Another host owns it: it is not started here.
+    Elsewhere,
     /// It crashed more often than its restart intensity allows, or would not start; it stays down until it is started
     /// again.
     Failed,
@@ -327,6 +333,7 @@ impl fmt::Display for Phase {
             Self::Stopping => "stopping",
             Self::Restarting => "restarting",
             Self::Held => "held",
+            Self::Elsewhere => "elsewhere",
             Self::Failed => "failed",
         })
     }

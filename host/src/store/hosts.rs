@@ -122,6 +122,13 @@ impl Roster {
         self.0.remove(id);
     }
 
+    /// Ends its lease now.
+    pub(super) fn end(&mut self, id: &str, now_ms: u64) {
+        if let Some(entry) = self.0.get_mut(id) {
+            entry.until_ms = entry.until_ms.min(now_ms);
+        }
+    }
+
     /// That the lease of `id` runs.
     ///
     /// # Errors

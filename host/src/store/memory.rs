@@ -112,6 +112,13 @@ impl MemoryStore {
         self.lock().ahead += by;
     }
 
+    /// Ends the lease of a host, as if its time were over.
+    pub fn end_lease(&self, id: &str) {
+        let kept = &mut *self.lock();
+        let now_ms = kept.now_ms();
+        kept.roster.end(id, now_ms);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kept> {
         // Nothing in here panics half-way, so what a poisoned lock guards is whole.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)

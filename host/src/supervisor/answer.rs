@@ -45,17 +45,19 @@ pub(super) fn start_error(name: &ActorName, failure: &StartFailure) -> HostError
     }
 }
 
-/// What an exit is to the tree.
-pub(super) fn end(exit: &Exit, inbox_left: bool) -> End {
+/// What an exit is to the tree. `shared`: whether other hosts use the store, so that one that was fenced may come back.
+pub(super) fn end(exit: &Exit, inbox_left: bool, shared: bool) -> End {
     match exit {
         Exit::Stopped(_, Saved::Not(NotSaved::Killed)) => End::Crashed("killed".into()),
         Exit::Stopped(StopReason::Normal, _) => End::Normal { inbox_left },
         Exit::Stopped(..) => End::Shutdown,
+        Exit::Crashed(crash) if crash.kind == CrashKind::Fenced && shared => End::Fenced(exit.to_string()),
         Exit::Crashed(crash) if crash.kind == CrashKind::Fenced => End::Barred(exit.to_string()),
         Exit::Crashed(_) => End::Crashed(exit.to_string()),
         Exit::Refused(Failure { code, .. }) if code == IGNORE => End::Ignored,
         Exit::Refused(_) => End::Crashed(exit.to_string()),
         Exit::Unusable(_) => End::Barred(exit.to_string()),
+        Exit::Elsewhere(_) => End::Elsewhere(exit.to_string()),
     }
 }
 
@@ -65,7 +67,7 @@ pub(super) fn saved(exit: &Exit) -> Saved {
         Exit::Stopped(_, saved) => saved.clone(),
         Exit::Crashed(crash) => Saved::Not(NotSaved::Crashed(crash.to_string())),
         // Nothing was loaded yet, so nothing is lost.
-        Exit::Refused(_) | Exit::Unusable(_) => Saved::Kept,
+        Exit::Refused(_) | Exit::Unusable(_) | Exit::Elsewhere(_) => Saved::Kept,
     }
 }
 
@@ -84,6 +86,7 @@ pub(super) fn told(exit: &Exit) -> EventDetail {
             },
         },
         Exit::Unusable(_) => EventDetail::Stopped { reason: "unusable".to_owned(), committed: None, not_saved: None },
+        Exit::Elsewhere(_) => EventDetail::Stopped { reason: "elsewhere".to_owned(), committed: None, not_saved: None },
         Exit::Crashed(Crash { kind, during, message, backtrace, core_dump }) => EventDetail::Crashed {
             why: message.clone(),
             crash: Some(*kind),

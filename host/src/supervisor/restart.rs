@@ -25,6 +25,11 @@ pub(super) enum End {
     /// It is not to run here: another host runs it, and starting it again would only take it back, and forth; or its state
     /// cannot be used, and it is to stay down then.
     Barred(String),
+    /// This host lost the right to run it, and may have it again, or wait for it: it is started again, which counts as no
+    /// restart.
+    Fenced(String),
+    /// Another host runs it, and nothing of it is to stay here.
+    Elsewhere(String),
 }
 
 impl End {
@@ -34,7 +39,9 @@ impl End {
             Self::Normal { .. } => "normal".into(),
             Self::Shutdown => "shutdown".into(),
             Self::Ignored => "ignored: `init` said that it is not to run".into(),
-            Self::GaveUp(why) | Self::Crashed(why) | Self::Barred(why) => why.clone(),
+            Self::GaveUp(why) | Self::Crashed(why) | Self::Barred(why) | Self::Fenced(why) | Self::Elsewhere(why) => {
+                why.clone()
+            }
         }
     }
 }
@@ -42,8 +49,8 @@ impl End {
 /// Whether a child that ended so by itself is to be started again.
 pub(super) fn again(end: &End, restart: Restart) -> bool {
     match (restart, end) {
-        (_, End::Barred(_) | End::Ignored) | (Restart::Temporary, _) => false,
-        (Restart::Permanent, _) | (Restart::Transient, End::Crashed(_)) => true,
+        (_, End::Barred(_) | End::Ignored | End::Elsewhere(_)) | (Restart::Temporary, _) => false,
+        (Restart::Permanent, _) | (Restart::Transient, End::Crashed(_) | End::Fenced(_)) => true,
         (Restart::Transient, End::Normal { inbox_left }) => *inbox_left,
         (Restart::Transient, End::Shutdown | End::GaveUp(_)) => false,
     }
@@ -92,6 +99,8 @@ mod tests {
             (crash(), [true, true, false]),
             (End::Barred("x".into()), [false, false, false]),
             (End::Ignored, [false, false, false]),
+            (End::Fenced("x".into()), [true, true, false]),
+            (End::Elsewhere("x".into()), [false, false, false]),
         ];
         for (end, expected) in cases {
             assert_eq!([Permanent, Transient, Temporary].map(|restart| again(&end, restart)), expected, "{end:?}");

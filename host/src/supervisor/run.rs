@@ -14,7 +14,7 @@ use super::handle::going_down;
 use super::report::ShutdownReport;
 use super::restart::End;
 use super::tree::{Ask, Do, Id, Refused, Ticket, Tree};
-use crate::actor::{Budget, Cell, Envelope, Gate, Instance, Parts, Post, Signal, StartFailure};
+use crate::actor::{Budget, Cell, Envelope, Gate, Instance, Parts, Post, Signal, StartFailure, Tenures};
 use crate::catalog::Catalog;
 use crate::events::{About, EventDetail, Events};
 use crate::model::{
@@ -35,7 +35,7 @@ pub(crate) struct Surroundings {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) store: Arc<dyn SnapshotStore>,
-    pub(crate) owner: String,
+    pub(crate) tenures: Arc<Tenures>,
     pub(crate) node: String,
     pub(crate) post: Arc<dyn Post>,
     pub(crate) outside: Arc<dyn Outside>,
@@ -278,7 +278,8 @@ impl Run {
             program,
             catalog: around.catalog.clone(),
             store: around.store.clone(),
-            owner: around.owner.clone(),
+            tenures: around.tenures.clone(),
+            stays: self.tree.stays(id),
             node: around.node.clone(),
             post: around.post.clone(),
             outside: around.outside.clone(),
@@ -355,11 +356,11 @@ impl Run {
             self.numbers(&cell).crash(crash.kind);
         }
         self.around.events.tell(cell.about(), answer::told(&exit));
-        let saved = answer::saved(&exit);
+        let (saved, shared) = (answer::saved(&exit), self.around.tenures.is_shared());
         if let Some(down) = &mut self.shutting_down {
             down.report.stopped.push((cell.name().clone(), saved.clone()));
         }
-        self.tree.ended(id, run, answer::end(&exit, inbox_left), saved, now);
+        self.tree.ended(id, run, answer::end(&exit, inbox_left, shared), saved, now);
     }
 
     fn numbers(&self, cell: &Cell) -> Arc<OfVersion> {
@@ -488,7 +489,7 @@ fn log(label: &Label, exit: &Exit) {
         ),
         Exit::Refused(failure) => log_of!(error, label, "`init` failed: {failure}"),
         // It was told already.
-        Exit::Unusable(_) => {}
+        Exit::Unusable(_) | Exit::Elsewhere(_) => {}
         Exit::Stopped(reason, Saved::Not(why)) => log_of!(error, label, %reason, "stopped, and not saved: {why}"),
         Exit::Stopped(reason, saved) => log_of!(debug, label, %reason, ?saved, "stopped"),
     }

@@ -147,7 +147,7 @@ async fn resume(ground: &Ground, cell: &Arc<Cell>, wish: &Wish) -> One {
                 let why = held.map_or_else(|| "it is held again".to_owned(), |hold| format!("it is held: {hold}"));
                 return One::Failed(NotSwitched { unharmed: false, ..NotSwitched::at(SwitchStep::Continue, why) });
             }
-            Phase::Failed => return One::Later,
+            Phase::Failed | Phase::Elsewhere => return One::Later,
             _ if Instant::now() >= deadline => {
                 return One::Failed(NotSwitched::at(SwitchStep::Continue, "it has not taken its state over yet"));
             }

@@ -51,7 +51,7 @@ fn standing(cell: &Cell, to: &Program, options: &SwapOptions) -> Standing {
         _ if !options.part.includes(cell.name()) => Standing::LeftOut,
         Phase::Held => Standing::Held,
         _ if status.component == Some(to.digest()) => Standing::There,
-        Phase::Restarting | Phase::Failed | Phase::Stopping => Standing::Down,
+        Phase::Restarting | Phase::Failed | Phase::Stopping | Phase::Elsewhere => Standing::Down,
         _ => Standing::Running,
     }
 }

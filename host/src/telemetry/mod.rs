@@ -9,7 +9,7 @@ mod span;
 pub use context::TraceContext;
 pub(crate) use context::{TRACEPARENT, TRACESTATE};
 pub use metrics::{METRICS, Metric, MetricKind};
-pub(crate) use metrics::{METRICS_TYPE, Metrics, OfActors, OfVersion, Outcome, Pool, Standing, exposition};
+pub(crate) use metrics::{METRICS_TYPE, Metrics, OfActors, OfHosts, OfVersion, Outcome, Pool, Standing, exposition};
 pub use otlp::{
     BATCH_SPANS, Exporter, FLUSH_TIMEOUT_MS, OtlpOptions, QUEUE_SPANS, SAMPLE_RATIO, SERVICE_NAME, SpanCounts,
     TIMEOUT_MS,

@@ -9,10 +9,10 @@ use crate::config::settings::{
     COMPUTING_GUESTS, CORE_DUMP_BYTES, CORE_DUMP_FILES, DAY_MS, GUESTS_MEMORY_BYTES, HISTORY, INSTANCES, LOG,
     SHUTDOWN_TIMEOUT_MS, STACK_BYTES,
 };
-use crate::config::{DATA_DIR, api, child, grants, keeping, limits, telemetry};
+use crate::config::{DATA_DIR, api, child, grants, hosts, keeping, limits, telemetry};
 use crate::model::{
     API_CLIENT_TIMEOUT, API_CONNECTIONS, ATTRIBUTES, CoreDumps, DEFAULT_INSTANCES, DEFAULT_MAX_CHILDREN, GRANTS,
-    GROUPS, Intensity, PLUGIN_KEYS,
+    GROUPS, HostsSettings, Intensity, PLUGIN_KEYS,
 };
 use crate::sandbox::DEFAULT_STACK_BYTES;
 use crate::store::DEFAULT_HISTORY;
@@ -38,6 +38,7 @@ pub(in crate::config) static TOP: Group = Group {
         Key::new("api", Form::Table(&API), Told("none"), "the [HTTP API](http.md#over-tcp) over TCP, beside the Unix socket"),
         Key::new("limits", Form::Table(&LIMITS), Told("none"), "[limits](limits.md) of all actors").live(),
         Key::new("store", Form::Table(&STORE), Told("none"), "what keeps the state"),
+        Key::new("hosts", Form::Table(&HOSTS), Told("none"), "how the host shares its store [with others](hosts.md)"),
         Key::new("telemetry", Form::Table(&TELEMETRY), Told("none"), "where [traces](observability.md#traces) go"),
         Key::new("plugin", Form::Tables(&PLUGIN), Told("none"), "the plugins to load"),
         Key::new("actor", Form::Tables(&ACTOR), Told("none"), "actors that are started with the host"),
@@ -64,6 +65,51 @@ static STORE: Group = Group {
                 Form::Integer(HISTORY),
                 Is(|| json!(DEFAULT_HISTORY)),
                 "records kept for each actor, the current one included. Where the number was lowered, an actor's next commit drops what is more",
+            ),
+        ],
+    }],
+};
+
+static HOSTS: Group = Group {
+    title: "[hosts]",
+    parts: &[Part {
+        title: "hosts",
+        keys: &[
+            Key::new(
+                "node",
+                Form::Text("a name"),
+                Told("the machine's name"),
+                "the node's name, the same over restarts. Two hosts of one machine are told apart by it",
+            ),
+            Key::new(
+                "address",
+                Form::Text("a URL"),
+                Told("where `[api]` listens, unless that is every address"),
+                "where others are told that this host's API is",
+            ),
+            Key::new(
+                "owned_elsewhere",
+                Form::Words(hosts::OWNED_ELSEWHERE),
+                Is(|| json!(HostsSettings::default().owned_elsewhere.word())),
+                "what becomes of an actor of this host that [another one owns](hosts.md#whose-an-actor-is)",
+            ),
+            Key::new(
+                "lease_ttl_ms",
+                Form::Integer(hosts::LEASE_TTL_MS),
+                Is(|| json!(ms(HostsSettings::default().lease_ttl))),
+                "how long the host's lease on the store runs; it is renewed four times as often",
+            ),
+            Key::new(
+                "lease_margin_ms",
+                Form::Integer(hosts::LEASE_MARGIN_MS),
+                Is(|| json!(ms(HostsSettings::default().lease_margin))),
+                "how long before its end the host freezes, by its own clock; at most half of `lease_ttl_ms`",
+            ),
+            Key::new(
+                "look_ms",
+                Form::Integer(hosts::LOOK_MS),
+                Is(|| json!(ms(HostsSettings::default().look))),
+                "how often it looks whether an actor that it waits for is free, a quarter more or less",
             ),
         ],
     }],

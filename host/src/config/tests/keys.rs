@@ -89,6 +89,13 @@ plugin = "counter"
 supervisor = "pool"
 args_file = "seed.json"
 durability = "stop"
+[hosts]
+node = "a"
+address = "https://10.0.0.1:7766"
+owned_elsewhere = "wait"
+lease_ttl_ms = 4_000
+lease_margin_ms = 500
+look_ms = 250
 "#;
 
 fn explain(text: &str) -> (Config, Settings) {

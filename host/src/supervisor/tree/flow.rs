@@ -201,6 +201,13 @@ impl Tree {
         let Some(restart) = self.nodes.get(&id).map(|node| node.spec.restart()) else { return };
         match end {
             End::Barred(why) => self.fail(id, why),
+            End::Fenced(_) if again(end, restart) => {
+                if let Some(node) = self.node(id) {
+                    node.begun = Begun::Restart;
+                }
+                self.wait(id);
+                self.begin(id, now);
+            }
             // An application whose top supervisor has given up stays down.
             End::GaveUp(why) if parent == ROOT => self.fail(id, why),
             _ if again(end, restart) => self.once_more(id, &end.text(), now),

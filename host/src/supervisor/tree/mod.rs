@@ -267,6 +267,11 @@ impl Tree {
         self.name(parent).filter(|_| parent != ROOT)
     }
 
+    /// Whether it stays known once it has ended.
+    pub(super) fn stays(&self, id: Id) -> bool {
+        self.nodes.get(&id).is_some_and(|node| !node.goes())
+    }
+
     /// How it is called.
     pub(super) fn id(&self, name: &ActorName) -> Option<Id> {
         self.names.get(name).copied()

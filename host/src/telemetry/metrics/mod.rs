@@ -31,6 +31,7 @@ pub(crate) struct Metrics {
     refused: [Counter; Reason::ALL.len()],
     dead_letters: Counter,
     routes: RwLock<BTreeMap<String, Arc<OfRoute>>>,
+    hosts: OfHosts,
     /// Set where spans are exported.
     spans: OnceLock<Arc<SpanCounts>>,
 }
@@ -44,6 +45,7 @@ impl Default for Metrics {
             refused: Default::default(),
             dead_letters: Counter::default(),
             routes: RwLock::default(),
+            hosts: OfHosts::default(),
             spans: OnceLock::new(),
         }
     }
@@ -162,6 +164,16 @@ impl Reason {
     }
 }
 
+/// What is counted where hosts share a store.
+#[derive(Debug, Default)]
+pub(crate) struct OfHosts {
+    pub(crate) renewals: Counter,
+    pub(crate) failed_renewals: Counter,
+    pub(crate) freezes: Counter,
+    pub(crate) lost_leases: Counter,
+    pub(crate) takeovers: Counter,
+}
+
 /// What is counted of a plugin, whatever its version.
 #[derive(Debug)]
 pub(crate) struct OfPlugin {
@@ -234,6 +246,10 @@ impl Metrics {
         self.refused[Reason::of(error) as usize].one_more();
     }
 
+    pub(crate) fn hosts(&self) -> &OfHosts {
+        &self.hosts
+    }
+
     pub(crate) fn dead_letter(&self) {
         self.dead_letters.one_more();
     }
@@ -272,6 +288,8 @@ pub(crate) struct Standing {
     pub(crate) events_dropped: u64,
     /// Lines of the log that were not written.
     pub(crate) log_lines_dropped: u64,
+    /// Whether the host is frozen.
+    pub(crate) frozen: bool,
 }
 
 /// Sums over the actors of a plugin.

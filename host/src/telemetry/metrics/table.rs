@@ -205,6 +205,44 @@ pub const METRICS: &[Metric] = &[
         read: |now| vec![gauge([now.standing.store.0], if now.standing.store.2 { 1.0 } else { 0.0 })],
     },
     Metric {
+        name: "baton_host_frozen",
+        kind: MetricKind::Gauge,
+        labels: &[],
+        help: "1 while the host's lease on a store that it shares is not renewed in time, or is none, else 0",
+        read: |now| vec![gauge([], if now.standing.frozen { 1.0 } else { 0.0 })],
+    },
+    Metric {
+        name: "baton_host_freezes_total",
+        kind: MetricKind::Counter,
+        labels: &[],
+        help: "How often the host was frozen",
+        read: |now| vec![counter([], now.metrics.hosts.freezes.get())],
+    },
+    Metric {
+        name: "baton_lease_renewals_total",
+        kind: MetricKind::Counter,
+        labels: &["outcome"],
+        help: "Renewals of the host's lease on a store that it shares",
+        read: |now| {
+            let hosts = &now.metrics.hosts;
+            vec![counter(["ok"], hosts.renewals.get()), counter(["failed"], hosts.failed_renewals.get())]
+        },
+    },
+    Metric {
+        name: "baton_leases_lost_total",
+        kind: MetricKind::Counter,
+        labels: &[],
+        help: "How often that lease ended, and all actors were stopped with it",
+        read: |now| vec![counter([], now.metrics.hosts.lost_leases.get())],
+    },
+    Metric {
+        name: "baton_takeovers_total",
+        kind: MetricKind::Counter,
+        labels: &[],
+        help: "Actors that were taken over from hosts that are gone",
+        read: |now| vec![counter([], now.metrics.hosts.takeovers.get())],
+    },
+    Metric {
         name: "baton_guest_memory_bytes",
         kind: MetricKind::Gauge,
         labels: &["plugin"],

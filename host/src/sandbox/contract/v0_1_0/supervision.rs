@@ -195,7 +195,8 @@ impl From<model::Phase> for Phase {
             model::Phase::Running => Self::Running,
             model::Phase::Stopping => Self::Stopping,
             model::Phase::Restarting => Self::Restarting,
-            model::Phase::Held => Self::Held,
+            // To others it is parked, whatever it waits for.
+            model::Phase::Held | model::Phase::Elsewhere => Self::Held,
             model::Phase::Failed => Self::Failed,
             model::Phase::Suspended => Self::Suspended,
         }

@@ -379,7 +379,8 @@ impl From<model::CallError> for CallError {
                     Self::Unavailable
                 }
             },
-            model::CallError::Timeout { .. } => Self::Timeout,
+            // Whether it was handled is not known then either.
+            model::CallError::Timeout { .. } | model::CallError::Fenced { .. } => Self::Timeout,
             model::CallError::Crashed { .. } => Self::Crashed,
             model::CallError::Deadlock { .. } => Self::Deadlock,
             model::CallError::Failed(failure) => Self::Failed(Failure { code: failure.code, message: failure.message }),
