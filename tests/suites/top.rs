@@ -47,6 +47,12 @@ impl Screen {
         String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
     }
 
+    /// The command's process.
+    fn pid(&self) -> Pid {
+        let text = self.text();
+        Pid::from_raw(text.split("pid ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()).unwrap()
+    }
+
     /// Waits until `words` were shown after the first `from` bytes, and answers with how many there are by then. Cells that
     /// stay as they were are not drawn again: a gap between two words may be one of them.
     fn shows(&self, words: &str, from: usize) -> usize {
@@ -133,9 +139,7 @@ fn a_terminal_is_as_it_was_when_the_command_is_told_to_end() {
     let _host = place.host();
     let screen = Screen::new(&place, (80, 12), "");
     screen.shows("counter/1", 0);
-    let text = screen.text();
-    let pid: i32 = text.split("pid ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+    kill_process(screen.pid(), Signal::TERM).unwrap();
     assert_eq!(screen.ended(), 0);
 }
 
@@ -145,8 +149,7 @@ fn the_command_ends_with_its_terminal() {
     let _host = place.host();
     let screen = Screen::new(&place, (80, 12), "");
     screen.shows("counter/1", 0);
-    let text = screen.text();
-    let pid: i32 = text.split("pid ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    let pid = screen.pid().as_raw_pid();
     // With whoever made it, the terminal goes.
     drop(screen);
     let limit = Instant::now() + PATIENCE;
