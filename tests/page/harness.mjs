@@ -62,6 +62,26 @@ export function actor(name, of, more = "") {
   return `[[actor]]\nname = ${JSON.stringify(name)}\nplugin = "${of}"\n${more}\n`;
 }
 
+/** A shop: its supervisor with a counter and a foreman, and below it a pool for actors of a template. */
+export function shop({ strategy, restarts, boss, pool, pattern, of }) {
+  return `[[supervisor]]
+name = "shop"
+strategy = "${strategy}"
+max_restarts = ${restarts}
+max_seconds = 60
+${actor("stock", "counter", 'supervisor = "shop"\nargs = "40"')}
+${actor(boss, "foreman", 'supervisor = "shop"')}
+[[supervisor]]
+name = "${pool}"
+supervisor = "shop"
+dynamic = true
+[[actors]]
+pattern = "${pattern}"
+plugin = "${of}"
+supervisor = "${pool}"
+`;
+}
+
 async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -88,11 +108,11 @@ export class Host {
   }
 
   /** Runs with this configuration; without one, with the last. */
-  async run(config = this.config) {
+  async run(config = this.config, ...more) {
     this.config = config;
     const api = `[api]\nlisten = "127.0.0.1:${this.port}"\ntokens = "tokens.toml"\ninsecure_loopback = true\n`;
     writeFileSync(join(this.folder, "baton.toml"), `${config}\n${api}`);
-    this.process = spawn(baton, ["run"], { cwd: this.folder, stdio: ["ignore", "pipe", "pipe"] });
+    this.process = spawn(baton, ["run", ...more], { cwd: this.folder, stdio: ["ignore", "pipe", "pipe"] });
     this.said = "";
     this.process.stderr.on("data", (data) => {
       this.said += data;

@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-import { actor, closeBrowser, guest, Host, look, row } from "./harness.mjs";
+import { actor, closeBrowser, guest, Host, look, row, shop } from "./harness.mjs";
 
 const images = resolve(import.meta.dirname, "../../docs/src/images");
 mkdirSync(images, { recursive: true });
@@ -10,21 +10,7 @@ mkdirSync(images, { recursive: true });
 const carts = Array.from({ length: 12 }, (_, at) => `cart/${String(at + 1).padStart(3, "0")}`);
 const files = ["counter", "foreman", "cart-1.0.0"];
 const CONFIG = `${files.map((name) => `[[plugin]]\npath = "${name}.wasm"\n`).join("")}
-[[supervisor]]
-name = "shop"
-strategy = "one_for_one"
-max_restarts = 5
-max_seconds = 60
-${actor("stock", "counter", 'supervisor = "shop"\nargs = "40"')}
-${actor("orders", "foreman", 'supervisor = "shop"')}
-[[supervisor]]
-name = "open-carts"
-supervisor = "shop"
-dynamic = true
-[[actors]]
-pattern = "cart/*"
-plugin = "cart"
-supervisor = "open-carts"
+${shop({ strategy: "one_for_one", restarts: 5, boss: "orders", pool: "open-carts", pattern: "cart/*", of: "cart" })}
 ${actor("mailer", "foreman", "max_restarts = 0")}
 `;
 

@@ -1,6 +1,6 @@
 // What is stored: history, the ways back, and who is held.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 
@@ -10,6 +10,8 @@ after(closeBrowser);
 
 const FLIGHT = JSON.stringify({ flight: { date: "2001/01/01 00:47", delay: 66, distance: 1750, destination: "LAS" } });
 const airports = (version) => `${plugin(`flights-${version}`)}${actor("airport/ATL", "flights")}`;
+
+const CHECKSUM_BYTES = 32;
 
 /** An actor with three records: 5, 12 and 19. */
 async function counted(t) {
@@ -90,6 +92,80 @@ test("what is stored is verified, exported, forgotten and taken over again", asy
   assert.equal(await host.call("counter/1", '"get"'), "19");
 });
 
+test("all that is stored is exported, and all but one record of an actor is pruned", async (t) => {
+  const host = await counted(t);
+  const page = await look(t, host, { hash: "#/store" });
+  const coming = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Export all" }).click();
+  const file = join(host.folder, "all.baton");
+  await (await coming).saveAs(file);
+  assert.deepEqual(readFileSync(file), await host.bytes("/v1/store-export"), "it is what the host hands out");
+  await page.getByRole("link", { name: "counter/1" }).click();
+  const records = page.locator(".records tbody tr");
+  await records.nth(2).waitFor();
+  await page.getByRole("button", { name: "Prune to one record…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText(/Erased for good: 2 records: 2 .*, 1 /).waitFor();
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  assert.equal(await records.count(), 3, "a dry run changes nothing");
+  await page.getByRole("button", { name: "Prune to one record…" }).click();
+  await dialog.getByRole("button", { name: "Prune" }).click();
+  await until(async () => (await records.count()) === 1, "one record is left");
+  assert.equal(await host.call("counter/1", '"get"'), "19");
+
+  await host.api("POST", "/v1/actors/counter%2F1/stop");
+  await host.api("POST", "/v1/store/counter%2F1/forget?yes=true");
+  const [, text] = await host.api("PUT", "/v1/store/counter%2F1/image", readFileSync(file));
+  assert.equal(JSON.parse(text).done, true, text);
+  await host.api("POST", "/v1/actors/counter%2F1/start");
+  assert.equal(await host.call("counter/1", '"get"'), "19", "the export has it whole");
+});
+
+/** Damages the head of an actor where it lies in redb's file: it stands after its key, and its digest after it. */
+function damageHead(file, name) {
+  const bytes = readFileSync(file);
+  let damaged = 0;
+  for (let at = bytes.indexOf(name); at !== -1; at = bytes.indexOf(name, at + 1)) {
+    const begin = at + name.length;
+    for (let length = 32; length < 1_024; length += 1) {
+      const end = begin + length;
+      const digest = bytes.subarray(end, end + CHECKSUM_BYTES);
+      if (Buffer.from(blake3(bytes.subarray(begin, end))).equals(digest)) {
+        bytes[end - 1] ^= 0x10;
+        damaged += 1;
+        break;
+      }
+    }
+  }
+  assert.ok(damaged > 0, "its head is there");
+  writeFileSync(file, bytes);
+}
+
+test("a head that is damaged is made anew of the records that are there", async (t) => {
+  const config = `${plugin("counter")}${actor("counter/1", "counter")}\n[store]\nbackend = "redb"\n`;
+  const host = await Host.start(t, config);
+  await host.call("counter/1", '{"add":7}');
+  await host.stop();
+  damageHead(join(host.folder, "data/store.redb"), "counter/1");
+  // redb takes the whole file for damaged; a recovery keeps what is in it as it is.
+  await host.run(config, "--recover");
+  const page = await look(t, host, { hash: "#/attention" });
+  await page.locator(".callout", { hasText: "its head is damaged" }).waitFor();
+  await page.getByRole("button", { name: "Repair its head…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("What its damaged head alone knew is lost").waitFor();
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  assert.equal(await host.phase("counter/1"), "held", "a dry run changes nothing");
+  // The same from its history, which cannot be read.
+  await page.goto(`${host.url}/#/actors/counter%2F1/history`);
+  await page.locator(".history .trouble").waitFor();
+  await page.locator(".history").getByRole("button", { name: "Repair its head…" }).click();
+  await dialog.getByRole("button", { name: "Repair" }).click();
+  await until(async () => (await host.phase("counter/1")) === "running", "it runs");
+  await page.locator(".records tbody tr").first().waitFor();
+  assert.equal(await host.call("counter/1", '"get"'), "7");
+});
+
 test("a held actor says why, and is let go by a version that reads its state", async (t) => {
   const host = await Host.start(t, airports("2.0.0"));
   await host.call("airport/ATL", FLIGHT);
@@ -115,8 +191,6 @@ test("a held actor says why, and is let go by a version that reads its state", a
   );
   assert.equal(JSON.parse(await host.call("airport/ATL", '"stats"')).flights, 1);
 });
-
-const CHECKSUM_BYTES = 32;
 
 /** An export with a bit flipped wherever `text` stands, and the checksum over the whole mended. */
 function damaged(bytes, text) {
@@ -147,6 +221,10 @@ test("a damaged record is in quarantine, its copy can be kept, and its actor goe
   const coming = page.waitForEvent("download");
   await page.getByRole("button", { name: "Keep as a file" }).click();
   assert.ok(readFileSync(await (await coming).path()).includes("{ebra"), "as it was found");
+  await page.getByRole("button", { name: "Erase…" }).click();
+  await page.getByRole("dialog").getByText("1 copy in quarantine erased").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Erase" }).click();
+  await until(async () => (await page.getByRole("button", { name: "Erase…" }).count()) === 0, "the copy is gone");
   await page.locator(".callout").getByRole("button", { name: "Roll back…" }).click();
   await page.getByRole("dialog").getByText("1 commit counts no longer").waitFor();
   await page.getByRole("dialog").getByRole("button", { name: "Roll back" }).click();

@@ -2,27 +2,12 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { actor, closeBrowser, Host, look, plugin, row, until } from "./harness.mjs";
+import { actor, closeBrowser, Host, look, plugin, row, shop, until } from "./harness.mjs";
 
 after(closeBrowser);
 
 const SHOP = `${plugin("counter")}${plugin("foreman")}
-[[supervisor]]
-name = "shop"
-strategy = "one_for_all"
-max_restarts = 7
-max_seconds = 60
-${actor("stock", "counter", 'supervisor = "shop"\nargs = "40"')}
-${actor("boss", "foreman", 'supervisor = "shop"')}
-[[supervisor]]
-name = "pool"
-supervisor = "shop"
-dynamic = true
-[[actors]]
-pattern = "w/*"
-plugin = "counter"
-supervisor = "pool"
-`;
+${shop({ strategy: "one_for_all", restarts: 7, boss: "boss", pool: "pool", pattern: "w/*", of: "counter" })}`;
 
 const cell = (page, name, column) => row(page, name).locator(`.cell.${column}`);
 const shows = (locator, text) =>
