@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use super::{CALL, READ, answer, ask, connect, place, url};
 
@@ -62,6 +62,40 @@ fn clients_that_send_or_take_nothing_are_cut_off_and_make_room() {
     assert_eq!(place.baton(&["call", "counter/1", "get"]).out, "0\n");
     let end = host.stop(Signal::TERM);
     assert_eq!(end.code, 0, "{end:?}");
+}
+
+#[test]
+fn a_thousand_clients_that_read_nothing_keep_nobody_waiting() {
+    // Each has a file here; the host raises its own limit.
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    assert!(
+        limit.maximum.is_none_or(|most| most > 1_200),
+        "this test needs more files than the system allows: {limit:?}"
+    );
+    let place = place("insecure_loopback = true\nconnections = 1_100\nclient_timeout_ms = 1_000");
+    let host = place.host();
+    let url = url(&host);
+    // A letter that a connection does not take often.
+    let text = "x".repeat(200 << 10);
+    assert_eq!(ask(&url, "POST /v1/actors/counter%2F1/call", Some(CALL), &format!("{text:?}")).status, 422);
+    let asks = format!("GET /v1/dead-letters HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {READ}\r\n\r\n").repeat(100);
+    let mut slow: Vec<_> = (0..1_000).map(|_| connect(&url)).collect();
+    for stream in &mut slow {
+        // One that was cut off already has had its share.
+        drop(stream.write_all(asks.as_bytes()));
+    }
+    // There is room beside them, and whoever comes meanwhile is served.
+    for n in 1..=20 {
+        let answer = ask(&url, "POST /v1/actors/counter%2F1/call", Some(CALL), "{\"add\": 1}");
+        assert_eq!((answer.status, answer.body.trim()), (200, &*n.to_string()), "{answer:?}");
+    }
+    assert_eq!(place.baton(&["call", "counter/1", "get"]).out, "20\n");
+    for stream in &mut slow {
+        // To its end, however that came: none is kept.
+        drop(stream.read_to_end(&mut Vec::new()));
+    }
+    assert_eq!(host.stop(Signal::TERM).code, 0);
 }
 
 /// The status; none where the connection was closed.
