@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, stream};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
@@ -28,12 +28,16 @@ pub const STREAMS: usize = 64;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Where a client that comes back says what it has heard of last.
 const LAST_ID_HEADER: &str = "last-event-id";
+/// Digits that it may have: fewer than what a sequence can count to has.
+const LAST_ID_DIGITS: usize = 19;
 /// What is told before one that is too slow is dropped.
 const BEHIND: &str = "behind";
 
 pub(super) fn routes() -> Api {
     let listening = Operation::get("/v1/events", "events", "What happens, as it happens: server-sent events");
-    let listening = listening.query::<Wanted>().header(LAST_ID_HEADER, "The sequence of the last event heard of", 20);
+    let listening = listening.query::<Wanted>();
+    let listening =
+        listening.header_of_digits(LAST_ID_HEADER, "The sequence of the last event heard of", LAST_ID_DIGITS);
     Api::default().on(listening.answers_bytes(200, "Events, without an end", "text/event-stream"), events)
 }
 
@@ -46,12 +50,18 @@ struct Wanted {
     #[schemars(with = "Option<NameOrPattern>")]
     matching: Option<String>,
     /// Of which kinds, with commas between them; all unless told.
-    #[schemars(regex(pattern = "^[a-z-]+(,[a-z-]+)*$"))]
+    #[schemars(schema_with = "words")]
     kinds: Option<String>,
     /// Begin after the event with this sequence; 0: with the oldest that is kept.
     since: Option<u64>,
     /// Whether to wait for what comes, or to end with what there is. It waits unless told.
     follow: Option<bool>,
+}
+
+/// Words for kinds of events, with commas between them.
+fn words(_: &mut SchemaGenerator) -> Schema {
+    let any = EventKind::ALL.iter().map(|kind| kind.word()).collect::<Vec<_>>().join("|");
+    json_schema!({ "type": "string", "pattern": format!("^({any})(,({any}))*$") })
 }
 
 impl Wanted {
@@ -67,7 +77,10 @@ impl Wanted {
 /// The sequence that a client names which comes back.
 fn last_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(LAST_ID_HEADER) else { return Ok(None) };
-    let sequence = value.to_str().ok().and_then(|text| text.parse().ok());
+    let digits = |text: &&str| {
+        !text.is_empty() && text.len() <= LAST_ID_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let sequence = value.to_str().ok().filter(digits).and_then(|text| text.parse().ok());
     let bad = || Problem::bad_request("the header Last-Event-ID is not the sequence of an event");
     sequence.map(Some).ok_or_else(bad)
 }
@@ -154,7 +167,9 @@ mod tests {
         assert_eq!(last_id(&headers).expect("none"), None);
         headers.insert(LAST_ID_HEADER, "1795439109000001".parse().expect("a header"));
         assert_eq!(last_id(&headers).expect("a number"), Some(1_795_439_109_000_001));
-        headers.insert(LAST_ID_HEADER, "abc".parse().expect("a header"));
-        assert!(last_id(&headers).is_err());
+        for bad in ["abc", "", "+5", "-1", "00000000000000000001"] {
+            headers.insert(LAST_ID_HEADER, bad.parse().expect("a header"));
+            assert!(last_id(&headers).is_err(), "{bad:?}");
+        }
     }
 }

@@ -30,8 +30,12 @@ enum Content {
     Other(&'static str),
 }
 
-/// A header that a request may carry, what it is, and its most characters.
-type HeaderText = (&'static str, &'static str, usize);
+/// Spaces at its ends are no part of a header.
+const TEXT: &str = "^[!-~](?:[ -~]*[!-~])?$";
+const DIGITS: &str = "^[0-9]+$";
+
+/// A header that a request may carry, what it is, how it looks, and its most characters.
+type HeaderText = (&'static str, &'static str, &'static str, usize);
 
 /// What a route takes and answers.
 #[derive(Debug, Clone)]
@@ -103,7 +107,13 @@ impl Operation {
     }
 
     pub(super) fn header(mut self, name: &'static str, what: &'static str, most: usize) -> Self {
-        self.headers.push((name, what, most));
+        self.headers.push((name, what, TEXT, most));
+        self
+    }
+
+    /// The same of digits alone.
+    pub(super) fn header_of_digits(mut self, name: &'static str, what: &'static str, most: usize) -> Self {
+        self.headers.push((name, what, DIGITS, most));
         self
     }
 
@@ -147,9 +157,8 @@ impl Operation {
         if let Some(make) = self.query {
             parameters.extend(query(make(read), self.needs));
         }
-        for (name, what, most) in &self.headers {
-            // Spaces at its ends are no part of a header.
-            let schema = json!({ "type": "string", "pattern": "^[!-~](?:[ -~]*[!-~])?$", "maxLength": most });
+        for (name, what, pattern, most) in &self.headers {
+            let schema = json!({ "type": "string", "pattern": pattern, "maxLength": most });
             parameters.push(json!({ "name": name, "in": "header", "description": what, "schema": schema }));
         }
         let mut answers = Map::new();
