@@ -42,7 +42,7 @@ pub(super) struct Options {
     /// By what they are sorted at first
     #[arg(long, value_name = "ORDER", value_enum, default_value_t = Sort::Messages)]
     sort: Sort,
-    /// How often the host is asked
+    /// How often the host is asked; less often where its answer takes more than an eighth of that
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = wait::parse_positive)]
     every: Duration,
 }

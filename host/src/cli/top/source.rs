@@ -18,6 +18,9 @@ use super::model::{Actor, HostFacts, Look};
 /// Events of one actor that are shown at most.
 const EVENTS: usize = 200;
 
+/// A look takes at most an eighth of the time.
+const LOOKING: u32 = 8;
+
 /// How long the screen may take to end once the command is told to.
 const LAST_CHANCE: Duration = Duration::from_millis(500);
 
@@ -61,6 +64,11 @@ async fn events_of(client: &mut Client, actor: &str) -> Result<Vec<String>, Fail
     Ok(lines)
 }
 
+/// How long after a look was begun the next one is, if it took so long: where a host has much to tell, it tells it less often.
+fn pause(every: Duration, took: Duration) -> Duration {
+    every.max(took.saturating_mul(LOOKING))
+}
+
 /// Looks again and again, until nobody takes what it sees; and says in `ended` that the command is told to end.
 pub(super) fn start(
     mut client: Client,
@@ -94,7 +102,7 @@ pub(super) fn start(
                 return;
             }
             tokio::select! {
-                () = tokio::time::sleep_until((asked + every).into()) => {}
+                () = tokio::time::sleep_until((asked + pause(every, asked.elapsed())).into()) => {}
                 changed = wanted.changed() => if changed.is_err() { return },
             }
         }
@@ -119,4 +127,17 @@ pub(super) fn start(
         });
     };
     thread::Builder::new().name("baton-top".to_owned()).spawn(watching).map(drop).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_with_much_to_tell_is_asked_less_often() {
+        for (every, took, pauses) in [(1_000, 0, 1_000), (1_000, 125, 1_000), (1_000, 300, 2_400), (50, 10, 80)] {
+            let [every, took, pauses] = [every, took, pauses].map(Duration::from_millis);
+            assert_eq!(pause(every, took), pauses);
+        }
+    }
 }
