@@ -414,6 +414,20 @@ mod tests {
     }
 
     #[test]
+    fn a_token_whose_digest_is_alike_in_part_is_another_one() {
+        let digest = |token: &str| *Sha256::of(token.as_bytes()).as_bytes();
+        let known = "0123456789abcdef0123456789abcdef";
+        let tokens = Tokens::parse(&format!("[tokens.a]\nroles = [\"read\"]\ntoken = {known:?}\n"), false).ok();
+        let tokens = tokens.expect("a file");
+        assert!(tokens.find(known).is_some());
+        for part in [0..2, 15..17, 30..32] {
+            let alike = |token: &String| digest(token)[part.clone()] == digest(known)[part.clone()];
+            let twin = (0_u64..).map(|n| format!("{n:032}")).find(alike).expect("one in 65,536");
+            assert!(tokens.find(&twin).is_none(), "bytes {part:?} of its digest");
+        }
+    }
+
+    #[test]
     fn a_file_that_cannot_be_used_says_where_and_never_shows_a_token() {
         let entry = |lines: &str| format!("[tokens.a]\n{lines}\n");
         let good = format!("roles = [\"read\"]\ntoken = \"{TOKEN}\"");

@@ -18,12 +18,12 @@ use crate::harness::guest;
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) const READ: &str = "read-0123456789abcdef0123456789abcdef";
-pub(super) const CALL: &str = "call-0123456789abcdef0123456789abcdef";
-pub(super) const OPERATE: &str = "operate-0123456789abcdef0123456789ab";
+pub(crate) const READ: &str = "read-0123456789abcdef0123456789abcdef";
+pub(crate) const CALL: &str = "call-0123456789abcdef0123456789abcdef";
+pub(crate) const OPERATE: &str = "operate-0123456789abcdef0123456789ab";
 
 /// A counter, and an API over TCP with `keys` in its section and a token for each role.
-pub(super) fn place(keys: &str) -> Place {
+pub(crate) fn place(keys: &str) -> Place {
     let place = Place::new(&format!(
         "instances = 50\n[api]\nlisten = \"127.0.0.1:0\"\ntokens = \"tokens.toml\"\n{keys}\n\
          [[plugin]]\npath = {:?}\nname = \"counter\"\n[[actor]]\nname = \"counter/1\"\nplugin = \"counter\"\n",
@@ -36,22 +36,22 @@ pub(super) fn place(keys: &str) -> Place {
     place
 }
 
-pub(super) fn write_tokens(place: &Place, text: &str) {
+pub(crate) fn write_tokens(place: &Place, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     let path = place.write("tokens.toml", text.as_bytes());
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Where a host says that it is, `http://ADDRESS`.
-pub(super) fn url(host: &Running) -> String {
+pub(crate) fn url(host: &Running) -> String {
     let (_, url) = host.ready().trim_end().rsplit_once(", ").unwrap();
     url.to_owned()
 }
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     pub(super) head: String,
     pub(super) body: String,
 }
@@ -74,7 +74,7 @@ pub(super) fn connect(url: &str) -> TcpStream {
 }
 
 /// `method_path` such as `GET /v1/actors`, over a connection of its own.
-pub(super) fn ask(url: &str, method_path: &str, token: Option<&str>, body: &str) -> Answer {
+pub(crate) fn ask(url: &str, method_path: &str, token: Option<&str>, body: &str) -> Answer {
     let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
     let length = body.len();
     let mut stream = connect(url);

@@ -2,6 +2,7 @@
 
 use rustix::process::Signal;
 
+use crate::api;
 use crate::cli::Place;
 
 fn change(place: &Place, from: &str, to: &str) {
@@ -95,6 +96,27 @@ fn of_a_file_with_a_mistake_nothing_is_taken() {
     assert_eq!(told.code, 1, "{told:?}");
     assert!(told.err.contains("other"), "{told:?}");
     assert!(place.baton(&["call", "extra/1", "get"]).err.contains("[unknown-actor]"));
+}
+
+#[test]
+fn of_tokens_that_cannot_be_read_and_all_beside_them_nothing_is_taken() {
+    let place = api::place("insecure_loopback = true");
+    let host = place.host();
+    let template = "[[actors]]\npattern = \"new/*\"\nplugin = \"counter\"\n";
+    change(&place, "[[actor]]", &format!("{template}[[actor]]"));
+    api::write_tokens(&place, "[tokens.reader]\nroles = [\"reed\"]\n");
+    let told = place.baton(&["reload"]);
+    assert!(told.code == 1 && told.err.contains("tokens.toml"), "{told:?}");
+    assert!(place.baton(&["call", "new/1", "get"]).err.contains("[unknown-actor]"), "no template is taken");
+    let asked = api::ask(&api::url(&host), "GET /v1/actors", Some(api::READ), "");
+    assert_eq!(asked.status, 200, "the tokens from before count: {asked:?}");
+    // Mended, both are.
+    let tokens = format!("[tokens.reader]\nroles = [\"call\"]\ntoken = {:?}\n", api::READ);
+    api::write_tokens(&place, &tokens);
+    assert_eq!(place.baton(&["reload"]).code, 0);
+    assert_eq!(place.baton(&["call", "new/1", "get"]).out, "0\n");
+    let asked = api::ask(&api::url(&host), "GET /v1/actors", Some(api::READ), "");
+    assert_eq!(asked.status, 403, "{asked:?}");
 }
 
 #[test]
