@@ -94,7 +94,12 @@ fn give_back() {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        give_back();
+        // A panic has restored the terminal before it said what it is: once more would be to write over that.
+        if std::thread::panicking() {
+            drop(execute!(io::stdout(), Show));
+        } else {
+            give_back();
+        }
     }
 }
 
