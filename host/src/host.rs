@@ -5,8 +5,10 @@ mod keeping;
 mod loading;
 mod metrics;
 mod resuming;
+mod sleepers;
 mod startup;
 mod swapping;
+mod sweeping;
 mod telling;
 mod templates;
 mod tenancy;
@@ -130,7 +132,8 @@ impl Host {
         self.0.catalog.infos(named, running)
     }
 
-    /// The actors that run, are parked, or stay down, in the order of their names.
+    /// The actors that run, are parked, or stay down, in the order of their names. Of those that sleep only such as have
+    /// something in memory beside their names; [`Host::actors_after`] tells of all.
     #[must_use]
     pub fn actors(&self) -> Vec<ActorInfo> {
         self.0.registry.all().iter().map(|cell| cell.info()).collect()
@@ -144,16 +147,43 @@ impl Host {
         which: Option<&NameOrPattern>,
         limit: usize,
     ) -> Vec<ActorInfo> {
+        self.actors_with(after, which, limit, limit)
+    }
+
+    /// The same without a limit, but of those that sleep and have nothing in memory but their names the first `most` alone.
+    pub(crate) fn actors_and_sleepers(
+        &self,
+        after: Option<&ActorName>,
+        which: Option<&NameOrPattern>,
+        most: usize,
+    ) -> Vec<ActorInfo> {
+        self.actors_with(after, which, usize::MAX, most)
+    }
+
+    fn actors_with(
+        &self,
+        after: Option<&ActorName>,
+        which: Option<&NameOrPattern>,
+        limit: usize,
+        most_sleepers: usize,
+    ) -> Vec<ActorInfo> {
         let follows = |name: &ActorName| after.is_none_or(|after| name > after);
         let meant = |name: &ActorName| which.is_none_or(|which| which.matches(name));
         let found = self.0.registry.some(|name| follows(name) && meant(name));
-        found.iter().take(limit).map(|cell| cell.info()).collect()
+        let mut found: Vec<_> = found.iter().take(limit).map(|cell| cell.info()).collect();
+        // Those that sleep stand between them.
+        found.extend(self.sleepers_after(after, which, most_sleepers));
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        // One that woke or fell asleep meanwhile is there once.
+        found.dedup_by(|a, b| a.name == b.name);
+        found.truncate(limit);
+        found
     }
 
     /// One actor.
     #[must_use]
     pub fn actor(&self, name: &ActorName) -> Option<ActorInfo> {
-        self.0.registry.whereis(name).map(|cell| cell.info())
+        self.0.registry.whereis(name).map(|cell| cell.info()).or_else(|| self.sleeper(name))
     }
 
     /// What the plugin of `actor` says of itself: the actor may also be one that its first message would start.
@@ -236,7 +266,7 @@ impl Host {
     /// # Errors
     /// `UnknownActor`, `Start`, `ShuttingDown`.
     pub async fn restart(&self, name: &ActorName) -> Result<(), HostError> {
-        self.0.supervisor.stop_and_start(name.clone()).await
+        self.awake(name, || async { self.0.supervisor.stop_and_start(name.clone()).await }).await
     }
 
     /// Ends a child at once, nothing saved, as `exit(Pid, kill)` does: its supervisor does what it does after a crash.
@@ -244,7 +274,7 @@ impl Host {
     /// # Errors
     /// `UnknownActor` if it does not run, `ShuttingDown`.
     pub async fn kill(&self, name: &ActorName) -> Result<(), HostError> {
-        self.0.supervisor.kill(name.clone()).await
+        self.awake(name, || async { self.0.supervisor.kill(name.clone()).await }).await
     }
 
     /// Suspends an actor, as `sys:suspend` does: it handles no messages and no timers until it is resumed; these wait. It can
@@ -253,7 +283,7 @@ impl Host {
     /// # Errors
     /// `UnknownActor`; `State` if it does not run, ends meanwhile, or too many requests wait for it.
     pub async fn suspend(&self, name: &ActorName) -> Result<(), HostError> {
-        control::suspend(&*self.cell(name)?).await
+        self.awake(name, || async { control::suspend(&*self.cell(name)?).await }).await
     }
 
     /// Lets a suspended actor go on.
@@ -261,7 +291,7 @@ impl Host {
     /// # Errors
     /// As [`Host::suspend`].
     pub async fn resume(&self, name: &ActorName) -> Result<(), HostError> {
-        control::resume(&*self.cell(name)?).await
+        self.awake(name, || async { control::resume(&*self.cell(name)?).await }).await
     }
 
     /// An actor's state as it stands between two messages, through its `snapshot`, as `sys:get_state` does. Nothing is saved.
@@ -269,7 +299,7 @@ impl Host {
     /// # Errors
     /// As [`Host::suspend`]; and if `snapshot` fails, crashes, or gives a state that could not be saved.
     pub async fn get_state(&self, name: &ActorName) -> Result<StateInfo, HostError> {
-        control::get_state(&*self.cell(name)?).await
+        self.awake(name, || async { control::get_state(&*self.cell(name)?).await }).await
     }
 
     fn cell(&self, name: &ActorName) -> Result<Arc<Cell>, HostError> {
@@ -414,7 +444,7 @@ impl Host {
     /// # Errors
     /// `UnknownActor`, `ShuttingDown`.
     pub async fn stop(&self, name: &ActorName) -> Result<Saved, HostError> {
-        self.0.supervisor.terminate_child(name.clone()).await
+        self.awake(name, || async { self.0.supervisor.terminate_child(name.clone()).await }).await
     }
 
     /// The store, to look at. Whatever is written past the host takes an actor away from it.

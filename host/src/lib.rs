@@ -46,6 +46,6 @@ pub use host::{
 pub use model::{
     ActorName, ActorSpec, AutoShutdown, Backoff, Body, CallError, ChildInfo, ChildSpec, ChildState, Children,
     CoreDumps, Counts, Description, ErrorCode, ExitReason, Grants, GroupName, HostError, HostsSettings, Intensity,
-    Limits, MessageId, OwnedElsewhere, Pattern, PluginName, Restart, Saved, SendError, Shutdown, Strategy,
+    Limits, MessageId, OwnedElsewhere, Passivation, Pattern, PluginName, Restart, Saved, SendError, Shutdown, Strategy,
     SupervisorSpec, Template,
 };

@@ -33,6 +33,7 @@ mod languages;
 mod lifecycle;
 mod logs;
 mod operating;
+mod passivation;
 mod process_disk;
 #[cfg(target_os = "linux")]
 mod process_faults;

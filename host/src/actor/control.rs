@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::Cell;
 use super::lane::{CONTROL_REQUESTS, NotTaken};
+use super::rest::Why;
 use super::run::{Instance, Live, Next};
 use super::switching::{NotSwitched, Order, Switched, Ticket};
 use crate::events::EventDetail;
@@ -22,6 +23,7 @@ pub(super) enum Request {
     Suspend(Answer<()>),
     Resume(Answer<()>),
     State(Answer<StateInfo>),
+    Sleep(Why),
     Switch(Box<Order>, Arc<Ticket>, oneshot::Sender<Result<Switched, NotSwitched>>),
 }
 
@@ -69,7 +71,7 @@ pub(crate) async fn get_state(cell: &Cell) -> Result<StateInfo, HostError> {
 async fn ask<T>(cell: &Cell, what: &str, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, HostError> {
     let actor = cell.name();
     let phase = cell.status().phase;
-    if !matches!(phase, Phase::Running | Phase::Suspended) {
+    if !matches!(phase, Phase::Running | Phase::Suspended | Phase::Asleep) {
         return Err(error(format!("actor `{actor}` is {phase}: only one that runs can {what}")));
     }
     let (tell, answer) = oneshot::channel();
@@ -94,6 +96,7 @@ impl Instance {
         match request {
             Request::Suspend(answer) => self.suspend(answer, suspended, true),
             Request::Resume(answer) => self.suspend(answer, suspended, false),
+            Request::Sleep(why) => return self.fall_asleep(live, why, *suspended).await,
             Request::Switch(order, ticket, answer) => return self.switch(live, (*order, ticket), answer).await,
             // Nobody waits for it any more.
             Request::State(answer) if answer.is_closed() => {}

@@ -50,6 +50,7 @@ impl Instance {
     pub(super) async fn turn(&mut self, live: &mut Live, (envelope, timer): (Envelope, Option<NotAgain>)) -> Next {
         let Envelope { message, reply, restored, receipt, trace, came, .. } = envelope;
         let began = Instant::now();
+        self.cell.rest.used(began);
         let now = now_ms();
         if let Seen::Answered(first) = live.ledger.seen(&message, now, &self.cell.limits) {
             // It was handled before: whoever sent it again gets what it would have got then.

@@ -29,6 +29,10 @@ struct Attending {
     traps: Option<bool>,
     killed: watch::Sender<bool>,
     exits: VecDeque<ExitSignal>,
+    /// Whether the instance is still to come: it hears what came before it.
+    awaited: bool,
+    /// Whether an exit was taken that ends it in its sleep.
+    ends: bool,
     /// None: nothing is taken any more.
     requests: Option<VecDeque<Request>>,
 }
@@ -41,7 +45,21 @@ pub(super) enum Heard {
     Asked(Request),
 }
 
+/// What comes for one that sleeps.
+#[derive(Debug)]
+pub(super) enum Stir {
+    /// It ends it.
+    Exit(ExitSignal),
+    /// Something that only an instance can do.
+    Asked,
+}
+
 impl Attending {
+    fn new(awaited: bool) -> Self {
+        let killed = watch::Sender::new(false);
+        Self { traps: None, killed, exits: VecDeque::new(), awaited, ends: false, requests: Some(VecDeque::new()) }
+    }
+
     fn next(&mut self) -> Option<Heard> {
         let exit = self.exits.pop_front().map(Heard::Exit);
         exit.or_else(|| self.requests.as_mut()?.pop_front().map(Heard::Asked))
@@ -63,10 +81,45 @@ impl Lane {
 
     /// A new instance is there. What its predecessor did not hear is gone with that one.
     pub(super) fn attend(&self) -> watch::Receiver<bool> {
-        let (killed, hears) = watch::channel(false);
-        *self.instance() =
-            Some(Attending { traps: None, killed, exits: VecDeque::new(), requests: Some(VecDeque::new()) });
-        hears
+        let mut instance = self.instance();
+        let awaited = instance.take().filter(|attending| attending.awaited);
+        let attending = instance.insert(awaited.unwrap_or_else(|| Attending::new(false)));
+        attending.awaited = false;
+        attending.killed.subscribe()
+    }
+
+    /// An instance is about to come, and hears what comes for it before.
+    pub(super) fn awaits(&self) {
+        self.instance().get_or_insert_with(|| Attending::new(true));
+    }
+
+    /// Nobody is there any more, unless something came that was not heard: false.
+    pub(super) fn move_out(&self) -> bool {
+        let mut instance = self.instance();
+        let heard = instance.as_ref().is_none_or(|attending| {
+            let asked = attending.requests.as_ref().is_some_and(|requests| !requests.is_empty());
+            attending.exits.is_empty() && !attending.ends && !asked && !*attending.killed.borrow()
+        });
+        if heard {
+            *instance = None;
+        }
+        heard
+    }
+
+    /// Waits until something comes for one that sleeps. What only an instance can do stays where it is.
+    pub(super) async fn stirs(&self) -> Stir {
+        loop {
+            if let Some(attending) = self.instance().as_mut() {
+                if let Some(exit) = attending.exits.pop_front() {
+                    attending.ends = true;
+                    return Stir::Exit(exit);
+                }
+                if attending.requests.as_ref().is_some_and(|requests| !requests.is_empty()) {
+                    return Stir::Asked;
+                }
+            }
+            self.came.notified().await;
+        }
     }
 
     /// The instance has ended.

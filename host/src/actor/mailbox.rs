@@ -75,6 +75,8 @@ pub(crate) enum Gate {
     Closed(String),
     /// It stays down: why.
     Down(String),
+    /// It was let go in its sleep: another cell has its name, or will have it.
+    Moved,
 }
 
 #[derive(Debug)]
@@ -127,7 +129,24 @@ impl Mailbox {
     }
 
     /// Takes a message, or says why not.
-    pub(crate) fn push(&self, mut envelope: Envelope) -> Result<(), SendError> {
+    pub(crate) fn push(&self, envelope: Envelope) -> Result<(), SendError> {
+        let moved = |_| SendError::Unavailable { actor: self.actor.to_string(), why: "it was put to sleep".into() };
+        self.offer(envelope).unwrap_or_else(|back| Err(moved(back)))
+    }
+
+    /// The same; gives the message back where it is for another cell of this name.
+    pub(crate) fn offer(&self, envelope: Envelope) -> Result<Result<(), SendError>, Box<Envelope>> {
+        let mut envelope = Some(envelope);
+        let taken = self.take(&mut envelope);
+        match envelope {
+            Some(back) if taken.is_ok() => Err(Box::new(back)),
+            _ => Ok(taken),
+        }
+    }
+
+    /// Takes what is offered, or says why not; leaves it, and says nothing, where it is for another cell.
+    fn take(&self, offered: &mut Option<Envelope>) -> Result<(), SendError> {
+        let Some(envelope) = offered else { return Ok(()) };
         let actor = || self.actor.to_string();
         let size = envelope.message.size();
         if let Message::Call(request) | Message::Cast(request) = &envelope.message
@@ -139,6 +158,7 @@ impl Mailbox {
         let mut inner = self.inner();
         match &inner.gate {
             Gate::Open => {}
+            Gate::Moved => return Ok(()),
             Gate::Held(hold) => return Err(SendError::Held { actor: actor(), hold: hold.clone() }),
             Gate::Elsewhere(owner) => return Err(not_here(&self.actor, owner)),
             Gate::Closed(why) => return Err(SendError::Unavailable { actor: actor(), why: why.clone() }),
@@ -151,10 +171,33 @@ impl Mailbox {
         }
         let within = Parent::within(envelope.trace.as_ref());
         envelope.waits = part!(within, "mailbox", baton.actor = %self.actor, baton.messages_before = number(messages));
-        inner.append(envelope);
+        if let Some(envelope) = offered.take() {
+            inner.append(envelope);
+        }
         drop(inner);
         self.came.notify_one();
         Ok(())
+    }
+
+    /// Takes nothing any more, if it is empty and open.
+    pub(super) fn move_out(&self) -> bool {
+        let mut inner = self.inner();
+        let empty = inner.queue.is_empty() && matches!(inner.gate, Gate::Open);
+        if empty {
+            inner.gate = Gate::Moved;
+        }
+        empty
+    }
+
+    pub(super) fn has_moved(&self) -> bool {
+        matches!(self.inner().gate, Gate::Moved)
+    }
+
+    /// Waits until a message is there, and leaves it where it is.
+    pub(super) async fn stirs(&self) {
+        while self.inner().queue.is_empty() {
+            self.came.notified().await;
+        }
     }
 
     /// Takes word of another's end, however much waits: whoever watches has room for it set aside, by the bound on what it
@@ -229,7 +272,11 @@ impl Mailbox {
     }
 
     pub(crate) fn set_gate(&self, gate: Gate) {
-        self.inner().gate = gate;
+        let mut inner = self.inner();
+        // Who has moved out does not come back.
+        if !matches!(inner.gate, Gate::Moved) {
+            inner.gate = gate;
+        }
     }
 
     /// Empties it. Calls are answered by `answer`; the rest is returned in order.

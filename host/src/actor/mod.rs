@@ -15,9 +15,11 @@ mod lifecycle;
 mod mailbox;
 mod opening;
 mod outbox;
+mod rest;
 mod run;
 mod saving;
 mod signals;
+mod sleeping;
 mod stopping;
 pub(crate) mod switching;
 mod tenure;
@@ -50,6 +52,7 @@ pub(crate) use lifecycle::StartFailure;
 pub(crate) use mailbox::{Envelope, Gate, Mailbox, ReplyTo};
 use outbox::Outbox;
 pub(crate) use outbox::Receipt;
+pub(crate) use rest::{Residents, who_sleeps};
 pub(crate) use run::{Instance, Parts};
 pub(crate) use tenure::{Tenure, Tenures, boot_ms};
 
@@ -84,6 +87,14 @@ pub(crate) trait Post: fmt::Debug + Send + Sync + 'static {
         trace: Option<&TraceContext>,
     ) -> Result<(), SendError>;
 
+    /// Whether an actor takes part in what others do even while it sleeps: it is in a group, watches others, or has other
+    /// attributes than its specification gives it.
+    fn is_bound(&self, cell: &Cell) -> bool;
+
+    /// Lets a sleeper go altogether, its name apart: the next message to it makes another cell. False: that would not be
+    /// the same.
+    fn let_go(&self, cell: &Arc<Cell>) -> bool;
+
     /// Keeps a message that was not handled, and why.
     fn dead_letter(&self, to: &ActorName, message: &Message, why: &str, crash: Option<&Crash>);
 }
@@ -99,6 +110,7 @@ pub(crate) struct Cell {
     /// What is counted over all its instances.
     pub(crate) meter: Arc<Meter>,
     figures: Figures,
+    pub(crate) rest: rest::Rest,
     lane: Lane,
     outbox: Arc<Outbox>,
     status: Mutex<Status>,
@@ -225,8 +237,8 @@ impl Cell {
         };
         let mailbox = Mailbox::new(spec.name.clone(), limits.clone());
         let (meter, outbox) = (Arc::default(), Arc::default());
-        let (figures, lane) = (Figures::default(), Lane::default());
-        Self { spec, supervisor, limits, mailbox, meter, figures, lane, outbox, status: Mutex::new(status) }
+        let (figures, rest, lane) = (Figures::default(), rest::Rest::default(), Lane::default());
+        Self { spec, supervisor, limits, mailbox, meter, figures, rest, lane, outbox, status: Mutex::new(status) }
     }
 
     pub(crate) fn name(&self) -> &ActorName {
@@ -260,6 +272,50 @@ impl Cell {
             version: status.version.clone(),
             generation: Some(status.generation).filter(|generation| *generation > 0),
         }
+    }
+
+    /// The supervisor that it stands under; none: the root.
+    pub(crate) fn supervisor(&self) -> Option<&ActorName> {
+        self.supervisor.as_ref()
+    }
+
+    /// Linear memory of its instance after its last turn, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.figures.memory_bytes().unwrap_or(0)
+    }
+
+    /// Asks an instance that is awake to sleep; it decides between two turns.
+    pub(crate) fn ask_to_sleep(&self, why: rest::Why) {
+        self.rest.ask();
+        if self.lane.ask(control::Request::Sleep(why)).is_err() {
+            self.rest.stays_awake(tokio::time::Instant::now(), std::time::Duration::ZERO);
+        }
+    }
+
+    /// Whether nothing is known of it that another cell of its name would not know: how it ended, say, and how often.
+    pub(crate) fn has_no_past(&self) -> bool {
+        let status = self.status();
+        status.phase == Phase::Asleep
+            && (status.restarts, status.bad_states) == (0, 0)
+            && status.last_exits.is_empty()
+            && (status.not_again.is_empty() && status.refused.is_empty())
+            && !status.outbox_left
+    }
+
+    /// Takes nothing any more, if nothing is there: whoever has a message for it finds another cell of its name. True: so it
+    /// is.
+    pub(crate) fn move_out(&self) -> bool {
+        self.lane.move_out() && self.mailbox.move_out()
+    }
+
+    /// Whether another cell has its place.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.mailbox.has_moved()
+    }
+
+    /// Lets it hear of exits before it has an instance.
+    pub(crate) fn awaits_instance(&self) {
+        self.lane.awaits();
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
@@ -363,4 +419,35 @@ pub struct ActorInfo {
     pub last_bad_state: Option<String>,
     /// What a person should know first, in words: why it is held, or who owns it, or else how its last instance ended.
     pub note: Option<String>,
+}
+
+impl ActorInfo {
+    /// Of an actor that sleeps, and of which no more than this is in memory.
+    pub(crate) fn asleep(name: ActorName, plugin: PluginName) -> Self {
+        Self {
+            name,
+            plugin,
+            supervisor: None,
+            owner: None,
+            version: None,
+            phase: Phase::Asleep,
+            generation: 0,
+            sequence: None,
+            schema: None,
+            started_ms: None,
+            waiting: 0,
+            waiting_bytes: 0,
+            handled: 0,
+            turn_us: None,
+            memory_bytes: None,
+            restarts: 0,
+            last_exit: None,
+            last_exits: Vec::new(),
+            held: None,
+            outbox_messages: 0,
+            bad_states: 0,
+            last_bad_state: None,
+            note: None,
+        }
+    }
 }

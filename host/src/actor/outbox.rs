@@ -248,6 +248,14 @@ mod tests {
     }
 
     impl Post for Taker {
+        fn is_bound(&self, _: &Cell) -> bool {
+            false
+        }
+
+        fn let_go(&self, _: &Arc<Cell>) -> bool {
+            false
+        }
+
         fn take(&self, _: &Arc<Cell>, _: Out, _: Option<&TraceContext>) {}
         fn ended(&self, _: &Cell, _: &ExitReason) {}
         fn dead_letter(&self, to: &ActorName, _: &Message, _: &str, _: Option<&Crash>) {

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use super::exits::ExitSignal;
@@ -13,8 +13,10 @@ use super::lane::Heard;
 use super::ledger::Ledger;
 use super::lifecycle::{StartFailure, fenced};
 use super::outbox::Pump;
+use super::rest::Residents;
 use super::saving::{Unsaved, settle_soon};
 use super::signals::{Cut, Interrupt, Signals};
+use super::sleeping::Asleep;
 use super::tenure::{Tenure, Tenures};
 use super::turn::{self, Plan};
 use super::writes::{Shelf, Write, write};
@@ -53,6 +55,10 @@ pub(crate) struct Parts {
     /// Whether a turn that nobody called begins a trace.
     pub(crate) traces: bool,
     pub(crate) metrics: Arc<Metrics>,
+    /// Those that are awake.
+    pub(crate) residents: Arc<Residents>,
+    /// Told when this one has fallen asleep.
+    pub(crate) asleep: Arc<Notify>,
 }
 
 impl Parts {
@@ -80,6 +86,7 @@ impl Drop for Instance {
     /// However it ended: nobody hears any more.
     fn drop(&mut self) {
         self.cell.lane.leave();
+        self.parts.residents.leave(&self.cell);
         self.cell.figures.memory(0);
         let mut status = self.cell.status();
         (status.component, status.started_ms) = (None, None);
@@ -138,7 +145,15 @@ struct Waits<'a> {
 pub(super) enum Next {
     Go,
     Stop,
+    /// Its state is in the store: its instance may go.
+    Sleep,
     End(Exit),
+}
+
+/// What has become of an instance.
+enum Left {
+    Ended(Exit),
+    Asleep(Asleep),
 }
 
 impl Instance {
@@ -152,7 +167,17 @@ impl Instance {
 
     /// Runs to the end. `started` hears how `init` went.
     pub(crate) async fn run(mut self, started: oneshot::Sender<Result<(), StartFailure>>) -> Exit {
-        let exit = self.live_on(started).await;
+        let mut started = Some(started);
+        let exit = loop {
+            // Apart, so that a sleeper has no room for it.
+            let asleep = match Box::pin(self.live_on(started.take())).await {
+                Left::Ended(exit) => break exit,
+                Left::Asleep(asleep) => asleep,
+            };
+            if let Err(exit) = self.sleep(asleep).await {
+                break exit;
+            }
+        };
         match &exit {
             // Where the store or the host is at fault, the version is not.
             Exit::Crashed(crash) if !matches!(crash.kind, CrashKind::Store | CrashKind::Fenced) => {
@@ -179,7 +204,8 @@ impl Instance {
         self.parts.catalog.fault(&self.cell.spec.plugin, self.parts.program.digest(), fault);
     }
 
-    async fn live_on(&mut self, started: oneshot::Sender<Result<(), StartFailure>>) -> Exit {
+    /// From `init` until its instance goes. `started`: who waits for `init`; none where it wakes.
+    async fn live_on(&mut self, started: Option<oneshot::Sender<Result<(), StartFailure>>>) -> Left {
         {
             let mut status = self.cell.status();
             status.phase = Phase::Starting;
@@ -194,8 +220,8 @@ impl Instance {
             Ok(ready) => ready,
             Err((failure, interrupt)) => {
                 // A starter that has gone does not miss the answer.
-                drop(started.send(Err(failure.clone())));
-                return self.not_started(failure, interrupt).await;
+                drop(started.map(|started| started.send(Err(failure.clone()))));
+                return Left::Ended(self.not_started(failure, interrupt).await);
             }
         };
         {
@@ -203,19 +229,22 @@ impl Instance {
             status.was_ready = true;
             status.phase = Phase::Continuing;
         }
-        drop(started.send(Ok(())));
+        drop(started.map(|started| started.send(Ok(()))));
         let mut live = match self.take_over(ready).await {
             Ok(live) => live,
-            Err(exit) => return exit,
+            Err(exit) => return Left::Ended(exit),
         };
         let effects = std::mem::take(&mut live.effects);
         let mut signals = self.signals.clone();
-        match signals.uncut(self.carry_out(&mut live, effects, "continue")).await {
-            Ok(Ok(false)) => self.serve(live).await,
+        Left::Ended(match signals.uncut(self.carry_out(&mut live, effects, "continue")).await {
+            Ok(Ok(false)) => {
+                self.parts.residents.enter(&self.cell, self.keeping.passivate_after);
+                return self.serve(live).await;
+            }
             Ok(Ok(true)) => self.stop(live, StopReason::Normal, self.own_budget()).await,
             Ok(Err(crash)) => self.crashed_for_good(live, crash).await,
             Err(why) => self.cut_short(why),
-        }
+        })
     }
 
     pub(super) async fn not_started(&mut self, failure: StartFailure, interrupt: Option<Interrupt>) -> Exit {
@@ -228,7 +257,7 @@ impl Instance {
     }
 
     /// Signals, requests, messages and timers, until the end.
-    async fn serve(&mut self, mut live: Live) -> Exit {
+    async fn serve(&mut self, mut live: Live) -> Left {
         let (mut after_timer, mut suspended) = (false, false);
         let mut pump = Pump::new();
         pump.run(&self.cell, &*self.parts.post, &live.ledger, true);
@@ -241,9 +270,11 @@ impl Instance {
             }
             let waits = Waits { timers: &live.timers, unsaved: &live.unsaved, pump: &pump };
             let next = match self.next_step(waits, suspended, after_timer).await {
-                Step::Interrupt(Interrupt::Stop(reason, budget)) => return self.stop(live, reason, budget).await,
-                Step::Interrupt(Interrupt::Kill) => return self.killed(),
-                Step::Interrupt(Interrupt::Fenced(why)) => return Exit::Crashed(fenced("handle", why)),
+                Step::Interrupt(Interrupt::Stop(reason, budget)) => {
+                    return Left::Ended(self.stop(live, reason, budget).await);
+                }
+                Step::Interrupt(Interrupt::Kill) => return Left::Ended(self.killed()),
+                Step::Interrupt(Interrupt::Fenced(why)) => return Left::Ended(Exit::Crashed(fenced("handle", why))),
                 Step::Thawed => Next::Go,
                 // The host has frozen since: it waits for that to pass, in its place.
                 Step::Message(envelope) if !self.tenure.is_open() => {
@@ -251,7 +282,7 @@ impl Instance {
                     Next::Go
                 }
                 Step::Timer(..) | Step::Save if !self.tenure.is_open() => Next::Go,
-                Step::Heard(Heard::Exit(signal)) => return self.follow(live, &signal).await,
+                Step::Heard(Heard::Exit(signal)) => return Left::Ended(self.follow(live, &signal).await),
                 Step::Heard(Heard::Asked(request)) => self.serve_request(&mut live, request, &mut suspended).await,
                 Step::Message(envelope) => {
                     after_timer = false;
@@ -276,9 +307,10 @@ impl Instance {
             live.turn = Begun::nothing();
             match next {
                 Next::Go => {}
-                Next::Stop => return self.stop(live, StopReason::Normal, self.own_budget()).await,
-                Next::End(Exit::Crashed(crash)) => return self.crashed_for_good(live, crash).await,
-                Next::End(exit) => return exit,
+                Next::Sleep => return Left::Asleep(self.lie_down(live).await),
+                Next::Stop => return Left::Ended(self.stop(live, StopReason::Normal, self.own_budget()).await),
+                Next::End(Exit::Crashed(crash)) => return Left::Ended(self.crashed_for_good(live, crash).await),
+                Next::End(exit) => return Left::Ended(exit),
             }
         }
     }

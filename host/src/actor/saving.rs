@@ -72,7 +72,7 @@ impl Unsaved {
 }
 
 /// Why a checkpoint was not made.
-enum Failed {
+pub(super) enum Failed {
     /// The instance is gone with it.
     Crashed(Crash),
     /// Its state could not be had, or must not be saved: why.
@@ -135,7 +135,7 @@ impl Instance {
     }
 
     /// The state as it stands, with all that belongs to it, in one commit.
-    async fn checkpoint(&self, live: &mut Live, cause: Cause, patience_ms: u64) -> Result<(), Failed> {
+    pub(super) async fn checkpoint(&self, live: &mut Live, cause: Cause, patience_ms: u64) -> Result<(), Failed> {
         let within = Parent::within(live.turn.place());
         let part = part!(within, "snapshot", baton.actor = %self.cell.name());
         let snapshot = live.guest.snapshot(TurnBase::outside()).await.map_err(Failed::Crashed)?;
@@ -152,6 +152,9 @@ impl Instance {
             None if cause == Cause::Checkpoint => {
                 live.unsaved = Unsaved::default();
                 return Ok(());
+            }
+            None if matches!(cause, Cause::Stopped(_)) => {
+                return Err(Failed::State("its `snapshot` gives nothing to be kept".to_owned()));
             }
             None => {}
         }

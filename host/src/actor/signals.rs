@@ -48,6 +48,11 @@ impl Signals {
         self.tenure = Some(tenure);
     }
 
+    /// What the actor was claimed under is nothing to it any more: it has been given up.
+    pub(super) fn free(&mut self) {
+        self.tenure = None;
+    }
+
     /// What it was told last by whoever supervises it.
     pub(super) fn told(&self) -> Signal {
         self.told.borrow().clone()

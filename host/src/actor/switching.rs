@@ -409,7 +409,7 @@ impl Instance {
 
         guest.take_place_of(&mut live.guest);
         let old = std::mem::replace(&mut live.guest, guest);
-        self.retire(old, std::mem::replace(&mut live.trap_exit, trap_exit));
+        self.retire(old, std::mem::replace(&mut live.trap_exit, trap_exit), StopReason::Upgrade);
         (live.timers, live.ledger, live.turns) = (timers, ledger, 0);
         self.committed(live, &named);
         let (switched_from, handed_over) = (Some(self.version()), has_state);
@@ -461,8 +461,9 @@ impl Instance {
         ends(step, exit)
     }
 
-    /// The last call of an instance that was replaced. It has no right to write, and nothing of what it asks for happens.
-    fn retire(&self, mut old: Guest, trap_exit: bool) {
+    /// The last call of an instance whose state is kept already. It has no right to write, and nothing of what it asks for
+    /// happens.
+    pub(super) fn retire(&self, mut old: Guest, trap_exit: bool, reason: StopReason) {
         let within = match self.cell.spec.shutdown {
             Shutdown::BrutalKill => return,
             Shutdown::After(own) => own.min(Duration::from_millis(RETIRE_MS)),
@@ -475,10 +476,10 @@ impl Instance {
         old.detach(Arc::new(Nobody));
         let (catalog, plugin) = (self.parts.catalog.clone(), self.cell.spec.plugin.clone());
         tokio::spawn(async move {
-            match old.terminate(&StopReason::Upgrade, Some(within), TurnBase::outside()).await {
+            match old.terminate(&reason, Some(within), TurnBase::outside()).await {
                 Ok(Ok(Legacy::Save(_) | Legacy::Keep | Legacy::Forget)) => {}
-                Ok(Err(failure)) => log_of!(info, label, %failure, "the old version's last call failed"),
-                Err(crash) => log_of!(info, label, %crash, "the old version crashed in its last call"),
+                Ok(Err(failure)) => log_of!(info, label, %reason, %failure, "the last call of an instance failed"),
+                Err(crash) => log_of!(info, label, %reason, %crash, "an instance crashed in its last call"),
             }
             drop(old);
             catalog.sweep(&plugin);
@@ -516,5 +517,6 @@ fn in_words(within: Duration) -> String {
 
 /// Whether an actor in this phase hears of a switch at all.
 pub(crate) fn hears(phase: Phase) -> bool {
-    matches!(phase, Phase::Running | Phase::Suspended | Phase::Starting | Phase::Continuing)
+    // One that sleeps is woken for it.
+    matches!(phase, Phase::Running | Phase::Suspended | Phase::Asleep | Phase::Starting | Phase::Continuing)
 }

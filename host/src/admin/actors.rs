@@ -29,7 +29,8 @@ struct Which {
     /// The name after which the page begins: `next` of the page before.
     #[schemars(with = "Option<ActorName>")]
     after: Option<String>,
-    /// How many; all unless told.
+    /// How many; unless told, all, but for those that sleep and have nothing in memory but their names: of these the first
+    /// 10,000.
     #[schemars(range(min = 1, max = 10_000))]
     limit: Option<usize>,
     /// A name, or a pattern such as `cart/*`.
@@ -44,6 +45,8 @@ struct Actors {
     actors: Vec<ActorInfo>,
     /// What to give as `after` for those that follow; none: these were the last.
     next: Option<ActorName>,
+    /// How many of all actors sleep and have nothing in memory but their names.
+    asleep: usize,
 }
 
 /// A name or a pattern in a query.
@@ -58,15 +61,18 @@ async fn actors(State(context): Shared, query: Asked<Which>) -> Result<Json<Acto
     if let Some(limit) = limit.filter(|limit| !(1..=LARGEST_PAGE).contains(limit)) {
         return Err(Problem::bad_request(format!("limit = {limit} is not from 1 to {LARGEST_PAGE}")));
     }
-    // One more than wanted says whether more follow.
-    let most = limit.map_or(usize::MAX, |limit| limit + 1);
-    let mut actors = context.host.actors_after(after.as_ref(), which.as_ref(), most);
+    let mut actors = match limit {
+        // One more than wanted says whether more follow.
+        Some(limit) => context.host.actors_after(after.as_ref(), which.as_ref(), limit + 1),
+        None => context.host.actors_and_sleepers(after.as_ref(), which.as_ref(), LARGEST_PAGE),
+    };
     let more = limit.is_some_and(|limit| actors.len() > limit);
     if more {
         actors.pop();
     }
     let next = actors.last().filter(|_| more).map(|last| last.name.clone());
-    Ok(Json(Actors { actors, next }))
+    let asleep = context.host.sleepers();
+    Ok(Json(Actors { actors, next, asleep }))
 }
 
 #[derive(Serialize, JsonSchema)]

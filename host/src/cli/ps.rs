@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::client::escaped;
 use super::completions;
-use super::output::{Failure, bytes, micros, print_json, print_table};
+use super::output::{Failure, bytes, micros, print_json, print_line, print_table};
 use super::{Listing, Place};
 
 const HEAD: [&str; 12] =
@@ -25,6 +25,8 @@ pub(super) struct Options {
 #[derive(Deserialize)]
 struct Actors {
     actors: Vec<Value>,
+    #[serde(default)]
+    asleep: usize,
 }
 
 /// What of an actor is shown.
@@ -79,9 +81,16 @@ pub(super) async fn ps(place: &Place, options: &Options) -> Result<(), Failure> 
     if options.listing.json {
         return print_json(&found.actors);
     }
+    let shown = found.actors.iter().filter(|actor| actor["phase"] == "asleep").count();
+    let more = found.asleep.saturating_sub(shown);
     let rows: Result<Vec<Actor>, _> = found.actors.into_iter().map(serde_json::from_value).collect();
     let rows = rows.map_err(|error| Failure::new(format!("the host's answer cannot be read: {error}")))?;
-    print_table(&HEAD, rows.into_iter().map(Actor::cells))
+    print_table(&HEAD, rows.into_iter().map(Actor::cells))?;
+    // A pattern leaves out others as well: how many of them it means is not known.
+    match more > 0 && options.pattern.is_none() {
+        true => Ok(print_line(&format!("and {more} more that are asleep"))?),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

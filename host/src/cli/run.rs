@@ -245,6 +245,7 @@ async fn prepare(
     if let Some(core_dumps) = &config.core_dumps {
         builder = builder.core_dumps(core_dumps.clone());
     }
+    builder = builder.passivation(config.passivation);
     builder = builder.plugin_keys(config.plugin_keys.clone());
     for plugin in &config.plugins {
         builder = builder.plugin_file(&plugin.path).granted(plugin.grants.clone()).keeping(plugin.state);

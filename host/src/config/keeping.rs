@@ -10,7 +10,7 @@ use crate::model::{BadStatePolicy, Durability, StateRules};
 
 /// The keys.
 pub(super) const KEYS: &[&str] =
-    &["durability", "interval_turns", "interval_ms", "on_bad_state", "on_stale", "max_age_ms"];
+    &["durability", "interval_turns", "interval_ms", "on_bad_state", "on_stale", "max_age_ms", "passivate_after_ms"];
 /// The words of `durability`, `on_bad_state` and `on_stale`.
 pub(super) const DURABILITIES: &[&str] = &["stop", "interval", "turn"];
 pub(super) const BAD: &[&str] = &["hold", "previous", "fresh", "stop"];
@@ -19,6 +19,8 @@ pub(super) const TURNS: RangeInclusive<u64> = 1..=1_000_000;
 pub(super) const INTERVAL_MS: RangeInclusive<u64> = 10..=DAY_MS;
 /// Ten years: more is a mistake.
 pub(super) const AGE_MS: RangeInclusive<u64> = 1..=3_650 * DAY_MS;
+/// After how long an actor may be put to sleep.
+pub(super) const PASSIVATE_AFTER_MS: RangeInclusive<u64> = 1..=365 * DAY_MS;
 
 /// The word `durability`, before it is known how long an interval is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,5 +60,11 @@ pub(super) fn read(section: &mut Section<'_>, problems: &mut Problems) -> StateR
         on_bad_state: section.word_or_integer("on_bad_state", &bad, None, problems),
         on_stale: section.word_or_integer("on_stale", &stale, None, problems),
         max_age: section.word_or_integer("max_age_ms", &[("infinity", Duration::MAX)], Some((&AGE_MS, &age)), problems),
+        passivate_after: section.word_or_integer(
+            "passivate_after_ms",
+            &[("never", Duration::MAX)],
+            Some((&PASSIVATE_AFTER_MS, &age)),
+            problems,
+        ),
     }
 }

@@ -10,6 +10,7 @@ mod hosts;
 mod keeping;
 mod keys;
 mod limits;
+mod passivation;
 mod plugin;
 mod print;
 mod problem;
@@ -25,8 +26,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::{
-    ActorName, ActorSpec, ApiSettings, ChildSpec, CoreDumps, CutShort, Grants, HostsSettings, Limits, PluginKey,
-    PluginName, SUPERVISOR_DEPTH, Sha256, Shutdown, StateRules, SupervisorSpec, Template,
+    ActorName, ActorSpec, ApiSettings, ChildSpec, CoreDumps, CutShort, Grants, HostsSettings, Limits, Passivation,
+    PluginKey, PluginName, SUPERVISOR_DEPTH, Sha256, Shutdown, StateRules, SupervisorSpec, Template,
 };
 use crate::store::Backend;
 use crate::telemetry::OtlpOptions;
@@ -66,6 +67,8 @@ pub struct Config {
     pub computing_guests: Option<usize>,
     /// Where core dumps go; none: nowhere.
     pub core_dumps: Option<CoreDumps>,
+    /// When actors are put to sleep that nobody needs.
+    pub passivation: Passivation,
     /// What is logged.
     pub log: String,
     /// How the host shares its store with others.

@@ -10,7 +10,9 @@ use tracing_subscriber::EnvFilter;
 use super::child::Reader;
 use super::problem::{Problems, closest, shown};
 use super::section::{Elsewhere, Section};
-use super::{Config, DATA_DIR, Files, Problem, Settings, api, hosts, keys, limits, plugin, telemetry, tree};
+use super::{
+    Config, DATA_DIR, Files, Problem, Settings, api, hosts, keys, limits, passivation, plugin, telemetry, tree,
+};
 use crate::model::{CoreDumps, Limits, PLUGIN_KEYS, PluginKey};
 use crate::store::{Backend, LEAST_HISTORY, MOST_HISTORY};
 
@@ -111,6 +113,7 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
     let api = api::read(&mut top, base_dir, files, problems);
     let (backend, history) = read_store(&mut top, problems);
     let hosts = hosts::read(&mut top, problems);
+    let passivation = passivation::read(&mut top, instances, problems);
     let telemetry = telemetry::read(&mut top, base_dir, files, problems);
     let limits = limits::read(&mut top, "[limits]", Limits::default(), problems);
     let (plugins, known) = plugin::read(&mut top, &limits, base_dir, files, problems);
@@ -128,6 +131,7 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
         guests_memory_bytes,
         computing_guests,
         core_dumps,
+        passivation,
         log,
         hosts,
         api,

@@ -98,6 +98,10 @@ kinds! {
     Suspended = "suspended",
     /// It goes on.
     Resumed = "resumed",
+    /// An actor was put to sleep: its instance has gone, and the next message or timer wakes it.
+    Asleep = "asleep",
+    /// An actor was to be put to sleep, and its state could not be had or kept.
+    StaysAwake = "stays-awake",
     /// A swap has come further.
     Swap = "swap",
     /// A plugin version was loaded or unloaded, or is current from now on.
@@ -213,6 +217,14 @@ pub enum EventDetail {
     Suspended,
     /// It goes on.
     Resumed,
+    /// An actor was put to sleep.
+    Asleep,
+    /// It was to be, and could not.
+    #[non_exhaustive]
+    StaysAwake {
+        /// Why.
+        why: String,
+    },
     /// A swap has come further.
     #[non_exhaustive]
     Swap {
@@ -342,6 +354,8 @@ impl EventDetail {
             Self::GaveUp { .. } => EventKind::GaveUp,
             Self::Suspended => EventKind::Suspended,
             Self::Resumed => EventKind::Resumed,
+            Self::Asleep => EventKind::Asleep,
+            Self::StaysAwake { .. } => EventKind::StaysAwake,
             Self::Swap { .. } => EventKind::Swap,
             Self::Plugin { .. } => EventKind::Plugin,
             Self::DeadLetter { .. } => EventKind::DeadLetter,
@@ -368,7 +382,11 @@ impl EventDetail {
 
     fn texts(&mut self) -> Vec<&mut String> {
         match self {
-            Self::Held { why, .. } | Self::Failed { why } | Self::GaveUp { why } | Self::LeaseLost { why } => vec![why],
+            Self::Held { why, .. }
+            | Self::Failed { why }
+            | Self::GaveUp { why }
+            | Self::LeaseLost { why }
+            | Self::StaysAwake { why } => vec![why],
             Self::Elsewhere { node, address } => [node].into_iter().chain(address).collect(),
             Self::TakenOver { node: why } | Self::Frozen { why } => why.iter_mut().collect(),
             Self::Stopped { reason, not_saved, .. } => [reason].into_iter().chain(not_saved).collect(),
@@ -383,6 +401,7 @@ impl EventDetail {
             | Self::Restarted { .. }
             | Self::Suspended
             | Self::Resumed
+            | Self::Asleep
             | Self::Plugin { .. }
             | Self::Thawed { .. }
             | Self::Host { .. } => Vec::new(),

@@ -3,20 +3,23 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use super::startup::{self, Awaited};
-use super::{DEFAULT_INSTANCES, Host, Inner, loading, resuming, telling, tenancy, watching};
-use crate::actor::Tenures;
+use super::{DEFAULT_INSTANCES, Host, Inner, loading, resuming, sweeping, telling, tenancy, watching};
+use crate::actor::{Residents, Tenures};
 use crate::catalog::Catalog;
 use crate::events::Events;
 use crate::logs::Logs;
 use crate::model::{
-    ActorSpec, ChildSpec, CoreDumps, ErrorCode, Grants, HostError, HostsSettings, PluginKey, PluginName, Sha256,
-    StateRules, Template,
+    ActorSpec, ChildSpec, CoreDumps, ErrorCode, Grants, HostError, HostsSettings, Passivation, PluginKey, PluginName,
+    Sha256, StateRules, Template,
 };
 use crate::registry::Registry;
 use crate::router::{Calls, Router};
-use crate::sandbox::{Sandbox, SandboxOptions};
+use crate::sandbox::{Sandbox, SandboxOptions, Wanted};
 use crate::store::{Backend, MemoryStore, OpenError, Opened, SnapshotStore, StoreOptions};
 use crate::supervisor::{Supervisor, Surroundings};
 use crate::swap::{Ground, Swaps};
@@ -38,6 +41,7 @@ pub struct HostBuilder {
     granted_to_all: Option<Grants>,
     plugin_keys: Vec<PluginKey>,
     rules: HashMap<PluginName, StateRules>,
+    passivation: Passivation,
     sandbox: SandboxOptions,
     traces: bool,
     span_counts: Option<Arc<SpanCounts>>,
@@ -95,6 +99,7 @@ impl HostBuilder {
             granted_to_all: None,
             plugin_keys: Vec::new(),
             rules: HashMap::new(),
+            passivation: Passivation::default(),
             sandbox: SandboxOptions { instances: DEFAULT_INSTANCES, ..SandboxOptions::default() },
             traces: false,
             span_counts: None,
@@ -269,6 +274,14 @@ impl HostBuilder {
         self
     }
 
+    /// When actors are put to sleep that nobody needs; never, unless told. An actor's or a plugin's own
+    /// [`StateRules::passivate_after`] counts before [`Passivation::after`].
+    #[must_use]
+    pub fn passivation(mut self, rules: Passivation) -> Self {
+        self.passivation = rules;
+        self
+    }
+
     /// How many instances may live at once; [`DEFAULT_INSTANCES`] unless told. Address space is set aside for all.
     #[must_use]
     pub fn instances(mut self, count: u32) -> Self {
@@ -401,7 +414,10 @@ impl HostBuilder {
         let components = below("plugins");
         let code_cache = self.code_cache.clone().or_else(|| below("code"));
         let kept_apart = loading::kept_apart(self.data_dir.as_deref(), code_cache.as_deref(), &self.plugins);
-        let options = SandboxOptions { code_cache, ..self.sandbox };
+        let pressed: Arc<Notify> = Arc::default();
+        let wanted = self.puts_to_sleep().then(|| Arc::new(Wanted::new(pressed.clone())));
+        let residents = Arc::new(Residents::new(self.passivation, pressed));
+        let options = SandboxOptions { code_cache, wanted: wanted.clone(), ..self.sandbox };
         let made = tokio::task::spawn_blocking(move || Sandbox::new(&options)).await;
         let sandbox = made.map_err(|e| HostError::new(ErrorCode::Engine, "the engine panicked").source(e))??;
         let events = Events::default();
@@ -461,6 +477,7 @@ impl HostBuilder {
             grants: grants.clone(),
             traces: self.traces,
             metrics: metrics.clone(),
+            residents: residents.clone(),
         });
         router.supervised_by(supervisor.clone());
         let (shutdown, logs) = (Mutex::new(None), self.logs);
@@ -497,7 +514,17 @@ impl HostBuilder {
             tracing::warn!("{cut}: the tighter one wins");
         }
         host.0.registry.starting();
-        Ok(Prepared { host, children: self.children, watched })
+        let sweep = wanted.map(|wanted| (residents, wanted));
+        Ok(Prepared { host, children: self.children, watched, sweep })
+    }
+
+    /// Whether anybody may ever be put to sleep.
+    fn puts_to_sleep(&self) -> bool {
+        let says = |rules: &StateRules| rules.passivate_after.is_some_and(|after| after != Duration::MAX);
+        let actors = self.children.iter().flat_map(ChildSpec::actors);
+        let actors = actors.chain(self.templates.iter().map(Template::spec)).map(|spec| &spec.state);
+        let plugins = self.plugins.iter().filter_map(|plugin| plugin.rules.as_ref()).chain(self.rules.values());
+        self.passivation.is_on() || actors.chain(plugins).any(says)
     }
 }
 
@@ -507,6 +534,8 @@ pub struct Prepared {
     host: Host,
     children: Vec<ChildSpec>,
     watched: Vec<watching::File>,
+    /// Those that are awake, where anybody is put to sleep, and who waits for their places.
+    sweep: Option<(Arc<Residents>, Arc<Wanted>)>,
 }
 
 impl Prepared {
@@ -524,7 +553,7 @@ impl Prepared {
 
     /// Starts the actors, one after the other, and waits for their `init`, not for their states.
     pub async fn start(self) -> Host {
-        let Self { host, children, watched } = self;
+        let Self { host, children, watched, sweep } = self;
         tokio::spawn(tenancy::keep(Arc::downgrade(&host.0)));
         let listed = children.iter().flat_map(ChildSpec::actors).map(|actor| actor.name.clone()).collect();
         for spec in children {
@@ -538,6 +567,9 @@ impl Prepared {
         host.0.listed.started();
         tokio::spawn(resuming::resume_again_and_again(Arc::downgrade(&host.0)));
         tokio::spawn(resuming::wake(Arc::downgrade(&host.0)));
+        if let Some((residents, wanted)) = sweep {
+            tokio::spawn(sweeping::sweep(Arc::downgrade(&host.0), residents, wanted));
+        }
         tokio::spawn(telling::store(Arc::downgrade(&host.0)));
         tokio::spawn(startup::follow(Arc::downgrade(&host.0)));
         for file in watched {

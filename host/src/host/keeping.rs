@@ -267,6 +267,10 @@ impl Host {
     /// Where an actor stands, if it runs, is about to, or is held: then its head may be written at any moment.
     async fn runs(&self, actor: &ActorName) -> Result<Option<String>, ToolError> {
         let here = self.actor(actor).map(|info| info.phase).filter(|phase| *phase != Phase::Failed);
+        // One that sleeps has given its head up, and reads it anew when it wakes.
+        if here == Some(Phase::Asleep) {
+            return Ok(None);
+        }
         if let Some(phase) = here {
             return Ok(Some(phase.to_string()));
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Host;
 use crate::logs::Logs;
+use crate::model::Phase;
 use crate::telemetry::{OfActors, Pool, Standing, exposition};
 
 impl Host {
@@ -19,6 +20,9 @@ impl Host {
             sums.waiting += actor.waiting as u64;
             sums.waiting_bytes += actor.waiting_bytes as u64;
             sums.memory_bytes += actor.memory_bytes.unwrap_or(0) as u64;
+        }
+        for (plugin, count) in self.count_sleepers() {
+            *actors.entry((plugin.to_string(), Phase::Asleep.to_string())).or_default() += count as u64;
         }
         let pools = self.0.sandbox.pools().map(|(name, used, size)| Pool { name, used, size }).into();
         let store = &self.0.store;

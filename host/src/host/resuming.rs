@@ -48,7 +48,11 @@ async fn resume(host: Weak<Inner>) {
             if !is_to_be_resumed(&head) {
                 let next = head.current().and_then(|record| record.next_timer_ms);
                 let Some(host) = host.upgrade().filter(|host| host.registry.whereis(&name).is_none()) else { continue };
-                host.router.alarm().set(&name, next.filter(|_| host.router.template_for(&name).is_some()));
+                let template = host.router.template_for(&name).map(|(_, spec)| spec);
+                if let Some(spec) = template.as_ref().filter(|_| head.stopped == Some(StopReason::Passivate)) {
+                    host.registry.sleeps(spec);
+                }
+                host.router.alarm().set(&name, next.filter(|_| template.is_some()));
                 continue;
             }
             if starting.len() >= RESUME_AT_ONCE {

@@ -95,11 +95,10 @@ pub(super) async fn follow(host: Weak<Inner>) {
 fn is_settled(phase: Option<Phase>, started: bool) -> bool {
     match phase {
         None => started,
+        Some(Phase::Running | Phase::Suspended | Phase::Asleep) => true,
         // It is tried again after a while, as often as its supervisor allows.
         Some(Phase::Starting | Phase::Continuing | Phase::Restarting) => false,
-        Some(Phase::Running | Phase::Suspended | Phase::Stopping | Phase::Held | Phase::Elsewhere | Phase::Failed) => {
-            true
-        }
+        Some(Phase::Stopping | Phase::Held | Phase::Elsewhere | Phase::Failed) => true,
     }
 }
 

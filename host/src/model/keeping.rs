@@ -53,6 +53,9 @@ pub struct StateRules {
     pub on_stale: Option<BadStatePolicy>,
     /// See [`Keeping::max_age`]; [`Duration::MAX`] says that there is none.
     pub max_age: Option<Duration>,
+    /// After how long without a message an actor is put to sleep; [`Duration::MAX`]: it never is, for no other reason either.
+    /// What is said nowhere is [`Passivation::after`](super::Passivation::after).
+    pub passivate_after: Option<Duration>,
 }
 
 /// How an actor's state is kept.
@@ -68,6 +71,8 @@ pub struct Keeping {
     pub on_stale: BadStatePolicy,
     /// How old a state may be when it is taken over, since its guest wrote it and by the host's clock; none: as old as it is.
     pub max_age: Option<Duration>,
+    /// After how long without a message it is put to sleep; [`Duration::MAX`]: never; none: as the host has it.
+    pub passivate_after: Option<Duration>,
 }
 
 impl StateRules {
@@ -79,6 +84,7 @@ impl StateRules {
             on_bad_state: self.on_bad_state.or(otherwise.on_bad_state),
             on_stale: self.on_stale.or(otherwise.on_stale),
             max_age: self.max_age.or(otherwise.max_age),
+            passivate_after: self.passivate_after.or(otherwise.passivate_after),
         }
     }
 
@@ -90,6 +96,7 @@ impl StateRules {
             on_bad_state: self.on_bad_state.unwrap_or_default(),
             on_stale: self.on_stale.unwrap_or_default(),
             max_age: self.max_age.filter(|age| *age != Duration::MAX),
+            passivate_after: self.passivate_after,
         }
     }
 }

@@ -310,6 +310,8 @@ pub enum Phase {
     Running,
     /// It was suspended: messages and timers wait until it is resumed.
     Suspended,
+    /// It was put to sleep: its state is in the store, and it has no instance until its next message or timer.
+    Asleep,
     /// It was told to end.
     Stopping,
     /// It crashed and waits to be started again.
@@ -330,6 +332,7 @@ impl fmt::Display for Phase {
             Self::Continuing => "continuing",
             Self::Running => "running",
             Self::Suspended => "suspended",
+            Self::Asleep => "asleep",
             Self::Stopping => "stopping",
             Self::Restarting => "restarting",
             Self::Held => "held",

@@ -62,6 +62,11 @@ impl Known {
         }
     }
 
+    /// Whether these are an actor's attributes.
+    pub(super) fn is(&self, actor: &ActorName, attributes: &Attributes) -> bool {
+        self.of.get(actor).map_or(attributes.is_empty(), |own| own == attributes)
+    }
+
     pub(super) fn get(&self, actor: &ActorName, key: &str) -> Option<&String> {
         self.of.get(actor)?.get(key)
     }

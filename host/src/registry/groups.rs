@@ -58,6 +58,11 @@ impl Groups {
         }
     }
 
+    /// Whether an actor is in any.
+    pub(super) fn has(&self, actor: &ActorName) -> bool {
+        self.places.get(actor).is_some_and(|places| !places.is_empty())
+    }
+
     /// All of them, in the order of their names, and how many members each has.
     pub(super) fn counts(&self) -> Vec<(GroupName, usize)> {
         let mut counts: Vec<_> = self.members.iter().map(|(group, members)| (group.clone(), members.len())).collect();

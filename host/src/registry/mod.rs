@@ -4,6 +4,7 @@
 
 mod attributes;
 mod groups;
+mod sleepers;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -15,9 +16,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::oneshot;
 
 use crate::actor::{Cell, ExitSignal, bounded};
-use crate::model::{ATTRIBUTES, ActorName, ExitReason, GROUPS, GroupName, Message, NameError, Phase, log_of};
+use crate::model::{
+    ATTRIBUTES, ActorName, ActorSpec, ExitReason, GROUPS, GroupName, Message, NameError, Phase, PluginName, log_of,
+};
 use attributes::Known;
 use groups::Groups;
+use sleepers::Sleepers;
 use watch::{Audience, LIBRARY_WATCHES, WATCHES, Watches};
 
 /// The actors of this host, by name.
@@ -29,6 +33,7 @@ struct Book {
     cells: HashMap<ActorName, Arc<Cell>>,
     groups: Groups,
     known: Known,
+    asleep: Sleepers,
     watches: Watches,
     /// Whether actors that are listed may still turn up.
     starting: bool,
@@ -72,6 +77,11 @@ impl Registry {
             Entry::Vacant(free) => drop(free.insert(cell.clone())),
         }
         let actor = cell.name();
+        // Of one that slept, all that belongs to its name is here still.
+        if book.asleep.wake(actor) {
+            cell.rest.has_slept();
+            return Ok(cell);
+        }
         let joined = cell.spec.groups.iter().map(|group| book.groups.join(actor, group.clone()));
         let attributes = cell.spec.attributes.iter();
         let set = attributes.map(|(key, value)| book.known.set(actor, key.clone(), Some(value.clone())));
@@ -91,6 +101,60 @@ impl Registry {
             book.known.remove_all(cell.name());
             book.tell(cell.name(), &ExitReason::Noproc);
         }
+    }
+
+    /// Lets a sleeper go, its name apart: see [`Post::let_go`](crate::actor::Post::let_go). Nothing changes for those who watch
+    /// it or know its attributes.
+    pub(crate) fn let_go(&self, cell: &Arc<Cell>) -> bool {
+        let book = &mut *self.write();
+        if !book.is_registered(cell) || book.is_bound(cell) || !cell.has_no_past() || !cell.move_out() {
+            return false;
+        }
+        // Whoever still holds the cell sees that nobody runs in it.
+        cell.enter(Phase::Stopping);
+        book.cells.remove(cell.name());
+        book.asleep.add(cell.name().clone(), &cell.spec.plugin);
+        true
+    }
+
+    /// An actor sleeps that slept when the host started.
+    pub(crate) fn sleeps(&self, spec: &ActorSpec) {
+        let book = &mut *self.write();
+        if book.cells.contains_key(&spec.name) || !spec.groups.is_empty() {
+            return;
+        }
+        book.asleep.add(spec.name.clone(), &spec.plugin);
+        for (key, value) in &spec.attributes {
+            // It was checked with the template.
+            drop(book.known.set(&spec.name, key.clone(), Some(value.clone())));
+        }
+    }
+
+    /// Whether an actor takes part in what others do even while it sleeps.
+    pub(crate) fn is_bound(&self, cell: &Cell) -> bool {
+        self.read().is_bound(cell)
+    }
+
+    /// The plugin of an actor that sleeps and has no cell.
+    pub(crate) fn asleep(&self, name: &ActorName) -> Option<PluginName> {
+        self.read().asleep.plugin(name).cloned()
+    }
+
+    /// Those that sleep and have no cell, after `after` and in the order of their names: `limit` at most, with their plugins.
+    pub(crate) fn sleepers(
+        &self,
+        after: Option<&ActorName>,
+        wanted: impl Fn(&ActorName) -> bool,
+        limit: usize,
+    ) -> Vec<(ActorName, PluginName)> {
+        let book = self.read();
+        let found = book.asleep.after(after).filter(|(name, _)| wanted(name)).take(limit);
+        found.map(|(name, plugin)| (name.clone(), plugin.clone())).collect()
+    }
+
+    /// How many they are, by plugin.
+    pub(crate) fn count_sleepers(&self) -> Vec<(PluginName, usize)> {
+        self.read().asleep.counts().map(|(plugin, count)| (plugin.clone(), count)).collect()
     }
 
     pub(crate) fn whereis(&self, name: &ActorName) -> Option<Arc<Cell>> {
@@ -167,7 +231,7 @@ impl Registry {
         let book = &mut *self.write();
         book.starting = false;
         for actor in book.watches.monitored() {
-            if book.is_up(&actor).is_none() {
+            if book.is_up(&actor).is_none() && !book.asleep.has(&actor) {
                 book.tell(&actor, &ExitReason::Noproc);
             }
         }
@@ -187,7 +251,7 @@ impl Registry {
         book.room(from)?;
         match book.is_up(to) {
             Some(_) => book.watches.monitor(from.name(), to),
-            None if book.starting => book.watches.monitor(from.name(), to),
+            None if book.starting || book.asleep.has(to) => book.watches.monitor(from.name(), to),
             None => from.mailbox.notice(Message::Down(to.clone(), ExitReason::Noproc.to_string())),
         }
         Ok(())
@@ -234,7 +298,7 @@ impl Registry {
     /// If too many watch it.
     pub(crate) fn watch(&self, actor: &ActorName) -> Result<oneshot::Receiver<ExitReason>, Refused> {
         let mut book = self.write();
-        if book.is_up(actor).is_some() {
+        if book.is_up(actor).is_some() || book.asleep.has(actor) {
             return book.watches.library(actor);
         }
         let (tell, heard) = oneshot::channel();
@@ -260,6 +324,11 @@ impl Book {
     /// An actor with an instance, or about to have one.
     fn is_up(&self, actor: &ActorName) -> Option<&Arc<Cell>> {
         self.cells.get(actor).filter(|cell| cell.status().phase != Phase::Failed)
+    }
+
+    fn is_bound(&self, cell: &Cell) -> bool {
+        let name = cell.name();
+        self.groups.has(name) || self.watches.count(name) > 0 || !self.known.is(name, &cell.spec.attributes)
     }
 
     fn room(&self, cell: &Cell) -> Result<(), Refused> {

@@ -62,6 +62,25 @@ pub struct DeadLetter {
     pub time_ms: u64,
 }
 
+/// Why a message is in no mailbox.
+enum NotPut {
+    Refused(SendError),
+    /// So many actors are being started that one more has to wait.
+    Later(Box<Envelope>),
+}
+
+impl NotPut {
+    /// As a sender is told that does not wait.
+    fn told(self, to: &ActorName) -> SendError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Later(_) => {
+                SendError::Unavailable { actor: to.to_string(), why: "too many actors are being started".into() }
+            }
+        }
+    }
+}
+
 /// Delivers. Shared by everyone who sends.
 #[derive(Debug)]
 pub(crate) struct Router {
@@ -192,32 +211,58 @@ impl Router {
 
     /// Puts a message into its actor's mailbox, or says why not, which is counted.
     fn deliver(&self, to: &ActorName, envelope: Envelope) -> Result<(), SendError> {
-        self.put(to, envelope).inspect_err(|error| self.metrics.refused(error))
+        let put = self.put(to, envelope).map_err(|not| not.told(to));
+        put.inspect_err(|error| self.metrics.refused(error))
     }
 
-    fn put(&self, to: &ActorName, envelope: Envelope) -> Result<(), SendError> {
-        if let Some(cell) = self.registry.whereis(to) {
-            return cell.mailbox.push(envelope);
+    fn put(&self, to: &ActorName, envelope: Envelope) -> Result<(), NotPut> {
+        let mut envelope = envelope;
+        while let Some(cell) = self.registry.whereis(to) {
+            match cell.mailbox.offer(envelope) {
+                Ok(taken) => return taken.map_err(NotPut::Refused),
+                // It was let go in its sleep just now: its name is free.
+                Err(back) => envelope = *back,
+            }
         }
-        let unavailable = |why: &str| SendError::Unavailable { actor: to.to_string(), why: why.into() };
-        let Some((above, spec)) = self.template_for(to) else { return Err(SendError::UnknownActor(to.to_string())) };
-        if self.is_closed() {
-            return Err(unavailable("the host is going down"));
-        }
-        let Some(supervisor) = self.supervisor.get() else { return Err(unavailable("the host is starting")) };
-        // The place comes first: once the name is there, others find its mailbox, and it has to be started.
-        let Some(place) = supervisor.place() else {
-            return Err(unavailable("too many actors are being started"));
+        let refused = |why: SendError| Err(NotPut::Refused(why));
+        let unavailable = |why: &str| refused(SendError::Unavailable { actor: to.to_string(), why: why.into() });
+        let Some((above, spec)) = self.template_for(to) else {
+            return refused(SendError::UnknownActor(to.to_string()));
         };
+        if self.is_closed() {
+            return unavailable("the host is going down");
+        }
+        let Some(supervisor) = self.supervisor.get() else { return unavailable("the host is starting") };
+        // The place comes first: once the name is there, others find its mailbox, and it has to be started.
+        let Some(place) = supervisor.place() else { return Err(NotPut::Later(Box::new(envelope))) };
         match self.registry.register(Arc::new(Cell::under(above.clone(), spec))) {
             Ok(cell) => {
                 let taken = cell.mailbox.push(envelope);
                 place.start(above, cell);
-                taken
+                taken.map_err(NotPut::Refused)
             }
             // Someone else's message was first.
-            Err(other) => other.mailbox.push(envelope),
+            Err(other) => match other.mailbox.offer(envelope) {
+                Ok(taken) => taken.map_err(NotPut::Refused),
+                Err(back) => self.put(to, *back),
+            },
         }
+    }
+
+    /// Wakes an actor that sleeps and has no cell, for what is no message. False: there is none, or it cannot be woken now.
+    fn rouse(&self, name: &ActorName) -> bool {
+        if self.registry.asleep(name).is_none() || self.is_closed() {
+            return false;
+        }
+        let Some((above, spec)) = self.template_for(name) else { return false };
+        let Some(place) = self.supervisor.get().and_then(Supervisor::place) else { return false };
+        let cell = Arc::new(Cell::under(above.clone(), spec));
+        // Whatever is for it now must not be gone before it has an instance.
+        cell.awaits_instance();
+        if let Ok(cell) = self.registry.register(cell) {
+            place.start(above, cell);
+        }
+        true
     }
 
     /// A message from outside.
@@ -284,7 +329,13 @@ impl Router {
             let request =
                 Request { id: id.for_member(cell.name()), sender: Some(from.clone()), body: body.clone(), sent: None };
             let message = Message::Cast(request);
-            if let Err(error) = cell.mailbox.push(Envelope::new(message.clone(), None).within(sent.place())) {
+            let envelope = Envelope::new(message.clone(), None).within(sent.place());
+            // One that has left the group since may have been let go in its sleep.
+            let taken = cell
+                .mailbox
+                .offer(envelope)
+                .unwrap_or_else(|back| self.put(cell.name(), *back).map_err(|not| not.told(cell.name())));
+            if let Err(error) = taken {
                 self.metrics.refused(&error);
                 self.bury(cell.name(), &message, &error.to_string(), None);
             }
@@ -293,10 +344,23 @@ impl Router {
 
     /// Nobody is ended by it where nobody is.
     fn exit(&self, from: &ActorName, to: &ActorName, reason: &ExitReason) {
-        let Some(cell) = self.registry.whereis(to) else { return };
         let signal = ExitSignal::sent(from.clone(), reason);
-        if let Err(error) = cell.hear_exit(signal.clone()) {
-            self.bury(to, &signal.message(), &error.to_string(), None);
+        loop {
+            let Some(cell) = self.registry.whereis(to) else {
+                match self.rouse(to) {
+                    true => continue,
+                    false => return,
+                }
+            };
+            let heard = cell.hear_exit(signal.clone());
+            // It was let go in its sleep just now, and heard nothing.
+            if cell.has_moved() {
+                continue;
+            }
+            if let Err(error) = heard {
+                self.bury(to, &signal.message(), &error.to_string(), None);
+            }
+            return;
         }
     }
 
@@ -345,8 +409,27 @@ impl Router {
     ) -> Result<Body, CallError> {
         let (reply, answer) = oneshot::channel();
         let message = Message::Call(request);
-        self.deliver(to, Envelope::new(message, Some(reply)).within(trace))?;
-        match tokio::time::timeout(timeout, answer).await {
+        let answered = async {
+            let mut envelope = Envelope::new(message, Some(reply)).within(trace);
+            while let Err(not) = self.put(to, envelope) {
+                envelope = match not {
+                    // Whoever calls can wait until there is room for one more to be started.
+                    NotPut::Later(back) => {
+                        if let Some(supervisor) = self.supervisor.get() {
+                            supervisor.room().await;
+                        }
+                        *back
+                    }
+                    not @ NotPut::Refused(_) => {
+                        let error = not.told(to);
+                        self.metrics.refused(&error);
+                        return Ok(Err(error.into()));
+                    }
+                };
+            }
+            answer.await
+        };
+        match tokio::time::timeout(timeout, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {
                 let reason = "its instance ended without an answer".into();
@@ -449,6 +532,7 @@ impl Post for Router {
             }
             Out::Demonitor(to) => self.registry.demonitor(from, &to),
             Out::Link(to) => {
+                self.rouse(&to);
                 let refused = self.registry.link(from, &to).err();
                 self.unwatched(from, refused, |why| ExitSignal::of_link(to, &ExitReason::Crash(why)).message());
             }
@@ -468,6 +552,20 @@ impl Post for Router {
             let send_again = outbox_left.then(|| now_ms() + SEND_AGAIN_MS);
             self.alarm.set(cell.name(), next_timer.into_iter().chain(send_again).min());
         }
+    }
+
+    fn is_bound(&self, cell: &Cell) -> bool {
+        self.registry.is_bound(cell)
+    }
+
+    fn let_go(&self, cell: &Arc<Cell>) -> bool {
+        let same =
+            |(above, spec): (Option<ActorName>, ActorSpec)| above.as_ref() == cell.supervisor() && spec == cell.spec;
+        if self.is_closed() || !self.template_for(cell.name()).is_some_and(same) || !self.registry.let_go(cell) {
+            return false;
+        }
+        self.alarm.set(cell.name(), cell.status().next_timer_ms);
+        true
     }
 
     fn deliver(

@@ -13,7 +13,7 @@ use super::core_dump::Dumper;
 use super::guest::Data;
 use super::limiter::Room;
 use super::pace::Lane;
-use super::places::{Places, SPARE_INSTANCES};
+use super::places::{Places, SPARE_INSTANCES, Wanted};
 use super::{contract, trap, wasi};
 use crate::model::{CoreDumps, ErrorCode, HostError, MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLES};
 
@@ -48,6 +48,8 @@ pub(crate) struct SandboxOptions {
     pub(crate) computing_guests: Option<usize>,
     /// Where core dumps go; none: nowhere.
     pub(crate) core_dumps: Option<CoreDumps>,
+    /// Where those are told that make room when all places are taken; none: nobody does.
+    pub(crate) wanted: Option<Arc<Wanted>>,
 }
 
 impl Default for SandboxOptions {
@@ -59,6 +61,7 @@ impl Default for SandboxOptions {
             guests_memory_bytes: None,
             computing_guests: None,
             core_dumps: None,
+            wanted: None,
         }
     }
 }
@@ -117,7 +120,7 @@ impl Sandbox {
         wasi::add_to(&mut linker).map_err(failed)?;
         start_ticker(&engine)?;
         let cache = options.code_cache.as_deref().and_then(|dir| CodeCache::open(dir, &engine)).map(Arc::new);
-        let places = Places::new(options.instances);
+        let places = Places::new(options.instances, options.wanted.clone());
         Ok(Self { engine, linker: Arc::new(linker), cache, places, shared })
     }
 

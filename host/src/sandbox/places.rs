@@ -1,9 +1,10 @@
 //! How many instances there is room for: those of the actors, and a few beside them that live for a moment only.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::trap;
 use crate::model::{Crash, CrashKind, LimitMet};
@@ -15,7 +16,7 @@ pub(crate) const SPARE_INSTANCES: u32 = 64;
 /// What an instance takes the place of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// One of `instances`: refused where there is none.
+    /// One of `instances`: refused where there is none, unless others are put to sleep to make room.
     Actor,
     /// One of [`SPARE_INSTANCES`]: waited for.
     Spare,
@@ -27,18 +28,66 @@ pub(super) struct Places {
     actors: Arc<Semaphore>,
     spare: Arc<Semaphore>,
     instances: u32,
+    wanted: Option<Arc<Wanted>>,
+}
+
+/// Places that are waited for, where there are those who make room.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    waiting: AtomicUsize,
+    pressed: Arc<Notify>,
+}
+
+impl Wanted {
+    /// `pressed`: told when one more is waited for.
+    pub(crate) fn new(pressed: Arc<Notify>) -> Self {
+        Self { waiting: AtomicUsize::new(0), pressed }
+    }
+
+    /// How many are waited for.
+    pub(crate) fn count(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn one_more(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.pressed.notify_one();
+        Waiting(self)
+    }
+}
+
+/// That one is waited for; until this is dropped.
+struct Waiting<'a>(&'a Wanted);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Places {
-    pub(super) fn new(instances: u32) -> Self {
+    /// `wanted`: where those are told that make room; none: nobody does.
+    pub(super) fn new(instances: u32, wanted: Option<Arc<Wanted>>) -> Self {
         let room = |count| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(usize::MAX)));
-        Self { actors: room(instances), spare: room(SPARE_INSTANCES), instances }
+        Self { actors: room(instances), spare: room(SPARE_INSTANCES), instances, wanted }
     }
 
     /// A place, held until it is dropped.
     pub(super) async fn take(&self, place: Place, within: Duration) -> Result<OwnedSemaphorePermit, Crash> {
         if place == Place::Actor {
-            return self.actors.clone().try_acquire_owned().map_err(|error| self.full(&error));
+            let error = match (self.actors.clone().try_acquire_owned(), &self.wanted) {
+                (Ok(taken), _) => return Ok(taken),
+                (Err(error), None) => error,
+                (Err(error), Some(wanted)) => {
+                    let _waiting = wanted.one_more();
+                    match tokio::time::timeout(within, self.actors.clone().acquire_owned()).await {
+                        // Nobody closes it.
+                        Ok(taken) => return taken.map_err(|_| self.full(&TryAcquireError::Closed)),
+                        Err(_) => error,
+                    }
+                }
+            };
+            return Err(self.full(&error));
         }
         match tokio::time::timeout(within, self.spare.clone().acquire_owned()).await {
             // Nobody closes it.

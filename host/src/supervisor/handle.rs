@@ -11,7 +11,7 @@ use crate::actor::{Budget, Cell};
 use crate::model::{ActorName, ChildInfo, ChildSpec, Counts, ErrorCode, HostError, Saved};
 
 /// Requests and events that may wait for the loop.
-const QUEUE: usize = 1_024;
+const QUEUE: usize = 16_384;
 
 /// A handle to the loop. It runs until it has shut everything down.
 #[derive(Debug, Clone)]
@@ -73,6 +73,11 @@ impl Supervisor {
     /// A place in the queue, for a start that nobody waits for; none if too much waits.
     pub(crate) fn place(&self) -> Option<Place<'_>> {
         self.0.try_reserve().ok().map(Place)
+    }
+
+    /// Waits until there is a place, or the loop has ended.
+    pub(crate) async fn room(&self) {
+        drop(self.0.reserve().await);
     }
 
     /// The children of a supervisor or of the root, in the order of their start.

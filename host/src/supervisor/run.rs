@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ use super::handle::going_down;
 use super::report::ShutdownReport;
 use super::restart::End;
 use super::tree::{Ask, Do, Id, Refused, Ticket, Tree};
-use crate::actor::{Budget, Cell, Envelope, Gate, Instance, Parts, Post, Signal, StartFailure, Tenures};
+use crate::actor::{Budget, Cell, Envelope, Gate, Instance, Parts, Post, Residents, Signal, StartFailure, Tenures};
 use crate::catalog::Catalog;
 use crate::events::{About, EventDetail, Events};
 use crate::model::{
@@ -47,6 +47,8 @@ pub(crate) struct Surroundings {
     /// Whether a turn that nobody called begins a trace.
     pub(crate) traces: bool,
     pub(crate) metrics: Arc<Metrics>,
+    /// Those that are awake.
+    pub(crate) residents: Arc<Residents>,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, HostError>>;
@@ -77,6 +79,11 @@ pub(super) enum Event {
         id: Id,
         run: u64,
         failure: Option<StartFailure>,
+    },
+    /// An actor's instance has gone, and the actor lives: it sleeps.
+    Asleep {
+        id: Id,
+        run: u64,
     },
     Ended {
         id: Id,
@@ -179,6 +186,7 @@ impl Run {
                     actor.failure = failure;
                 }
             }
+            Event::Asleep { id, run } => self.asleep(id, run),
             Event::Ended { id, run, exit } => self.ended(id, run, exit, now),
             Event::Woken { id, run } => self.tree.woken(id, run, now),
             Event::Shutdown { budget, done } => {
@@ -288,19 +296,29 @@ impl Run {
             grants: around.grants.get(&actor.cell.spec.plugin).cloned().unwrap_or_default(),
             traces: around.traces,
             metrics: around.metrics.clone(),
+            residents: around.residents.clone(),
+            asleep: Arc::default(),
         };
         let (signal, receiver) = watch::channel(Signal::Go);
         // A stop before has closed its mailbox.
         actor.cell.mailbox.set_gate(Gate::Open);
         actor.failure = None;
         let (started, heard) = oneshot::channel();
-        let task = tokio::spawn(Instance::new(actor.cell.clone(), parts, receiver).run(started));
+        let asleep: Arc<Notify> = parts.asleep.clone();
+        let mut task = tokio::spawn(Instance::new(actor.cell.clone(), parts, receiver).run(started));
         actor.instance = Some(Running { signal, abort: task.abort_handle() });
         let events = self.events.clone();
         tokio::spawn(async move {
             let failure = heard.await.unwrap_or(Err(StartFailure::Stopped)).err();
             send(&events, Event::Started { id, run, failure }).await;
-            let exit = task.await.unwrap_or_else(|error| answer::ended_from_outside(&error));
+            let exit = loop {
+                tokio::select! {
+                    biased;
+                    exit = &mut task => break exit,
+                    () = asleep.notified() => send(&events, Event::Asleep { id, run }).await,
+                }
+            };
+            let exit = exit.unwrap_or_else(|error| answer::ended_from_outside(&error));
             send(&events, Event::Ended { id, run, exit }).await;
         });
         Ok(())
@@ -328,6 +346,16 @@ impl Run {
             tokio::time::sleep_until(at).await;
             send(&events, Event::Woken { id, run }).await;
         });
+    }
+
+    /// An actor that sleeps is let go where the next message to its name makes the same one: nothing of it is here then.
+    fn asleep(&mut self, id: Id, run: u64) {
+        let Some(actor) = self.actors.get(&id) else { return };
+        if self.tree.may_go(id, run) && self.around.post.let_go(&actor.cell) {
+            self.tree.let_go(id);
+            // Its task ends once nobody can tell it anything.
+            self.actors.remove(&id);
+        }
     }
 
     fn ended(&mut self, id: Id, run: u64, exit: Exit, now: Instant) {

@@ -27,11 +27,13 @@ const QUIET: usize = 10;
 /// How often the standing order pays in each round, on average, and how long it waits between two payments.
 const ORDERS: usize = 3;
 const EVERY_MS: u64 = 10;
+/// Accounts are put to sleep whenever they have nothing to do.
+const SLEEPY: &str = "[passivation]\npassivate_after_ms = 1\nleast_resident_ms = 0\n";
 
-fn place(backend: &str) -> tempfile::TempDir {
+fn place(backend: &str, more: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let mut config = format!(
-        "data_dir = \"data\"\ninstances = 50\n[store]\nbackend = \"{backend}\"\n[[plugin]]\npath = \"{}\"\ndurability = \"turn\"\n\
+        "data_dir = \"data\"\ninstances = 50\n[store]\nbackend = \"{backend}\"\n{more}[[plugin]]\npath = \"{}\"\ndurability = \"turn\"\n\
          [plugin.grants]\ncall = [\"account/*\"]\n",
         guest("bank").display()
     );
@@ -108,19 +110,24 @@ fn adds_up(dir: &Path, tellers: &[Teller], orders: u64, all: bool) {
 mod on_sled {
     #[test]
     fn a_bank_whose_host_is_killed_at_any_moment_applies_each_transfer_once() {
-        super::killed_at_any_moment("sled");
+        super::killed_at_any_moment("sled", "");
+    }
+
+    #[test]
+    fn a_bank_whose_accounts_sleep_and_whose_host_is_killed_applies_each_transfer_once() {
+        super::killed_at_any_moment("sled", super::SLEEPY);
     }
 }
 
 mod on_redb {
     #[test]
     fn a_bank_whose_host_is_killed_at_any_moment_applies_each_transfer_once() {
-        super::killed_at_any_moment("redb");
+        super::killed_at_any_moment("redb", "");
     }
 }
 
-fn killed_at_any_moment(backend: &str) {
-    let (dir, rounds) = (place(backend), rounds(ROUNDS));
+fn killed_at_any_moment(backend: &str, more: &str) {
+    let (dir, rounds) = (place(backend, more), rounds(ROUNDS));
     let mut rng = Dice::new();
     let mut tellers: Vec<Teller> = (0..TELLERS).map(|n| Teller::new(n, &mut rng)).collect();
     let orders = rounds * ORDERS;

@@ -89,7 +89,7 @@ fn running(dir: &Path) -> Vec<String> {
 
 #[test]
 fn a_bank_that_is_swapped_and_killed_at_any_point_applies_each_transfer_once() {
-    let (dir, rounds, versions, unfit) = (place("sled"), rounds(ROUNDS), versions(), unfit());
+    let (dir, rounds, versions, unfit) = (place("sled", ""), rounds(ROUNDS), versions(), unfit());
     let (mut rng, orders) = (Dice::new(), rounds * ORDERS);
     let mut tellers: Vec<Teller> = (0..TELLERS).map(|n| Teller::new(n, &mut rng)).collect();
     let host = HostProcess::spawn(dir.path()).ready();

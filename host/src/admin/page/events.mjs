@@ -20,6 +20,8 @@ const LIKE = {
   "gave-up": "failed",
   suspended: "suspended",
   resumed: "running",
+  asleep: "asleep",
+  "stays-awake": "restarting",
   swap: "continuing",
   plugin: "continuing",
   "dead-letter": "held",

@@ -4,6 +4,7 @@ import { h } from "./dom.mjs";
 const SIGNS = {
   running: "●",
   suspended: "‖",
+  asleep: "☾",
   held: "◆",
   failed: "✕",
   restarting: "↻",

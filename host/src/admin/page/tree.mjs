@@ -10,6 +10,7 @@ export const PHASES = [
   "continuing",
   "suspended",
   "running",
+  "asleep",
   "down",
 ];
 

@@ -12,7 +12,7 @@ use crate::config::settings::{
 use crate::config::{DATA_DIR, api, child, grants, hosts, keeping, limits, telemetry};
 use crate::model::{
     API_CLIENT_TIMEOUT, API_CONNECTIONS, ATTRIBUTES, CoreDumps, DEFAULT_INSTANCES, DEFAULT_MAX_CHILDREN, GRANTS,
-    GROUPS, HostsSettings, Intensity, PLUGIN_KEYS,
+    GROUPS, HostsSettings, Intensity, PLUGIN_KEYS, Passivation,
 };
 use crate::sandbox::DEFAULT_STACK_BYTES;
 use crate::store::DEFAULT_HISTORY;
@@ -39,6 +39,7 @@ pub(in crate::config) static TOP: Group = Group {
         Key::new("limits", Form::Table(&LIMITS), Told("none"), "[limits](limits.md) of all actors").live(),
         Key::new("store", Form::Table(&STORE), Told("none"), "what keeps the state"),
         Key::new("hosts", Form::Table(&HOSTS), Told("none"), "how the host shares its store [with others](hosts.md)"),
+        Key::new("passivation", Form::Table(&PASSIVATION), Told("nobody sleeps"), "when actors that nobody needs are [put to sleep](sleep.md)"),
         Key::new("telemetry", Form::Table(&TELEMETRY), Told("none"), "where [traces](observability.md#traces) go"),
         Key::new("plugin", Form::Tables(&PLUGIN), Told("none"), "the plugins to load"),
         Key::new("actor", Form::Tables(&ACTOR), Told("none"), "actors that are started with the host"),
@@ -110,6 +111,39 @@ static HOSTS: Group = Group {
                 Form::Integer(hosts::LOOK_MS),
                 Is(|| json!(ms(HostsSettings::default().look))),
                 "how often it looks whether an actor that it waits for is free, a quarter more or less",
+            ),
+        ],
+    }],
+};
+
+static PASSIVATION: Group = Group {
+    title: "[passivation]",
+    parts: &[Part {
+        title: "passivation",
+        keys: &[
+            Key::new(
+                "passivate_after_ms",
+                Form::Integer(keeping::PASSIVATE_AFTER_MS),
+                Told("idleness alone is no reason"),
+                "after how long without a message an actor is put to sleep, where its plugin and it itself say nothing",
+            ),
+            Key::new(
+                "max_resident",
+                Form::Integer(INSTANCES),
+                Told("as many as there are"),
+                "how many actors may be awake: of more, those that were needed least recently go to sleep. At most `instances`",
+            ),
+            Key::new(
+                "resident_memory_bytes",
+                Form::Integer(GUESTS_MEMORY_BYTES),
+                Told("no limit"),
+                "linear memory of all that are awake together: where they have more, those that were needed least recently go to sleep",
+            ),
+            Key::new(
+                "least_resident_ms",
+                Form::Integer(0..=DAY_MS),
+                Is(|| json!(ms(Passivation::default().least_resident))),
+                "how long an actor stays awake at least, so that one which is woken again and again is not put to sleep as often",
             ),
         ],
     }],
@@ -389,6 +423,12 @@ const KEEPING: Part = Part {
             Form::WordsOrInteger(&["infinity"], keeping::AGE_MS),
             Is(|| json!("infinity")),
             "how old a state may be when it is taken over",
+        ),
+        Key::new(
+            "passivate_after_ms",
+            Form::WordsOrInteger(&["never"], keeping::PASSIVATE_AFTER_MS),
+            Told("that of `[passivation]`"),
+            "after how long without a message an actor is [put to sleep](sleep.md); `\"never\"`: it never is, whatever `[passivation]` says",
         ),
     ],
 };

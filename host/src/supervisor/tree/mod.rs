@@ -234,6 +234,29 @@ impl Tree {
         self.settle(now);
     }
 
+    /// Whether a child may be let go without an end: it was started at run time below the root, is up, has never been
+    /// restarted, and nobody waits for anything of it.
+    pub(super) fn may_go(&self, id: Id, run: u64) -> bool {
+        self.nodes.get(&id).is_some_and(|node| {
+            let waits = !(node.starters.is_empty() && node.stoppers.is_empty() && node.after.is_empty());
+            node.run == run
+                && (node.parent, node.restarted) == (ROOT, 0)
+                && node.dynamic
+                && node.sup.is_none()
+                && node.state == State::Up
+                && !waits
+        })
+    }
+
+    /// Lets it go. Nothing follows.
+    pub(super) fn let_go(&mut self, id: Id) {
+        let Some(node) = self.nodes.remove(&id) else { return };
+        self.names.remove(&node.name);
+        if let Some(sup) = self.sup(node.parent) {
+            sup.children.remove(&id);
+        }
+    }
+
     /// The time of a [`Do::Wake`] has come.
     pub(super) fn woken(&mut self, id: Id, run: u64, now: Instant) {
         if self.is_run(id, run) {

@@ -63,6 +63,8 @@ pub(crate) struct OfVersion {
     pub(crate) snapshot: Histogram,
     pub(crate) restarts: Counter,
     pub(crate) holds: Counter,
+    pub(crate) sleeps: Counter,
+    pub(crate) sleepless: Counter,
     crashes: [Counter; CRASH_KINDS.len()],
 }
 
@@ -78,6 +80,8 @@ impl Default for OfVersion {
             snapshot: Histogram::of_sizes(),
             restarts: Counter::default(),
             holds: Counter::default(),
+            sleeps: Counter::default(),
+            sleepless: Counter::default(),
             crashes: Default::default(),
         }
     }

@@ -155,6 +155,20 @@ pub const METRICS: &[Metric] = &[
         read: |now| each_version(now, |of, labels| vec![counter(labels, of.holds.get())]),
     },
     Metric {
+        name: "baton_sleeps_total",
+        kind: MetricKind::Counter,
+        labels: BY_VERSION,
+        help: "Actors that were put to sleep",
+        read: |now| each_version(now, |of, labels| vec![counter(labels, of.sleeps.get())]),
+    },
+    Metric {
+        name: "baton_sleepless_total",
+        kind: MetricKind::Counter,
+        labels: BY_VERSION,
+        help: "Actors that were to be put to sleep, and whose state could not be had or kept",
+        read: |now| each_version(now, |of, labels| vec![counter(labels, of.sleepless.get())]),
+    },
+    Metric {
         name: "baton_dead_letters_total",
         kind: MetricKind::Counter,
         labels: &[],

@@ -192,7 +192,8 @@ impl From<model::Phase> for Phase {
         match phase {
             model::Phase::Starting => Self::Starting,
             model::Phase::Continuing => Self::Continuing,
-            model::Phase::Running => Self::Running,
+            // One that sleeps handles messages like any other.
+            model::Phase::Running | model::Phase::Asleep => Self::Running,
             model::Phase::Stopping => Self::Stopping,
             model::Phase::Restarting => Self::Restarting,
             // To others it is parked, whatever it waits for.
