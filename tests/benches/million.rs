@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use baton_host::store::{Backend, StoreOptions};
+use baton_host::store::{Backend, SnapshotStore, StoreOptions};
 use baton_host::{ActorName, CallOptions, Host, Passivation, Pattern, PluginName, Template};
 use baton_tests::{Dice, WatGuest};
 
@@ -204,9 +204,15 @@ fn watch(host: &Host, seen: &Arc<Seen>, what: &'static str) -> tokio::task::Join
     })
 }
 
+/// Ends it, and waits until it has.
+async fn ended(told: tokio::task::JoinHandle<()>) {
+    told.abort();
+    // That it was ended is no news.
+    drop(told.await);
+}
+
 /// How many states in the store are not what they have to be.
-async fn check(dir: &Path, seen: &Seen, play: &Play) -> usize {
-    let (store, _) = play.backend.open(dir, &StoreOptions::default()).expect("the store opens");
+async fn check(store: Arc<dyn SnapshotStore>, seen: &Seen) -> usize {
     let mut wrong = 0;
     for (place, expected) in seen.expected.iter().enumerate() {
         let name = name_of(place);
@@ -251,7 +257,7 @@ async fn run(play: Play) -> bool {
 
     let (began, told) = (Instant::now(), watch(&host, &seen, "named"));
     name_all(&host, &seen, &play).await;
-    told.abort();
+    ended(told).await;
     println!("{} actors named in {:.0} s, {} MiB resident", play.actors, began.elapsed().as_secs_f64(), resident_mib());
 
     let of_load =
@@ -259,7 +265,7 @@ async fn run(play: Play) -> bool {
     let seen = Arc::new(Seen { expected: Arc::into_inner(seen).expect("nobody else has it").expected, ..of_load });
     let (began, told) = (Instant::now(), watch(&host, &seen, "loaded"));
     load(&host, &seen, &play).await;
-    told.abort();
+    ended(told).await;
     let (calls, seconds) = (seen.times.count(), began.elapsed().as_secs_f64());
     let sleeps = host.metrics();
     let sleeps = sleeps.lines().find(|line| line.starts_with("baton_sleeps_total{")).unwrap_or_default().to_owned();
@@ -277,7 +283,8 @@ async fn run(play: Play) -> bool {
     let report = host.shutdown(None).await;
     let saved = report.all_saved();
     drop(host);
-    let wrong = check(dir.path(), &seen, &play).await;
+    let (store, _) = play.backend.open(dir.path(), &StoreOptions::default()).expect("the store opens");
+    let wrong = check(store, &seen).await;
     let (impossible, failed) = (seen.wrong.load(Ordering::Relaxed), seen.failed.load(Ordering::Relaxed));
     println!(
         "of {} states in the store {wrong} are wrong; {impossible} replies could not be, {failed} calls failed, {dead} dead letters; all saved: {saved}",
