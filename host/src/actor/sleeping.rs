@@ -113,8 +113,10 @@ impl Instance {
             (status.component, status.started_ms) = (None, None);
         }
         self.cell.figures.memory(0);
-        // Whoever is in a group, or watches others, is started with the host: it takes part in what others do.
-        if !self.parts.post.is_bound(&self.cell) {
+        // Whoever is in a group, or watches others, is started with the host: it takes part in what others do. And where it is
+        // listed, other hosts wait for what is given up.
+        let awaited = self.parts.stays && self.parts.tenures.is_shared();
+        if !awaited && !self.parts.post.is_bound(&self.cell) {
             self.give_up(lease, &StopReason::Passivate, Budget::within(None)).await;
         }
         // The end of the host's lease on the store ends nobody who does nothing.

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::{Notify, watch};
@@ -135,8 +135,8 @@ pub(crate) struct Tenures {
     look: Duration,
     shared: bool,
     current: watch::Sender<Arc<Tenure>>,
-    /// As they were listed last. What is said to have ended there has.
-    leases: Mutex<Vec<HostLease>>,
+    /// As they were listed last, and when. What is said to have ended there has.
+    leases: Mutex<(Option<Instant>, Vec<HostLease>)>,
 }
 
 impl Tenures {
@@ -206,11 +206,11 @@ impl Tenures {
 
     /// The leases as they were listed last.
     pub(crate) fn leases(&self) -> Vec<HostLease> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
     pub(crate) fn listed(&self, leases: Vec<HostLease>) {
-        *self.leases.lock().unwrap_or_else(PoisonError::into_inner) = leases;
+        *self.leases.lock().unwrap_or_else(PoisonError::into_inner) = (Some(Instant::now()), leases);
     }
 
     /// Whether `me` may claim an actor with this head, which was read before this is asked.
@@ -227,13 +227,23 @@ impl Tenures {
         let (Some(owner), Some(hosts)) = (owner.filter(|owner| self.shared && *owner != me), store.hosts()) else {
             return Ok(Whose::Free);
         };
-        // An end that is known stays so. Whoever is not known, or ran, is looked up now: it joined before it claimed.
-        let mut leases = self.leases();
-        if !leases.iter().any(|lease| lease.id == owner && lease.left_ms == 0) {
-            leases = hosts.list().await?;
-            self.listed(leases.clone());
+        if let Some(known) = self.known(owner) {
+            return Ok(known);
         }
+        // Looked up now: whoever owns it has joined before it claimed.
+        let leases = hosts.list().await?;
+        self.listed(leases.clone());
         Ok(whose(owner, &self.node, &leases, self.policy))
+    }
+
+    /// Whose an actor of `owner` is, by the leases that were listed last: an end that is known stays so, and one that ran a
+    /// moment ago is asked about again soon.
+    fn known(&self, owner: &str) -> Option<Whose> {
+        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let (listed, leases) = &*leases;
+        let recent = listed.is_some_and(|at| at.elapsed() < self.look);
+        let counts = |lease: &&HostLease| lease.id == owner && (lease.left_ms == 0 || recent);
+        leases.iter().find(counts).map(|_| whose(owner, &self.node, leases, self.policy))
     }
 }
 

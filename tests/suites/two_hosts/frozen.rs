@@ -142,7 +142,7 @@ async fn a_host_whose_lease_has_ended_joins_anew_and_starts_its_actors_again_fro
         let one = format!("j/{n}");
         assert_eq!(say(&a, &one, "b").await, "aSb", "what was not saved is gone");
         let seen = info(&a, &one).unwrap();
-        assert_eq!((seen.phase, seen.generation), (Phase::Running, 2));
+        assert_eq!((seen.phase, seen.generation, seen.restarts), (Phase::Running, 2, 0));
         assert!(seen.last_exit.unwrap().contains("lease"));
     }
     assert_ne!(id_of(&a).await, before);

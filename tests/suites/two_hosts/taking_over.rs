@@ -95,3 +95,31 @@ async fn actors_of_templates_that_ran_at_a_host_that_is_gone_run_again_before_an
     }
     b.shutdown(None).await;
 }
+
+#[tokio::test]
+async fn a_listed_actor_that_sleeps_stays_with_its_host_until_that_is_gone() {
+    let shared = Shared::new();
+    let sleepy = || {
+        let mut spec = durable("j/1");
+        spec.state.passivate_after = Some(std::time::Duration::from_millis(20));
+        spec
+    };
+    // Nobody is kept from sleeping for long.
+    let mut rules = baton_host::Passivation::default();
+    rules.least_resident = std::time::Duration::ZERO;
+    let a = builder(&shared.door(), settings("a")).passivation(rules).actor(sleepy()).build().await.unwrap();
+    say(&a, "j/1", "1").await;
+    let door = shared.door();
+    let b = builder(&door, settings("b")).actor(durable("j/1")).build().await.unwrap();
+    until_in(&b, "j/1", Phase::Elsewhere).await;
+    until_in(&a, "j/1", Phase::Asleep).await;
+    let looked = door.asked(crate::harness::Op::Head, &crate::harness::name("j/1"));
+    until("b has looked", || door.asked(crate::harness::Op::Head, &crate::harness::name("j/1")) > looked + 3).await;
+    assert_eq!(info(&b, "j/1").unwrap().phase, Phase::Elsewhere);
+    assert_eq!(say(&a, "j/1", "2").await, "12", "it wakes where it slept");
+    until_in(&a, "j/1", Phase::Asleep).await;
+    assert!(a.shutdown(None).await.all_saved());
+    until_in(&b, "j/1", Phase::Running).await;
+    assert_eq!(say(&b, "j/1", "3").await, "123");
+    b.shutdown(None).await;
+}

@@ -205,8 +205,8 @@ impl Tree {
                 if let Some(node) = self.node(id) {
                     node.begun = Begun::Restart;
                 }
-                self.wait(id);
                 self.begin(id, now);
+                self.after(id);
             }
             // An application whose top supervisor has given up stays down.
             End::GaveUp(why) if parent == ROOT => self.fail(id, why),
