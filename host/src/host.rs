@@ -399,7 +399,7 @@ impl Host {
     /// # Errors
     /// Each variant of [`CallError`] says whether the actor has seen the message.
     pub async fn call(&self, name: &ActorName, body: impl Into<Body>, options: CallOptions) -> Result<Body, CallError> {
-        let id = options.id.unwrap_or_else(MessageId::random);
+        let id = options.id.unwrap_or_else(|| self.0.router.ids().draw());
         let timeout = options.timeout.unwrap_or(DEFAULT_CALL_TIMEOUT);
         self.0.router.call(name, id, body.into(), timeout, options.trace.as_ref()).await
     }
@@ -423,7 +423,7 @@ impl Host {
         body: impl Into<Body>,
         options: CastOptions,
     ) -> Result<MessageId, SendError> {
-        let id = options.id.unwrap_or_else(MessageId::random);
+        let id = options.id.unwrap_or_else(|| self.0.router.ids().draw());
         self.0.router.cast(name, id.clone(), body.into(), options.trace.as_ref())?;
         Ok(id)
     }

@@ -29,7 +29,18 @@ impl MessageId {
     pub fn random() -> Self {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the system's random generator answers");
-        Self(format!("{:032x}", u128::from_be_bytes(bytes)).into())
+        Self::of_bytes(bytes)
+    }
+
+    /// 32 hexadecimal digits.
+    pub(super) fn of_bytes(bytes: [u8; 16]) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |half: u8| DIGITS[usize::from(half & 15)];
+        let mut text = [0; 32];
+        for (two, byte) in text.chunks_exact_mut(2).zip(bytes) {
+            (two[0], two[1]) = (digit(byte >> 4), digit(byte));
+        }
+        Self(str::from_utf8(&text).expect("digits are text").into())
     }
 
     /// Takes an id that a sender chose.

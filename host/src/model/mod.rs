@@ -6,6 +6,7 @@ mod error;
 mod grants;
 mod handoff;
 mod hosts;
+mod ids;
 mod keeping;
 mod label;
 mod limits;
@@ -31,6 +32,7 @@ pub use grants::{
 };
 pub use handoff::{Description, Handoff, Legacy, Origin, Refusal, State};
 pub use hosts::{HostsSettings, OwnedElsewhere};
+pub(crate) use ids::Ids;
 pub use keeping::{BadStatePolicy, Durability, Keeping, StateRules};
 pub(crate) use label::{Label, log_of};
 pub use limits::{CoreDumps, DEFAULT_INSTANCES, Limits};

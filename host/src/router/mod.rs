@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::actor::{Cell, Envelope, ExitSignal, Post, Receipt};
 use crate::events::{About, EventDetail, Events};
 use crate::model::{
-    ActorName, ActorSpec, Body, CallError, Crash, ExitReason, Grants, GroupName, Message, MessageId, PluginName,
+    ActorName, ActorSpec, Body, CallError, Crash, ExitReason, Grants, GroupName, Ids, Message, MessageId, PluginName,
     Request, SendError, Template, log_of,
 };
 use crate::registry::{Refused, Registry};
@@ -102,6 +102,8 @@ pub(crate) struct Router {
     /// Those that no event was told of.
     dead_untold: AtomicU64,
     waits: Waits,
+    /// For messages from outside that have none.
+    ids: Ids,
     /// Whether traces begin here.
     traces: bool,
     metrics: Arc<Metrics>,
@@ -127,6 +129,7 @@ impl Router {
             dead_untold: AtomicU64::new(0),
             dead: Mutex::new(VecDeque::new()),
             waits: Waits::default(),
+            ids: Ids::new(),
             traces: false,
             metrics: Arc::default(),
         }
@@ -135,6 +138,11 @@ impl Router {
     /// `traces`: whether what comes from outside begins a trace, unless it is part of one.
     pub(crate) fn telling(self, traces: bool, metrics: Arc<Metrics>) -> Self {
         Self { traces, metrics, ..self }
+    }
+
+    /// Ids for messages that came without one.
+    pub(crate) fn ids(&self) -> &Ids {
+        &self.ids
     }
 
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {
