@@ -95,6 +95,8 @@ pub(crate) struct Router {
     closed: AtomicBool,
     /// The actors that are listed, once all have been started: until then a name that nobody has may still turn up.
     listed: Mutex<Option<HashSet<ActorName>>>,
+    /// Whether they have been: whoever calls looks here, and waits for nobody.
+    begun: AtomicBool,
     alarm: Alarm,
     dead: Mutex<VecDeque<DeadLetter>>,
     /// How many of them the log and the events tell of.
@@ -124,6 +126,7 @@ impl Router {
             supervisor: OnceLock::new(),
             closed: AtomicBool::new(false),
             listed: Mutex::new(None),
+            begun: AtomicBool::new(false),
             alarm: Alarm::default(),
             dead_lines: Meter::default(),
             dead_untold: AtomicU64::new(0),
@@ -156,6 +159,7 @@ impl Router {
     /// All `listed` actors have been started.
     pub(crate) fn started(&self, listed: HashSet<ActorName>) {
         *self.listed() = Some(listed);
+        self.begun.store(true, Ordering::Release);
     }
 
     /// Who has been taken off the list does not come back.
@@ -388,7 +392,7 @@ impl Router {
     fn open_to_outside(&self, to: &ActorName) -> Result<(), SendError> {
         let why = match self.is_closed() {
             true => "the host is going down",
-            false if self.listed().is_none() => "the host is starting",
+            false if !self.begun.load(Ordering::Acquire) => "the host is starting",
             false => return Ok(()),
         };
         let refused = SendError::Unavailable { actor: to.to_string(), why: why.into() };
