@@ -26,11 +26,29 @@ pub(crate) enum Command {
 }
 
 /// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Bench {
     /// What each language costs.
     Languages,
+    /// How fast it all is.
+    Speed(Speed),
 }
+
+/// How it is measured how fast it all is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Speed {
+    /// In under two minutes.
+    pub(crate) quick: bool,
+    /// Others as well, on the same work.
+    pub(crate) rivals: bool,
+    /// What comes of it is kept in docs/.
+    pub(crate) keep: bool,
+    /// Groups of figures; none: all.
+    pub(crate) groups: Vec<String>,
+}
+
+/// Groups of figures that can be measured alone.
+const GROUPS: [&str; 8] = ["call", "start", "restart", "handoff", "swap", "memory", "neighbours", "commit"];
 
 /// What `help` says.
 pub(crate) const HELP: &str = "\
@@ -43,7 +61,8 @@ Usage: cargo xtask <command> [options]
   test       set up, build the guests, run all tests; `-- WORDS` are for the workspace's test run alone
   page       set up, build the guests and the command, run the tests of the page for operators alone
   demo       play the main job: 20,000 flights, one actor per airport, a new plugin version in mid-stream
-  bench      measure: `bench languages`, what a plugin costs in each language
+  bench      measure, in the release build, beside the same work without Baton; `bench languages`: what a plugin costs in
+             each language
   check      cargo fmt --check, clippy without warnings, cargo deny where it is installed
   bindings   write the guest SDK's bindings again from wit/
   help       show this
@@ -51,6 +70,11 @@ Usage: cargo xtask <command> [options]
 Options of setup, guests, test, page, bench and demo:
   --toolchain any|rustup|debian   where the guests' toolchain comes from: whatever works (any, the default), the Rust in
                                   use with rustup's help, or Debian's packages. BATON_TOOLCHAIN says the same.
+
+Options of bench, before or after the names of groups (call, start, restart, handoff, swap, memory, neighbours, commit):
+  --quick    the same in under two minutes
+  --rivals   Erlang/OTP and Extism on the same work, in the same run
+  --keep     keep the figures in docs/bench, the table and the plot in the book: for a release
 
 The tools of other languages come from the registries of Python and npm, into <target>/toolchains; the guests of those that
 cannot be had are left out, and said to be. BATON_LANGUAGES=all makes that an error.
@@ -78,13 +102,8 @@ pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, S
         return Err(format!("no command `{name}`{}; there are {}", perhaps(name, &NAMES), NAMES.join(", ")));
     }
     let builds_guests = ["setup", "guests", "test", "page", "bench", "demo"].contains(&name.as_str());
-    let (bench, options) = match options.split_first() {
-        _ if name != "bench" => (None, options),
-        Some((what, rest)) if what == "languages" => (Some(Bench::Languages), rest),
-        Some((what, _)) => return Err(format!("`{what}` is nothing that can be measured; there is languages")),
-        None => return Err("`bench` needs what is to be measured: `bench languages`".to_owned()),
-    };
-    let source = source(name, options, preset.filter(|_| builds_guests), builds_guests)?;
+    let (bench, options) = if name == "bench" { of_bench(options)? } else { (Bench::Languages, options.to_vec()) };
+    let source = source(name, &options, preset.filter(|_| builds_guests), builds_guests)?;
     if separator.is_some() && name != "test" {
         return Err(format!("`{name}` passes nothing on, so `--` has no meaning here; only `test` does"));
     }
@@ -94,10 +113,39 @@ pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, S
         "test" => Command::Test(source, passed.iter().skip(1).cloned().collect()),
         "page" => Command::Page(source),
         "demo" => Command::Demo(source),
-        "bench" => Command::Bench(bench.unwrap_or(Bench::Languages), source),
+        "bench" => Command::Bench(bench, source),
         "check" => Command::Check,
         _ => Command::Bindings,
     })
+}
+
+/// What `bench` measures, and the words that are not about that.
+fn of_bench(words: &[String]) -> Result<(Bench, Vec<String>), String> {
+    let (mut speed, mut languages, mut rest) = (Speed::default(), false, Vec::new());
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--quick" => speed.quick = true,
+            "--rivals" => speed.rivals = true,
+            "--keep" => speed.keep = true,
+            "languages" => languages = true,
+            "--toolchain" => rest.extend([word].into_iter().chain(words.next()).cloned()),
+            group if GROUPS.contains(&group) => speed.groups.push(group.to_owned()),
+            option if option.starts_with('-') => rest.push(word.clone()),
+            other => {
+                let all = format!("languages, {}", GROUPS.join(", "));
+                return Err(format!(
+                    "`{other}` is nothing that can be measured{}; there are {all}",
+                    perhaps(other, &GROUPS)
+                ));
+            }
+        }
+    }
+    match (languages, speed == Speed::default()) {
+        (false, _) => Ok((Bench::Speed(speed), rest)),
+        (true, true) => Ok((Bench::Languages, rest)),
+        (true, false) => Err("`bench languages` is measured by itself, and takes --toolchain alone".to_owned()),
+    }
 }
 
 fn source(command: &str, options: &[String], preset: Option<&str>, taken: bool) -> Result<Source, String> {
@@ -160,6 +208,11 @@ mod tests {
                 Command::Test(Source::Any, vec!["-p".to_owned(), "x".to_owned(), "--help".to_owned()])
             }),
             ("bench languages --toolchain debian", None, Command::Bench(Bench::Languages, Source::Debian)),
+            ("bench", None, Command::Bench(Bench::Speed(Speed::default()), Source::Any)),
+            ("bench --quick call --toolchain debian swap --rivals --keep", None, {
+                let groups = vec!["call".to_owned(), "swap".to_owned()];
+                Command::Bench(Bench::Speed(Speed { quick: true, rivals: true, keep: true, groups }), Source::Debian)
+            }),
             ("check", Some("nonsense"), Command::Check),
             ("bindings", None, Command::Bindings),
             ("help", None, Command::Help),
@@ -181,8 +234,13 @@ mod tests {
             ("demo --toolchain debain", None, "`debain` is none of any, rustup, debian (did you mean `debian`?)"),
             ("demo", Some("x"), "BATON_TOOLCHAIN: `x` is none of"),
             ("check --toolchain debian", None, "`check` takes no option `--toolchain`"),
-            ("bench", None, "`bench` needs what is to be measured"),
-            ("bench speed", None, "`speed` is nothing that can be measured; there is languages"),
+            (
+                "bench calls",
+                None,
+                "`calls` is nothing that can be measured (did you mean `call`?); there are languages, call",
+            ),
+            ("bench --quik", None, "`bench` takes no option `--quik`"),
+            ("bench languages --quick", None, "`bench languages` is measured by itself"),
             ("test store", None, "`test` takes no argument `store`; words for the test run come after `--`"),
             ("demo -- x", None, "`demo` passes nothing on"),
         ] {

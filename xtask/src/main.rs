@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own commands. `cargo xtask help` lists them.
 
 mod args;
+mod bench;
 mod check;
 mod demo;
 mod failure;
@@ -62,7 +63,8 @@ fn run_in(project: &Project, command: Command) -> Result<()> {
         Command::Test(source, words) => test::run(project, source, &words),
         Command::Page(source) => page_alone(project, source),
         Command::Demo(source) => demo::run(project, source),
-        Command::Bench(Bench::Languages, source) => bench_languages(project, source),
+        Command::Bench(Bench::Languages, source) => bench::languages(project, source),
+        Command::Bench(Bench::Speed(options), source) => bench::speed(project, source, &options),
         Command::Check => check::run(project),
         Command::Bindings => check::bindings(project),
     }
@@ -80,7 +82,7 @@ fn guests_alone(project: &Project, source: Source) -> Result<()> {
 }
 
 /// Four steps: those in Rust, then the command, and with it those in other languages.
-fn all_guests(project: &Project, source: Source, steps: &mut Steps) -> Result<()> {
+pub(crate) fn all_guests(project: &Project, source: Source, steps: &mut Steps) -> Result<()> {
     build_guests(project, source, steps)?;
     steps.begin("the command");
     // As the tests build it: another choice would be another choice of features.
@@ -100,21 +102,6 @@ fn page_alone(project: &Project, source: Source) -> Result<()> {
     show(&format!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped));
     ended?;
     steps.done("passed");
-    Ok(())
-}
-
-fn bench_languages(project: &Project, source: Source) -> Result<()> {
-    let mut steps = Steps::new(5);
-    all_guests(project, source, &mut steps)?;
-    steps.begin("what each language costs");
-    let mut bench = project.cargo();
-    // Of the whole workspace, for the same reason.
-    // In the profile of the tests, in which the engine and all other dependencies are optimised: languages are compared here.
-    bench
-        .args(["bench", "--profile", "dev", "--workspace", "--bench", "languages", "--locked"])
-        .env("BATON_GUESTS", project.guests_out());
-    process::stream(&mut bench, &project.interrupt)?;
-    steps.done("measured");
     Ok(())
 }
 
