@@ -165,7 +165,7 @@ fn many(run: &Run, what: &str, workers: usize) -> Figure {
         own.end_round(Some(took));
     }
     runtime.block_on(host.shutdown(None));
-    Figure::of(what, &own).above("bare guests, one on each thread", &floor)
+    Figure::of(what, &own).above_in_number("bare guests, one on each thread, by how many in a second", &floor)
 }
 
 /// As [`timed`], with the round left open.

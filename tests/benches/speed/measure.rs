@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+/// What is more counts as this: an hour, in nanoseconds.
+const MOST: u64 = 3_600_000_000_000;
+
 /// Times of one kind, over several rounds.
 pub(crate) struct Series {
     all: Histogram<u64>,
@@ -15,7 +18,7 @@ pub(crate) struct Series {
 
 impl Series {
     pub(crate) fn new() -> Self {
-        let empty = || Histogram::new(3).expect("three digits are allowed");
+        let empty = || Histogram::new_with_bounds(1, MOST, 3).expect("the bounds are sound");
         Self { all: empty(), round: empty(), medians: Vec::new(), rates: Vec::new() }
     }
 
@@ -31,7 +34,7 @@ impl Series {
 
     /// Those that another thread has measured in the same round.
     pub(crate) fn merge(&mut self, other: &Self) {
-        self.round.add(&other.round).expect("histograms grow");
+        self.round.add(&other.round).expect("the bounds are the same");
     }
 
     /// The round is over: `within` says how long it took, where the number a second is of interest.
@@ -41,7 +44,7 @@ impl Series {
         }
         self.medians.push(self.round.value_at_quantile(0.5));
         self.rates.extend(within.map(|within| self.round.len() as f64 / within.as_secs_f64()));
-        self.all.add(&self.round).expect("histograms grow");
+        self.all.add(&self.round).expect("the bounds are the same");
         self.round.reset();
     }
 
@@ -149,6 +152,16 @@ impl Figure {
             ratio,
         });
         self
+    }
+
+    /// As [`Self::above`], where several wait at the same time: the ratio is of how many are done in a second.
+    pub(crate) fn above_in_number(self, what: &str, floor: &Series) -> Self {
+        let (own, bare) = (self.per_second, floor.per_second());
+        let mut figure = self.above(what, floor);
+        if let (Some(kept), Some(own), Some(bare)) = (&mut figure.floor, own, bare) {
+            kept.ratio = bare / own;
+        }
+        figure
     }
 }
 

@@ -39,7 +39,7 @@ fn main() -> Result<(), extism::Error> {
 }
 
 fn starts(compiled: &CompiledPlugin, rounds: usize) -> Result<(), extism::Error> {
-    let mut all = Histogram::new(3)?;
+    let mut all = Histogram::new_with_bounds(1, 3_600_000_000_000, 3)?;
     let mut rates = Vec::new();
     for _ in 0..rounds {
         let mut live = Vec::new();
@@ -62,7 +62,7 @@ fn calls(
     body: &[u8],
     (rounds, times): (usize, usize),
 ) -> Result<(), extism::Error> {
-    let mut all = Histogram::new(3)?;
+    let mut all = Histogram::new_with_bounds(1, 3_600_000_000_000, 3)?;
     let mut rates = Vec::new();
     let count = plugins.len();
     for round in 0..=rounds {
