@@ -31,7 +31,7 @@ use crate::model::{
 use crate::registry::Registry;
 use crate::router::Router;
 use crate::sandbox::{Sandbox, SandboxOptions};
-use crate::store::SnapshotStore;
+use crate::store::{Premises, SnapshotStore};
 use crate::supervisor::Supervisor;
 use crate::swap::Swaps;
 use crate::telemetry::{Metrics, TraceContext};
@@ -88,6 +88,8 @@ struct Inner {
     store: Arc<dyn SnapshotStore>,
     tenures: Arc<Tenures>,
     tenancy: tenancy::Tenancy,
+    /// The data directory, where the store is not in it.
+    premises: Mutex<Option<Premises>>,
     sandbox: Sandbox,
     swaps: Swaps,
     listed: Awaited,
@@ -503,6 +505,8 @@ impl Host {
             if let Err(error) = host.0.store.close().await {
                 report.trouble.get_or_insert(format!("the store's last barrier failed: {error}"));
             }
+            // Another host may have the data directory from now on.
+            drop(host.0.premises.lock().unwrap_or_else(PoisonError::into_inner).take());
             host.0.events.close();
             host.0.logs.iter().for_each(Logs::close);
             tell.send_replace(Some(report));

@@ -4,6 +4,7 @@
 mod dice;
 mod fuzz;
 mod power_loss;
+pub mod servers;
 mod shim;
 mod store_double;
 mod wat_guest;

@@ -133,8 +133,8 @@ fn holds_state(after: &[Token]) -> bool {
     words.any(|word| word == "mut" || SHARED_STATE.iter().any(|state| word.starts_with(state)))
 }
 
-/// What keeps state on the disk: each in a room of its own.
-const ENGINES: [&str; 2] = ["redb", "sled"];
+/// What keeps state: each in a room of its own.
+const ENGINES: [&str; 3] = ["redb", "redis", "sled"];
 
 struct File<'a> {
     /// The first folder or the file's own name.
@@ -196,6 +196,9 @@ impl<'a> File<'a> {
         let engine = ENGINES.into_iter().find(|engine| *engine == crate_name && parts.len() > 1);
         if engine.is_some() && engine != self.engine {
             return Some(format!("`{crate_name}`: only store/{crate_name} imports it"));
+        }
+        if crate_name == "sqlx" && self.room != "store" {
+            return Some("`sqlx`: only store/ talks to databases".into());
         }
         if self.room == "model" && (crate_name == "tokio" || parts.starts_with(&["std", "fs"])) {
             return Some(format!("`{}`: the model is plain data", parts.join("::")));
@@ -422,6 +425,8 @@ fn what_is_to_be_absent_is_found() {
         ("sandbox/cache.rs", "#[allow(unsafe_code)] fn f() {}", "only sandbox/unchecked.rs"),
         ("store/memory.rs", "let db = sled::open(x);", "only store/sled"),
         ("store/sled/open.rs", "use redb::Database;", "only store/redb"),
+        ("store/postgres.rs", "use redis::Client;", "only store/redis"),
+        ("host.rs", "use sqlx::PgPool;", "only store/ talks"),
         ("store/redbx.rs", "use redb::Database;", "only store/redb"),
         ("model/name.rs", "use tokio::sync::mpsc;", "plain data"),
         ("model/name.rs", "use std::{fmt, fs::File};", "plain data"),

@@ -45,6 +45,7 @@ mod store_growth;
 mod store_hosts;
 mod store_migrate;
 mod store_redb;
+mod store_servers;
 mod store_sled;
 mod store_tools;
 mod supervision;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use baton_host::model::StopReason;
 use baton_host::store::tools::{self, ToolError, Writer};
-use baton_host::store::{Hosts, MemoryStore, NewHost, Refused, SnapshotStore, StoreError};
+use baton_host::store::{DEFAULT_HISTORY, Hosts, MemoryStore, NewHost, Refused, SnapshotStore, StoreError, connect};
 use futures_util::future::BoxFuture;
 
 use super::store_conformance::{claim, name, record};
+use crate::harness::servers::{Server, ServerKind};
 
 /// How long leases run here, in milliseconds.
 const TTL_MS: u64 = 2_000;
@@ -53,8 +54,62 @@ fn memory() -> Shared {
     Shared { store, pass: Box::new(pass) }
 }
 
+/// A space of a server. Time passes on its clock as the leases' ends come nearer.
+async fn on_server(server: &Arc<Server>, space: &str) -> Shared {
+    let space: String = space.chars().take(40).collect();
+    let url = server.url(&space).parse().expect("a URL");
+    let store = connect(&url, DEFAULT_HISTORY).await.expect("connects");
+    let server = server.clone();
+    let pass = move |by: Duration| -> BoxFuture<'static, ()> {
+        let (by, space, server) = (by.as_millis(), space.clone(), server.clone());
+        Box::pin(async move {
+            let text = match server.kind() {
+                ServerKind::Postgres => format!("UPDATE {space}.hosts SET until_ms = until_ms - {by};"),
+                ServerKind::Mariadb => format!("UPDATE {space}_hosts SET until_ms = until_ms - {by};"),
+                ServerKind::Redis => format!(
+                    "EVAL \"local all = redis.call('HGETALL', KEYS[1]) for n = 1, #all, 2 do redis.call('HINCRBY', KEYS[1], all[n], \
+                     -{by}) end\" 1 {space}:leases\n"
+                ),
+            };
+            server.tell(&text);
+        })
+    };
+    Shared { store, pass: Box::new(pass) }
+}
+
+async fn on(kind: ServerKind) {
+    let Some(server) = Server::start(kind) else { return };
+    every_case(&Arc::new(server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hosts_share_postgres() {
+    on(ServerKind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hosts_share_mariadb() {
+    on(ServerKind::Mariadb).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hosts_share_redis() {
+    on(ServerKind::Redis).await;
+}
+
 macro_rules! shared {
     ($($case:ident)*) => {
+        /// All of them in one server, one after the other, each in a space of its own.
+        async fn every_case(server: &Arc<Server>) {
+            $({
+                println!("{}", stringify!($case));
+                let shared = on_server(server, stringify!($case)).await;
+                let store = shared.store.clone();
+                $case(shared).await;
+                drop(store.close().await);
+            })*
+        }
+
         mod in_memory {
             $(#[tokio::test]
             async fn $case() {

@@ -83,6 +83,9 @@ The page for operators is tested in Chromium, driven by Playwright from npm's re
 what BATON_CHROMIUM names) are there. BATON_PAGE=chromium makes it an error if they are not, and as root has apt-get install
 Chromium; BATON_PAGE=none leaves those tests out.
 
+Stores are tested on PostgreSQL, MariaDB and Redis where they are installed. BATON_SERVERS=all makes it an error if they are
+not, and as root has apt-get install them.
+
 Exit code: 0 done, 1 failed, 2 not understood.";
 
 const NAMES: [&str; 9] = ["setup", "guests", "test", "page", "bench", "demo", "check", "bindings", "help"];

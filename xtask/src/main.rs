@@ -7,10 +7,12 @@ mod demo;
 mod failure;
 mod guests;
 mod languages;
+mod packages;
 mod page;
 mod process;
 mod progress;
 mod project;
+mod servers;
 mod setup;
 mod test;
 

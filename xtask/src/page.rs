@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::failure::{Doing, Failure, Result};
+use crate::packages;
 use crate::process::{capture, stream_within, watch};
 use crate::progress::say;
 use crate::project::{Project, make_dir, remove_dir};
@@ -96,27 +97,12 @@ fn browser(project: &Project, wanted: Wanted) -> Result<PathBuf> {
         return Err(Failure::new(missing));
     }
     say(&format!("      installing {}", PACKAGES.join(" and ")));
-    install(project)?;
+    packages::install(project, &PACKAGES)?;
     find().ok_or_else(|| Failure::new(missing))
 }
 
 fn found(mut folders: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
     folders.find_map(|folder| BROWSERS.iter().map(|name| folder.join(name)).find(|program| program.is_file()))
-}
-
-fn install(project: &Project) -> Result<()> {
-    let apt = |words: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet").args(words);
-        stream_within(&mut apt, &project.interrupt, Some(FETCH_LIMIT))
-    };
-    let packages = [&["install", "--yes", "--no-install-recommends"][..], &PACKAGES].concat();
-    // The machine's lists may be missing, or name files that the mirror no longer has.
-    apt(&packages).or_else(|_| {
-        project.interrupt.check()?;
-        apt(&["update"])?;
-        apt(&packages)
-    })
 }
 
 /// The folder with Playwright in it, just as `package-lock.json` has it.

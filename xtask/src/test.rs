@@ -11,6 +11,7 @@ use crate::page;
 use crate::process::{stream, watch};
 use crate::progress::{Steps, seconds, show};
 use crate::project::Project;
+use crate::servers;
 use crate::setup::Source;
 
 /// How many tests passed, failed and were left out.
@@ -94,6 +95,7 @@ fn run_steps(project: &Project, source: Source, words: &[String], steps: &mut St
 
     let nextest = has_nextest(project);
     steps.begin(if nextest { "the workspace's tests, with nextest" } else { "the workspace's tests, with cargo test" });
+    servers::look(project)?;
     let mut tests = project.cargo();
     tests.args(if nextest { &["nextest", "run"][..] } else { &["test"] });
     // The doc tests come after; `cargo test` would run them here as well.

@@ -211,8 +211,7 @@ enum Command {
     /// powershell | Out-String | Invoke-Expression`.
     Completions(completions::Options),
     /// Look into the store: through the running host, or, where none runs, by opening it
-    #[command(subcommand)]
-    Store(store::Command),
+    Store(store::Options),
 }
 
 /// How a listing is printed.
@@ -276,7 +275,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Man(options) => man::man(&options),
         Command::Doctor(options) => block_on(doctor::doctor(&cli.place, &options)),
         Command::Completions(options) => completions::completions(&options),
-        Command::Store(command) => block_on(store::store(&cli.place, command)),
+        Command::Store(options) => block_on(store::store(&cli.place, options)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

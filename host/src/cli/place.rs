@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use baton_host::admin::socket_path;
 use baton_host::config::{self, Config};
-use baton_host::store::{Backend, DEFAULT_HISTORY, MOST_HISTORY};
+use baton_host::store::{Backend, DEFAULT_HISTORY, MOST_HISTORY, StoreUrl};
 
 use super::Place;
 use super::client::Client;
@@ -44,6 +44,11 @@ impl Place {
     /// What keeps the state of a host of this configuration.
     pub(super) fn backend(&self) -> Backend {
         self.settings().map(|config| config.backend).unwrap_or_default()
+    }
+
+    /// The server on which a host of this configuration keeps its state.
+    pub(super) fn store_url(&self) -> Option<StoreUrl> {
+        self.settings().and_then(|config| config.store_url)
     }
 
     /// The configuration, where there is one without a mistake.

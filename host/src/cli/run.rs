@@ -227,6 +227,9 @@ async fn prepare(
     if let Some(counts) = spans {
         builder = builder.traces(true).span_counts(counts);
     }
+    if let Some(url) = &config.store_url {
+        builder = builder.store_url(url.clone());
+    }
     if let Some(records) = config.history {
         builder = builder.history(records);
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use baton_host::admin::view;
 use baton_host::model::ActorName;
 use baton_host::store::tools::ToolError;
-use baton_host::store::{Backend, OpenError, SnapshotStore, StoreError, StoreOptions};
+use baton_host::store::{Backend, OpenError, SnapshotStore, StoreError, StoreOptions, StoreUrl, UrlError, connect};
 use clap::{Args, Subcommand};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,21 @@ use super::{Listing, Place, store_migrate};
 
 /// Heads that are asked for at once.
 const PAGE: usize = 1_000;
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// A store on a server, such as postgres://USER:PASSWORD@HOST/DATABASE, whether hosts use it or not [default: the running
+    /// host's; without one, what the configuration names]
+    #[arg(long, global = true, value_name = "URL")]
+    store: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// A URL. It is read here: what the parser of options cannot read, it shows, and there may be a password in it.
+fn read_url(text: &str) -> Result<StoreUrl, Failure> {
+    text.parse().map_err(|error: UrlError| Failure::usage(format!("--store: {error}")))
+}
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -107,7 +122,9 @@ enum Source {
     Files(Arc<dyn SnapshotStore>),
 }
 
-pub(super) async fn store(place: &Place, command: Command) -> Result<(), Failure> {
+pub(super) async fn store(place: &Place, options: Options) -> Result<(), Failure> {
+    let Options { store: url, command } = options;
+    let url = url.as_deref().map(read_url).transpose()?;
     // The one command that names its stores itself.
     if let Command::Migrate(options) = &command {
         return store_migrate::migrate(options).await;
@@ -117,7 +134,7 @@ pub(super) async fn store(place: &Place, command: Command) -> Result<(), Failure
         Command::Import(options) => Some(transfer::images(options).await?),
         _ => None,
     };
-    let mut source = Source::find(place, images.is_some()).await?;
+    let mut source = Source::find(place, url.as_ref(), images.is_some()).await?;
     let done = match command {
         Command::Migrate(_) => Ok(()),
         Command::Ls(listing) => show::ls(&mut source, &listing).await,
@@ -142,9 +159,18 @@ pub(super) async fn store(place: &Place, command: Command) -> Result<(), Failure
     source.close().await.and(done)
 }
 
+/// A store on a server.
+pub(super) async fn served(url: &StoreUrl, history: usize) -> Result<Arc<dyn SnapshotStore>, Failure> {
+    connect(url, history).await.map_err(|error| Failure::new(error.to_string()))
+}
+
 impl Source {
-    /// The host, or else its files; where there are none and it `makes` them, a new store.
-    async fn find(place: &Place, makes: bool) -> Result<Self, Failure> {
+    /// The store at `url`, where one is named; else the host, or else what its configuration names: a server, or its files;
+    /// where there are none and it `makes` them, a new store.
+    async fn find(place: &Place, url: Option<&StoreUrl>, makes: bool) -> Result<Self, Failure> {
+        if let Some(url) = url {
+            return served(url, place.history()).await.map(Self::Files);
+        }
         let mut client = place.client()?;
         match client.ask(&Ask::get("/v1/health")).await {
             Ok(_) => return Ok(Self::Host(client)),
@@ -153,6 +179,9 @@ impl Source {
             Err(lost) => return Err(client.lost(lost)),
         }
         let (dir, history) = (place.data_dir()?, place.history());
+        if let Some(url) = place.store_url() {
+            return served(&url, history).await.map(Self::Files);
+        }
         let new =
             !["store", "store.redb", "store.witness", "store.recovering"].iter().any(|file| dir.join(file).exists());
         if new && !makes {

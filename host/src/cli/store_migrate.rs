@@ -1,29 +1,32 @@
 //! `store migrate`: all that one store holds into another, while no host uses either.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use baton_host::store::{
-    self, Backend, MOST_HISTORY, MigrateError, Migrated, Migration, OpenError, SnapshotStore, StoreOptions,
+    self, Backend, MOST_HISTORY, MigrateError, Migrated, Migration, OpenError, SnapshotStore, StoreOptions, StoreUrl,
+    UrlError,
 };
 use clap::Args;
 
 use super::Listing;
 use super::output::{Failure, bytes, print_json, print_line, tell_error};
+use super::store::served;
 
 /// After how many actors it is said how far it has come, on a terminal.
 const TELL_ACTORS: u64 = 100;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// The store to read, such as `sled:data`; it stays as it is
+    /// The store to read, such as `sled:data` or `postgres://USER:PASSWORD@HOST/DATABASE`; it stays as it is
     #[arg(value_name = "FROM")]
-    from: Url,
-    /// The store to fill, such as `redb:data.new`: in a directory of its own, that is empty or not there
+    from: String,
+    /// The store to fill, such as `redb:data.new`, in a directory of its own that is empty or not there; or one on a server
     #[arg(value_name = "TO")]
-    to: Url,
+    to: String,
     /// Also fill a store that is not empty: actors of the same names are replaced there
     #[arg(long)]
     replace: bool,
@@ -31,39 +34,66 @@ pub(super) struct Options {
     listing: Listing,
 }
 
-/// A store in a data directory, as `BACKEND:DIR`.
+/// A store in a data directory, as `BACKEND:DIR`, or on a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Url {
-    backend: Backend,
-    dir: PathBuf,
+enum Url {
+    Files { backend: Backend, dir: PathBuf },
+    Server(Box<StoreUrl>),
 }
 
 impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if StoreUrl::is_meant_by(text) {
+            return text.parse().map(|url| Self::Server(Box::new(url))).map_err(|error: UrlError| error.to_string());
+        }
         let (backend, dir) = text.split_once(':').ok_or("it has no backend: write sled:DIR or redb:DIR")?;
         if dir.is_empty() {
             return Err(format!("it names no directory: write {backend}:DIR"));
         }
-        Ok(Self { backend: backend.parse()?, dir: dir.into() })
+        Ok(Self::Files { backend: backend.parse()?, dir: dir.into() })
     }
 }
 
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files { dir, .. } => dir.display().fmt(f),
+            Self::Server(url) => url.fmt(f),
+        }
+    }
+}
+
+/// Refuses two that are one, and a directory that does not hold what is to be read.
+fn check(from: &Url, to: &Url) -> Result<(), Failure> {
+    match (from, to) {
+        (Url::Files { dir: one, .. }, Url::Files { dir: other, .. }) if same_dir(one, other) => {
+            let message = format!("{from} is the directory of both stores");
+            return Err(Failure::usage(message).hint("name another directory to fill, and rename the two afterwards"));
+        }
+        (Url::Server(one), Url::Server(other)) if one.to_string() == other.to_string() => {
+            let message = format!("{from} is both stores");
+            return Err(Failure::usage(message).hint("name another schema or prefix to fill"));
+        }
+        _ => {}
+    }
+    let Url::Files { backend, dir } = from else { return Ok(()) };
+    if backend.is_in(dir) {
+        return Ok(());
+    }
+    let failure = Failure::new(format!("there is no {backend} store in {}", dir.display()));
+    Err(match Backend::found_in(dir).ok().flatten() {
+        Some(found) => failure.hint(format!("there is one of {found}: {found}:{}", dir.display())),
+        None => failure,
+    })
+}
+
 pub(super) async fn migrate(options: &Options) -> Result<(), Failure> {
-    let Options { from, to, .. } = options;
-    if same_dir(&from.dir, &to.dir) {
-        let message = format!("{} is the directory of both stores", from.dir.display());
-        return Err(Failure::usage(message).hint("name another directory to fill, and rename the two afterwards"));
-    }
-    if !from.backend.is_in(&from.dir) {
-        let found = Backend::found_in(&from.dir).ok().flatten();
-        let failure = Failure::new(format!("there is no {} store in {}", from.backend, from.dir.display()));
-        return Err(match found {
-            Some(found) => failure.hint(format!("there is one of {found}: {found}:{}", from.dir.display())),
-            None => failure,
-        });
-    }
+    // Read here: what the parser of options cannot read, it shows, and there may be a password in it.
+    let read = |what: &str, text: &str| text.parse::<Url>().map_err(|why| Failure::usage(format!("{what}: {why}")));
+    let (from, to) = (&read("FROM", &options.from)?, &read("TO", &options.to)?);
+    check(from, to)?;
     let source = open(from).await?;
     let target = match open(to).await {
         Ok(target) => target,
@@ -92,7 +122,10 @@ fn same_dir(from: &Path, to: &Path) -> bool {
 }
 
 async fn open(url: &Url) -> Result<Arc<dyn SnapshotStore>, Failure> {
-    let Url { backend, dir } = url.clone();
+    let (backend, dir) = match url.clone() {
+        Url::Files { backend, dir } => (backend, dir),
+        Url::Server(url) => return served(&url, MOST_HISTORY).await,
+    };
     // Whatever a host keeps of each actor, all of it is copied.
     let options = StoreOptions { history_records: MOST_HISTORY, ..StoreOptions::default() };
     let opened = tokio::task::spawn_blocking(move || backend.open(&dir, &options)).await;
@@ -110,7 +143,7 @@ fn failure(error: &MigrateError, to: &Url) -> Failure {
     let failure = Failure::new(error.to_string());
     match error {
         MigrateError::NotEmpty(_) => failure.hint("name an empty directory, or replace actors with --replace"),
-        _ => failure.hint(format!("{} holds a part only: delete it before you try again", to.dir.display())),
+        _ => failure.hint(format!("{to} holds a part only: delete it before you try again")),
     }
 }
 
@@ -181,8 +214,10 @@ mod tests {
     fn a_store_is_named_by_backend_and_directory() {
         let good = [("sled:data", Backend::Sled, "data"), ("redb:/var/lib/b:2", Backend::Redb, "/var/lib/b:2")];
         for (text, backend, dir) in good {
-            assert_eq!(text.parse(), Ok(Url { backend, dir: dir.into() }));
+            assert_eq!(text.parse(), Ok(Url::Files { backend, dir: dir.into() }));
         }
+        let server: Url = "mysql://a:s3cret@db/x".parse().expect("a server's");
+        assert_eq!(server.to_string(), "mysql://a@db/x");
         for (text, why) in [("data", "sled:DIR"), ("sled:", "no directory"), ("rocks:data", "`rocks` is no backend")] {
             let error = text.parse::<Url>().expect_err(text);
             assert!(error.contains(why), "{text}: {error}");

@@ -17,6 +17,7 @@ mod problem;
 mod resolved;
 mod section;
 mod settings;
+mod store;
 mod telemetry;
 mod tree;
 
@@ -29,7 +30,7 @@ use crate::model::{
     ActorName, ActorSpec, ApiSettings, ChildSpec, CoreDumps, CutShort, Grants, HostsSettings, Limits, Passivation,
     PluginKey, PluginName, SUPERVISOR_DEPTH, Sha256, Shutdown, StateRules, SupervisorSpec, Template,
 };
-use crate::store::Backend;
+use crate::store::{Backend, StoreUrl};
 use crate::telemetry::OtlpOptions;
 
 pub use problem::{Parts, Problem, closest};
@@ -53,6 +54,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// What keeps the state there.
     pub backend: Backend,
+    /// A store on a server, in place of one there.
+    pub store_url: Option<StoreUrl>,
     /// Records kept for each actor, the current one included; none: the host's default.
     pub history: Option<usize>,
     /// How long all actors together may take to stop; none: as long as it takes.

@@ -9,12 +9,13 @@ use tracing_subscriber::EnvFilter;
 
 use super::child::Reader;
 use super::problem::{Problems, closest, shown};
-use super::section::{Elsewhere, Section};
+use super::section::Section;
+use super::store::{self, StoreSettings};
 use super::{
     Config, DATA_DIR, Files, Problem, Settings, api, hosts, keys, limits, passivation, plugin, telemetry, tree,
 };
 use crate::model::{CoreDumps, Limits, PLUGIN_KEYS, PluginKey};
-use crate::store::{Backend, LEAST_HISTORY, MOST_HISTORY};
+use crate::store::{LEAST_HISTORY, MOST_HISTORY};
 
 /// A day, the longest time that makes sense.
 pub(super) const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -111,7 +112,7 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
     let log = top.read("log", log, log_filter, problems).unwrap_or_else(|| LOG.to_owned());
     let plugin_keys = top.list("plugin_keys", PLUGIN_KEYS, str::parse::<PluginKey>, problems);
     let api = api::read(&mut top, base_dir, files, problems);
-    let (backend, history) = read_store(&mut top, problems);
+    let StoreSettings { backend, history, url: store_url } = store::read(&mut top, base_dir, files, problems);
     let hosts = hosts::read(&mut top, problems);
     let passivation = passivation::read(&mut top, instances, problems);
     let telemetry = telemetry::read(&mut top, base_dir, files, problems);
@@ -124,6 +125,7 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
     Config {
         data_dir,
         backend,
+        store_url,
         history,
         shutdown_timeout,
         instances,
@@ -160,16 +162,6 @@ fn read_core_dumps(top: &mut Section<'_>, base_dir: &Path, problems: &mut Proble
         }
     }
     dir.map(|_| found)
-}
-
-/// What keeps the state, and how many records of each actor; none: the host's default.
-fn read_store(top: &mut Section<'_>, problems: &mut Problems) -> (Backend, Option<usize>) {
-    let Some(mut own) = top.table("store", "[store]", problems) else { return (Backend::default(), None) };
-    let words = Backend::ALL.map(|backend| (backend.name(), backend));
-    let backend = own.word_or_integer("backend", &words, None, problems).unwrap_or_default();
-    let history = own.integer("history", &HISTORY, problems).and_then(|n| usize::try_from(n).ok());
-    own.finish(&[Elsewhere { place: "at the top of the file", keys: TOP_KEYS }], problems);
-    (backend, history)
 }
 
 /// Checks a log filter.

@@ -61,6 +61,14 @@ fn who_may_be_cut_short_is_known_before_the_start() {
 }
 
 #[test]
+fn a_server_is_named_without_its_password_which_is_in_a_file() {
+    let config = good("[store]\nurl = \"mysql://ann@db/x?prefix=fleet\"\npassword_file = \"seed.json\"");
+    let url = config.store_url.clone().expect("a URL");
+    assert!(url.has_password() && url.to_string() == "mysql://ann@db/x?prefix=fleet");
+    assert!(!format!("{config:?}").contains("[1]"), "the password is the file's text, and is not shown");
+}
+
+#[test]
 fn an_empty_file_gives_the_defaults() {
     let config = good("");
     assert_eq!(config.data_dir, Path::new("/etc/baton/data"));
@@ -229,6 +237,24 @@ const BAD: &[(&str, &[&str])] = &[
             "baton.toml:3: `history` in [store] is 1; expected an integer from 2 to 1000",
             "baton.toml:4: unknown key `histori` in [store]; did you mean `history`?",
             "baton.toml:5: unknown key `log` in [store]; did you mean `log`, which belongs at the top of the file?",
+        ],
+    ),
+    (
+        "[store]\nurl = \"postgres://ann:s3cret@db/x\"\nbackend = \"redb\"\npassword_file = \"nowhere\"",
+        &[
+            "baton.toml:2: `url` in [store]: it has a password in it, and configurations are shown: put it into a file, and name that with `password_file`",
+            "baton.toml:3: `backend` beside `url` in [store]: the state is in the data directory, or on the server",
+            "baton.toml:4: `password_file` in [store]: /etc/baton/nowhere cannot be read: no such file",
+        ],
+    ),
+    (
+        "[store]\npassword_file = \"seed.json\"",
+        &["baton.toml:2: `password_file` without `url` in [store], the server that it is for"],
+    ),
+    (
+        "[store]\nurl = \"oracle://db\"",
+        &[
+            "baton.toml:2: `url` in [store]: `oracle://` is no store's; there are postgres://, postgresql://, mysql://, mariadb://, redis://, rediss://",
         ],
     ),
     (

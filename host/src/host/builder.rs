@@ -20,7 +20,9 @@ use crate::model::{
 use crate::registry::Registry;
 use crate::router::{Calls, Router};
 use crate::sandbox::{Sandbox, SandboxOptions, Wanted};
-use crate::store::{Backend, MemoryStore, OpenError, Opened, SnapshotStore, StoreOptions};
+use crate::store::{
+    Backend, ConnectError, MemoryStore, OpenError, Opened, Premises, SnapshotStore, StoreOptions, StoreUrl, connect,
+};
 use crate::supervisor::{Supervisor, Surroundings};
 use crate::swap::{Ground, Swaps};
 use crate::telemetry::{Metrics, SpanCounts};
@@ -32,6 +34,7 @@ pub struct HostBuilder {
     code_cache: Option<PathBuf>,
     store: Option<Arc<dyn SnapshotStore>>,
     backend: Backend,
+    store_url: Option<StoreUrl>,
     options: StoreOptions,
     hosts: HostsSettings,
     plugins: Vec<Listed>,
@@ -90,6 +93,7 @@ impl HostBuilder {
             code_cache: None,
             store: None,
             backend: Backend::default(),
+            store_url: None,
             options: StoreOptions::default(),
             hosts: HostsSettings::default(),
             plugins: Vec::new(),
@@ -149,6 +153,13 @@ impl HostBuilder {
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
+        self
+    }
+
+    /// A store on a server, instead of one in the data directory; other hosts may use it at the same time.
+    #[must_use]
+    pub fn store_url(mut self, url: StoreUrl) -> Self {
+        self.store_url = Some(url);
         self
     }
 
@@ -360,8 +371,8 @@ impl HostBuilder {
     pub async fn prepare(self) -> Result<Prepared, HostError> {
         self.check()?;
         // The store comes first: its lock proves that the folder is this host's alone.
-        let store = self.open_store().await?;
-        let built = self.build_with(store.clone()).await;
+        let (store, premises) = self.open_store().await?;
+        let built = self.build_with(store.clone(), premises).await;
         if built.is_err() {
             // What failed is told; a barrier that fails as well has nothing to add.
             drop(store.close().await);
@@ -394,22 +405,33 @@ impl HostBuilder {
         Ok(())
     }
 
-    async fn open_store(&self) -> Result<Arc<dyn SnapshotStore>, HostError> {
+    async fn open_store(&self) -> Result<(Arc<dyn SnapshotStore>, Option<Premises>), HostError> {
         if let Some(store) = &self.store {
-            return Ok(store.clone());
+            return Ok((store.clone(), None));
+        }
+        if let Some(url) = &self.store_url {
+            let take = |dir: &PathBuf| Premises::take(dir, url).map_err(|error| store_error(&error));
+            let premises = self.data_dir.as_ref().map(take).transpose()?;
+            let store = connect(url, self.options.history_records).await.map_err(|error| connect_error(&error))?;
+            tracing::info!(%url, durable = ?store.capabilities().durable, "store opened");
+            return Ok((store, premises));
         }
         let (backend, options) = (self.backend, self.options);
         let Some(dir) = self.data_dir.clone() else {
-            return Ok(Arc::new(MemoryStore::new().with_history(options.history_records)));
+            return Ok((Arc::new(MemoryStore::new().with_history(options.history_records)), None));
         };
         let opened = tokio::task::spawn_blocking(move || backend.open(&dir, &options)).await;
         let opened = opened.map_err(|e| HostError::new(ErrorCode::Store, "opening the store panicked").source(e))?;
         let (store, report) = opened.map_err(|error| store_error(&error))?;
         tell_opened(&report);
-        Ok(store)
+        Ok((store, None))
     }
 
-    async fn build_with(self, store: Arc<dyn SnapshotStore>) -> Result<Prepared, HostError> {
+    async fn build_with(
+        self,
+        store: Arc<dyn SnapshotStore>,
+        premises: Option<Premises>,
+    ) -> Result<Prepared, HostError> {
         let below = |folder: &str| self.data_dir.as_ref().map(|dir| dir.join(folder));
         let components = below("plugins");
         let code_cache = self.code_cache.clone().or_else(|| below("code"));
@@ -480,7 +502,7 @@ impl HostBuilder {
             residents: residents.clone(),
         });
         router.supervised_by(supervisor.clone());
-        let (shutdown, logs) = (Mutex::new(None), self.logs);
+        let (shutdown, logs, premises) = (Mutex::new(None), self.logs, Mutex::new(premises));
         let ground = Ground {
             catalog: catalog.clone(),
             registry: registry.clone(),
@@ -502,6 +524,7 @@ impl HostBuilder {
             store,
             tenures,
             tenancy,
+            premises,
             sandbox,
             swaps,
             listed,
@@ -604,8 +627,17 @@ fn store_error(error: &OpenError) -> HostError {
     let code = match error {
         OpenError::InUse { .. } => ErrorCode::InUse,
         OpenError::Damaged { .. } => ErrorCode::StoreDamaged,
-        OpenError::OtherBackend { .. } | OpenError::Several { .. } => ErrorCode::Config,
+        OpenError::OtherBackend { .. } | OpenError::Several { .. } | OpenError::KeptHere { .. } => ErrorCode::Config,
         OpenError::Io { .. } => ErrorCode::Store,
+    };
+    HostError::new(code, error.to_string())
+}
+
+/// Likewise, of a store on a server.
+fn connect_error(error: &ConnectError) -> HostError {
+    let code = match error {
+        ConnectError::Unreachable { .. } => ErrorCode::Store,
+        _ => ErrorCode::Config,
     };
     HostError::new(code, error.to_string())
 }

@@ -4,6 +4,7 @@
 //! which record counts. Whoever does not hold the current epoch cannot commit.
 
 mod backend;
+mod connect;
 mod disk;
 mod embedded;
 mod head;
@@ -13,13 +14,22 @@ mod lock;
 mod losses;
 mod memory;
 mod migrate;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod quarantine;
 pub mod record;
 mod redb;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+mod served;
 mod sled;
 mod stats;
 pub mod tools;
 mod traffic;
+mod url;
 mod witness;
 
 use std::fmt;
@@ -34,6 +44,7 @@ use crate::model::{ActorName, Digest, StopReason};
 pub use self::backend::{Backend, StoreOptions};
 pub use self::redb::{RedbOptions, RedbStore};
 pub use self::sled::{OpenError, Opened, Recovered, SledOptions, SledStore};
+pub use connect::{Premises, connect};
 pub use head::{DEFAULT_HISTORY, LEAST_HISTORY, MOST_HISTORY};
 pub use hosts::{
     ENDED_KEPT_MS, HostLease, Hosts, LEAST_LEASE_TTL_MS, MOST_LEASE_TTL_MS, NewHost, lease_ended, owned_by_a_host,
@@ -43,6 +54,10 @@ pub use migrate::{MigrateError, Migrated, Migration, migrate};
 pub use record::{Cause, Origination, Record, RecordError, StoredTimer};
 pub use stats::{Stats, stats};
 pub use traffic::{Answered, Outgoing, Received, Traffic};
+pub use url::{
+    ConnectError, DEFAULT_ACQUIRE_TIMEOUT_MS, DEFAULT_ANSWER_TIMEOUT_MS, DEFAULT_CONNECT_TIMEOUT_MS,
+    DEFAULT_CONNECTIONS, DEFAULT_SPACE, MOST_CONNECTIONS, ServerKind, StoreUrl, UrlError,
+};
 
 /// Where state is kept. Chosen at run time, so every method gives a boxed future.
 ///
@@ -257,12 +272,16 @@ pub struct Capabilities {
     pub history: usize,
 }
 
-/// What an acknowledged commit survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+/// What an acknowledged commit survives, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Durable {
     /// Nothing: it is gone with the process.
     Process,
+    /// The loss of the host; what the server was told last may be gone with the server's process.
+    HostLoss,
+    /// The loss of the server's process as well; what it was told last may be gone with the power of its machine.
+    ServerLoss,
     /// The loss of power.
     PowerLoss,
 }

@@ -133,6 +133,16 @@ pub enum OpenError {
         /// Whose stores.
         found: [Backend; 2],
     },
+    /// The directory holds a store, and one on a server was asked for.
+    #[error("the data directory {} holds a {found} store, and the one at {url} was asked for: copy it with `baton store migrate {found}:{} {url}`, and move it elsewhere", path.display(), path.display())]
+    KeptHere {
+        /// The data directory.
+        path: PathBuf,
+        /// Whose store it holds.
+        found: Backend,
+        /// What was asked for.
+        url: Box<super::StoreUrl>,
+    },
     /// A file or directory could not be used.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {

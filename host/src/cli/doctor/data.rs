@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use baton_host::config::Config;
 use baton_host::model::{ActorName, Description, MessageId};
-use baton_host::store::{Backend, Head, SnapshotStore, StoreOptions, tools};
+use baton_host::store::{Backend, Durable, Head, MOST_HISTORY, SnapshotStore, StoreOptions, StoreUrl, connect, tools};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
@@ -44,6 +44,18 @@ pub(super) fn directory(dir: &Path, config: Option<&Config>) -> Vec<Finding> {
         Ok(said) => Finding::good(&looked_at, said),
         Err((state, said, cure)) => Finding::new(state, &looked_at, said).cure(cure),
     }];
+    if let Some(url) = config.and_then(|config| config.store_url.as_ref()) {
+        found.push(match Backend::found_in(dir) {
+            Ok(None) => Finding::good(looked_at, format!("the state is not in it, but at {url}")),
+            Ok(Some(is)) => {
+                let what = format!("it holds a store of {is}, and the configuration asks for the one at {url}");
+                let cure = format!("`baton store migrate {is}:{} {url}`, then move it elsewhere", dir.display());
+                Finding::wrong(looked_at, what).cure(cure)
+            }
+            Err(error) => Finding::wrong(looked_at, error.to_string()),
+        });
+        return found;
+    }
     match (Backend::found_in(dir), config.map(|config| config.backend)) {
         (Err(error), _) => found.push(Finding::wrong(looked_at, error.to_string())),
         (Ok(Some(is)), Some(asked)) if is != asked => {
@@ -80,7 +92,10 @@ pub(super) async fn store(
     let looked = async {
         match runs {
             true => through_the_host(place, loaded).await,
-            false => a_copy(dir, config, loaded).await,
+            false => match config.and_then(|config| config.store_url.as_ref()) {
+                Some(url) => on_a_server(url, loaded).await,
+                None => a_copy(dir, config, loaded).await,
+            },
         }
     };
     match timeout_at(until, looked).await {
@@ -212,6 +227,31 @@ impl Drop for Away {
         // What cannot be removed is left to whoever cleans the folder of what is temporary.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// What is on a server, as it is: reading disturbs nobody.
+async fn on_a_server(url: &StoreUrl, loaded: Option<&[Description]>) -> Vec<Finding> {
+    let looked_at = format!("store {url}");
+    let store = match connect(url, MOST_HISTORY).await {
+        Ok(store) => store,
+        Err(error) => return vec![Finding::wrong(looked_at, error.to_string())],
+    };
+    let mut found = vec![match store.capabilities().durable {
+        Durable::PowerLoss => Finding::good(&looked_at, "what it acknowledges survives the loss of power"),
+        Durable::ServerLoss => {
+            let what = "what it acknowledged last may be lost with the power of its machine, as was allowed";
+            Finding::note(&looked_at, what)
+        }
+        Durable::HostLoss | Durable::Process => {
+            Finding::note(&looked_at, "what it acknowledged last may be lost with the server, as was allowed")
+        }
+    }];
+    match whole(store.as_ref(), loaded).await {
+        Ok(read) => found.extend(read.findings("")),
+        Err(error) => found.push(Finding::wrong(looked_at, error).cure("`baton store verify` reads it itself")),
+    }
+    drop(store.close().await);
+    found
 }
 
 async fn a_copy(dir: &Path, config: Option<&Config>, loaded: Option<&[Description]>) -> Vec<Finding> {

@@ -62,6 +62,18 @@ static STORE: Group = Group {
                 "what keeps the state in the data directory; see [Two backends](backends.md). A directory that holds the store of the other one is refused",
             ),
             Key::new(
+                "url",
+                Form::Text("a URL without a password"),
+                Told("none: the state is in the data directory"),
+                "a store on a [server](servers.md), such as `\"postgres://baton@db/baton\"`: `postgres://`, `mysql://`, `redis://` or `rediss://`, with [settings](servers.md#settings) behind a `?`",
+            ),
+            Key::new(
+                "password_file",
+                Form::Path,
+                Told("none"),
+                "the file with the password for `url`. It is read when the host starts, and should be its owner's alone",
+            ),
+            Key::new(
                 "history",
                 Form::Integer(HISTORY),
                 Is(|| json!(DEFAULT_HISTORY)),

@@ -1,13 +1,18 @@
 //! What every backend promises: one suite over all of them.
 
+mod model;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use baton_host::model::{ActorName, Body, Digest, Message, MessageId, PluginName, Request, StopReason, Version};
 use baton_host::store::{
-    Cause, Head, Image, Lease, MemoryStore, NewRecord, Origination, RecordRef, RedbOptions, RedbStore, Refused,
-    Revision, SledOptions, SledStore, SnapshotStore, StoreError, StoredTimer, Traffic, stats,
+    Cause, DEFAULT_HISTORY, Head, Image, Lease, MOST_LEASE_TTL_MS, MemoryStore, NewHost, NewRecord, Origination,
+    RecordRef, RedbOptions, RedbStore, Refused, Revision, SledOptions, SledStore, SnapshotStore, StoreError,
+    StoredTimer, Traffic, connect, stats,
 };
+
+use crate::harness::servers::{Server, ServerKind};
 
 /// Small, so that a record that is too large is quickly made.
 pub(crate) const LARGEST_RECORD_BYTES: usize = 2 << 20;
@@ -38,6 +43,25 @@ fn redb() -> Made {
     Made { store: Arc::new(store), _dir: Some(dir) }
 }
 
+/// Hosts of these tests that share a store: on a server, who writes has joined.
+const HOSTS: [&str; 4] = ["host-a", "host-b", "host-c", "b"];
+
+/// Lets a host join, where hosts do.
+pub(crate) async fn join(store: &dyn SnapshotStore, id: &str) {
+    if let Some(hosts) = store.hosts() {
+        let host =
+            NewHost { id: id.to_owned(), node: "node-1".to_owned(), address: None, lease_ttl_ms: MOST_LEASE_TTL_MS };
+        hosts.join(&host).await.expect("joins");
+    }
+}
+
+/// Lets a host leave, where hosts do: tools may write then.
+pub(crate) async fn leave(store: &dyn SnapshotStore, id: &str) {
+    if let Some(hosts) = store.hosts() {
+        hosts.leave(id).await.expect("leaves");
+    }
+}
+
 macro_rules! conformance {
     ($($case:ident)*) => {
         mod in_memory {
@@ -61,7 +85,48 @@ macro_rules! conformance {
                 super::$case(made.store.clone()).await;
             })*
         }
+        /// All of them in one server, one after the other, each in a space of its own.
+        async fn every_case(server: &Server) {
+            $({
+                let store = on_server(server, stringify!($case)).await;
+                println!("{}", stringify!($case));
+                $case(store.clone()).await;
+                drop(store.close().await);
+            })*
+        }
     };
+}
+
+/// A space of a server, as small as the other stores here, with the hosts in it.
+async fn on_server(server: &Server, space: &str) -> Store {
+    let space: String = space.chars().take(40).collect();
+    let url = format!("{}&largest_record_bytes={LARGEST_RECORD_BYTES}", server.url(&space));
+    let store = connect(&url.parse().expect("a URL"), DEFAULT_HISTORY).await.expect("connects");
+    for host in HOSTS {
+        join(&*store, host).await;
+    }
+    join(&*store, &"x".repeat(255)).await;
+    store
+}
+
+async fn on(kind: ServerKind) {
+    let Some(server) = Server::start(kind) else { return };
+    every_case(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_every_promise() {
+    on(ServerKind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_keeps_every_promise() {
+    on(ServerKind::Mariadb).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_keeps_every_promise() {
+    on(ServerKind::Redis).await;
 }
 
 conformance! {
@@ -496,7 +561,9 @@ async fn a_pardon_forgets_refusals_and_nothing_else(store: Store) {
     assert!(matches!(store.pardon(&name("nobody"), stale).await, Err(StoreError::Conflict(_))));
     assert_eq!(stored(&store, &actor).await, before);
 
+    leave(&*store, "host-a").await;
     let revision = store.pardon(&actor, lease.revision).await.expect("pardons");
+    join(&*store, "host-a").await;
     let (after, found) = store.head(&actor).await.expect("answers").expect("a head");
     assert_eq!(found, revision);
     assert_eq!(after, Head { refusals: vec![], nonce: after.nonce, ..before });
@@ -525,7 +592,9 @@ async fn what_one_store_holds_another_takes_as_it_is(store: Store) {
         store.commit(&mut old, record(vec![n])).await.expect("commits");
     }
     assert!(matches!(store.put(&actor, None, image.clone()).await, Err(StoreError::Conflict(_))));
+    leave(&*store, "host-b").await;
     let revision = store.put(&actor, Some(old.revision), image.clone()).await.expect("puts");
+    join(&*store, "host-b").await;
     let (head, found) = store.head(&actor).await.expect("answers").expect("a head");
     assert_eq!((found, &head.records, head.owner.as_deref()), (revision, &lease.head.records, None));
     assert_eq!((head.epoch, head.generation, head.sequence), (2, 1, 3));

@@ -1,0 +1,202 @@
+//! The statements, with the prefix of their tables in them.
+
+use sqlx::{AssertSqlSafe, Connection as _, Error, MySqlConnection, SqlSafeStr as _, SqlStr};
+
+use super::super::NewHost;
+use super::super::hosts::ENDED_KEPT_MS;
+use super::super::served::{Copied, Swap, sql};
+use super::{numbers, signed};
+use crate::model::ActorName;
+
+/// The server's clock, in milliseconds: that of the moment, not that of the statement's begin.
+const NOW: &str = "CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)";
+
+/// Whose lease must run, and whose must not; each is named twice.
+const GUARD: &str = "(? IS NULL OR EXISTS (SELECT 1 FROM {p}hosts WHERE id = ? AND until_ms > {now})) \
+                     AND (? IS NULL OR NOT EXISTS (SELECT 1 FROM {p}hosts WHERE id = ? AND until_ms > {now}))";
+
+/// Texts of which `{p}` was replaced by the prefix.
+#[derive(Debug)]
+pub(super) struct Statements {
+    row: SqlStr,
+    record: SqlStr,
+    records: SqlStr,
+    insert: SqlStr,
+    update: SqlStr,
+    put: SqlStr,
+    drop: SqlStr,
+    put_copy: SqlStr,
+    copies: SqlStr,
+    discard: SqlStr,
+    discard_one: SqlStr,
+    list: SqlStr,
+    join: SqlStr,
+    sweep: SqlStr,
+    renew: SqlStr,
+    leave: SqlStr,
+    leases: SqlStr,
+}
+
+impl Statements {
+    pub(super) fn of(prefix: &str) -> Self {
+        let sql = |text: &str| {
+            let text = text.replace("{guard}", GUARD).replace("{p}", &format!("{prefix}_")).replace("{now}", NOW);
+            AssertSqlSafe(text).into_sql_str()
+        };
+        Self {
+            row: sql("SELECT mark, head FROM {p}heads WHERE actor = ?"),
+            record: sql("SELECT h.head, r.bytes FROM {p}heads AS h LEFT JOIN {p}records AS r \
+                 ON r.actor = h.actor AND r.sequence = ? AND r.digest = ? WHERE h.actor = ?"),
+            records: sql("SELECT sequence, digest, bytes FROM {p}records WHERE actor = ? ORDER BY sequence, digest"),
+            insert: sql("INSERT INTO {p}heads (actor, mark, head) SELECT ?, ?, ? FROM DUAL WHERE {guard}"),
+            update: sql("UPDATE {p}heads SET mark = ?, head = ? WHERE actor = ? AND mark = ? AND {guard}"),
+            put: sql("REPLACE INTO {p}records (actor, sequence, digest, bytes) VALUES (?, ?, ?, ?)"),
+            drop: sql("DELETE FROM {p}records WHERE actor = ? AND sequence = ? AND digest = ?"),
+            put_copy: sql("INSERT INTO {p}quarantine (actor, sequence, digest, description, found) \
+                 VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE actor = actor"),
+            copies: sql("SELECT description, found FROM {p}quarantine WHERE actor = ? ORDER BY sequence, digest"),
+            discard: sql("DELETE FROM {p}quarantine WHERE actor = ?"),
+            discard_one: sql("DELETE FROM {p}quarantine WHERE actor = ? AND sequence = ? AND digest = ?"),
+            list: sql("SELECT actor, head FROM {p}heads WHERE actor > ? ORDER BY actor LIMIT ?"),
+            join: sql("INSERT INTO {p}hosts (id, node, address, ttl_ms, until_ms) VALUES (?, ?, ?, ?, {now} + ?)"),
+            sweep: sql("DELETE FROM {p}hosts WHERE until_ms + ? <= {now}"),
+            renew: sql("UPDATE {p}hosts SET until_ms = {now} + ttl_ms WHERE id = ? AND until_ms > {now}"),
+            leave: sql("DELETE FROM {p}hosts WHERE id = ?"),
+            leases: sql(&format!(
+                "SELECT id, node, address, GREATEST(until_ms - {{now}}, 0) FROM {{p}}hosts \
+                 WHERE until_ms + {ENDED_KEPT_MS} > {{now}} ORDER BY id"
+            )),
+        }
+    }
+
+    /// Whether the row was written, and all that goes with it.
+    ///
+    /// # Errors
+    /// The server's own, of what was not written; another where that is not known.
+    pub(super) async fn swap(&self, connection: &mut MySqlConnection, swap: &Swap<'_>) -> Result<bool, Error> {
+        if swap.put.is_empty() && swap.dropped.is_empty() && swap.copies.is_none() {
+            return self.head(connection, swap).await;
+        }
+        // Dropped anywhere before its commit, it is rolled back.
+        let mut transaction = connection.begin().await?;
+        if !self.head(&mut transaction, swap).await? {
+            return transaction.rollback().await.map(|()| false);
+        }
+        let name = swap.actor.as_str().as_bytes();
+        for (record, bytes) in &swap.put {
+            let (sequence, digest) = numbers(record);
+            let query = sqlx::query(self.put.clone()).bind(name).bind(sequence).bind(digest).bind(bytes.as_slice());
+            query.execute(&mut *transaction).await?;
+        }
+        for record in swap.dropped {
+            let (sequence, digest) = numbers(record);
+            let query = sqlx::query(self.drop.clone()).bind(name).bind(sequence).bind(digest);
+            query.execute(&mut *transaction).await?;
+        }
+        if let Some(copies) = &swap.copies {
+            self.discard(&mut transaction, swap.actor, None).await?;
+            for copy in copies {
+                self.put_copy(&mut transaction, swap.actor, copy).await?;
+            }
+        }
+        // Whatever is wrong with a commit, what it did is not known.
+        transaction.commit().await.map(|()| true).map_err(|error| Error::Protocol(sql::words(&error)))
+    }
+
+    async fn head(&self, connection: &mut MySqlConnection, swap: &Swap<'_>) -> Result<bool, Error> {
+        let name = swap.actor.as_str().as_bytes();
+        let (runs, ended) = swap.guard.split();
+        let (runs, ended) = (runs.map(str::as_bytes), ended.map(str::as_bytes));
+        let query = match swap.expect {
+            None => sqlx::query(self.insert.clone()).bind(name).bind(signed(swap.mark)).bind(&swap.head),
+            Some(mark) => {
+                let query = sqlx::query(self.update.clone()).bind(signed(swap.mark)).bind(&swap.head);
+                query.bind(name).bind(signed(mark))
+            }
+        };
+        let done = query.bind(runs).bind(runs).bind(ended).bind(ended).execute(connection).await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    pub(super) async fn discard(
+        &self,
+        connection: &mut MySqlConnection,
+        actor: &ActorName,
+        record: Option<(i64, Vec<u8>)>,
+    ) -> Result<u64, Error> {
+        let name = actor.as_str().as_bytes();
+        let query = match record {
+            None => sqlx::query(self.discard.clone()).bind(name),
+            Some((sequence, digest)) => sqlx::query(self.discard_one.clone()).bind(name).bind(sequence).bind(digest),
+        };
+        Ok(query.execute(connection).await?.rows_affected())
+    }
+
+    pub(super) async fn put_copy(
+        &self,
+        connection: &mut MySqlConnection,
+        actor: &ActorName,
+        copy: &Copied,
+    ) -> Result<(), Error> {
+        let query = sqlx::query(self.put_copy.clone())
+            .bind(actor.as_str().as_bytes())
+            .bind(signed(copy.place.sequence))
+            .bind(&copy.place.digest[..])
+            .bind(&copy.description)
+            .bind(&copy.place.bytes);
+        query.execute(connection).await.map(drop)
+    }
+
+    /// Joins. Those that ended long ago are taken off the list.
+    ///
+    /// # Errors
+    /// A duplicate key where the id is known.
+    pub(super) async fn join(
+        &self,
+        connection: &mut MySqlConnection,
+        host: &NewHost,
+        ttl_ms: u64,
+    ) -> Result<(), Error> {
+        let kept = sqlx::query(self.sweep.clone()).bind(signed(ENDED_KEPT_MS));
+        kept.execute(&mut *connection).await?;
+        let query = sqlx::query(self.join.clone())
+            .bind(host.id.as_bytes())
+            .bind(&host.node)
+            .bind(host.address.as_deref())
+            .bind(signed(ttl_ms))
+            .bind(signed(ttl_ms));
+        query.execute(connection).await.map(drop)
+    }
+
+    pub(super) fn row(&self) -> SqlStr {
+        self.row.clone()
+    }
+
+    pub(super) fn record(&self) -> SqlStr {
+        self.record.clone()
+    }
+
+    pub(super) fn records(&self) -> SqlStr {
+        self.records.clone()
+    }
+
+    pub(super) fn copies(&self) -> SqlStr {
+        self.copies.clone()
+    }
+
+    pub(super) fn list(&self) -> SqlStr {
+        self.list.clone()
+    }
+
+    pub(super) fn renew(&self) -> SqlStr {
+        self.renew.clone()
+    }
+
+    pub(super) fn leave(&self) -> SqlStr {
+        self.leave.clone()
+    }
+
+    pub(super) fn leases(&self) -> SqlStr {
+        self.leases.clone()
+    }
+}

@@ -1,0 +1,564 @@
+//! What a store on a server looks like from the outside, whichever server it is: the rules of the head are run here, and
+//! the server swaps one state of an actor for the next in one step, or not at all.
+
+mod condition;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(super) mod sql;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
+
+use super::head::{self, Found, Held, Step};
+use super::hosts::{self, HostLease, Hosts, LEAST_LEASE_TTL_MS, MOST_LEASE_TTL_MS, NewHost};
+use super::url::{StoreUrl, Wrong};
+use super::{
+    Capabilities, Durable, Head, Image, Lease, Listed, NewRecord, Quarantined, RecordRef, Refused, Remains, Revision,
+    SnapshotStore, StoreError, quarantine,
+};
+use crate::model::{ActorName, StopReason};
+use condition::Condition;
+
+/// KiB of records that may be on their way to the server at once; who comes later waits.
+const UNDER_WAY_KIB: usize = 256 << 10;
+/// How often a write is made anew whose head was written by somebody else since it was read, before that is a conflict. Only
+/// a write that leaves the revision as it is makes more than one necessary.
+const ATTEMPTS: usize = 8;
+
+/// Why a server did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It refused, and nothing has changed; it can be asked other things.
+    Refused(String),
+    /// It is out of reach, and was not asked.
+    Gone(String),
+    /// It was asked, and the answer was lost.
+    Lost(String),
+}
+
+/// The row of an actor, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    /// Drawn anew with every write to the row: a write goes through only where it is still the one that was read.
+    pub(super) mark: u64,
+    /// The bytes of the head.
+    pub(super) head: Vec<u8>,
+}
+
+/// Which host's lease counts for a write, by the server's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard<'a> {
+    /// None.
+    Free,
+    /// That one must run.
+    Runs(&'a str),
+    /// That one must not.
+    Ended(&'a str),
+}
+
+impl<'a> Guard<'a> {
+    /// The one that must run, and the one that must not.
+    pub(super) fn split(self) -> (Option<&'a str>, Option<&'a str>) {
+        match self {
+            Self::Free => (None, None),
+            Self::Runs(id) => (Some(id), None),
+            Self::Ended(id) => (None, Some(id)),
+        }
+    }
+
+    fn refusal(self) -> Option<StoreError> {
+        match self {
+            Self::Free => None,
+            Self::Runs(id) => Some(hosts::lease_ended(id)),
+            Self::Ended(id) => Some(hosts::owned_by_a_host(id)),
+        }
+    }
+}
+
+/// A record's place, and its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) sequence: u64,
+    pub(super) digest: [u8; 32],
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A copy in quarantine: what describes it, and what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Copied {
+    pub(super) place: Place,
+    pub(super) description: Vec<u8>,
+}
+
+/// One write: all of it, or nothing.
+#[derive(Debug)]
+pub(super) struct Swap<'a> {
+    pub(super) actor: &'a ActorName,
+    /// The mark that the row must have; none: there must be no row.
+    pub(super) expect: Option<u64>,
+    pub(super) mark: u64,
+    pub(super) head: Vec<u8>,
+    pub(super) guard: Guard<'a>,
+    pub(super) put: Vec<&'a (RecordRef, Vec<u8>)>,
+    pub(super) dropped: &'a [RecordRef],
+    /// What the quarantine of the actor holds from now on; none: what it held.
+    pub(super) copies: Option<Vec<Copied>>,
+}
+
+/// Two that belong together: a name and the bytes of its head, those and the bytes of a record, or a copy's description and
+/// the copy.
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
+
+/// What a server does. Everything is durable when it is answered, as far as [`Server::durable`] says; leases run by the
+/// server's clock.
+pub(super) trait Server: fmt::Debug + Send + Sync + 'static {
+    fn backend(&self) -> &'static str;
+    fn durable(&self) -> Durable;
+    fn largest_record(&self) -> usize;
+
+    /// Connects anew, and looks at the settings again.
+    fn probe(&self) -> impl Future<Output = Result<(), Wrong>> + Send;
+    fn close(&self) -> impl Future<Output = ()> + Send;
+
+    fn row(&self, actor: &ActorName) -> impl Future<Output = Result<Option<Row>, Fault>> + Send;
+    /// The bytes of the head, and of a record as far as it is there.
+    fn record(&self, actor: &ActorName, record: &RecordRef)
+    -> impl Future<Output = Result<Option<Pair>, Fault>> + Send;
+    /// Every record of an actor's that is there.
+    fn records(&self, actor: &ActorName) -> impl Future<Output = Result<Vec<Place>, Fault>> + Send;
+    /// Whether it took place: not, where the mark is another or the guard says no.
+    fn swap(&self, swap: &Swap<'_>) -> impl Future<Output = Result<bool, Fault>> + Send;
+    /// Keeps a copy, unless there is one of that record.
+    fn put_copy(&self, actor: &ActorName, copy: &Copied) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Descriptions and bytes, in order of the records.
+    fn copies(&self, actor: &ActorName) -> impl Future<Output = Result<Vec<Pair>, Fault>> + Send;
+    fn discard(&self, actor: &ActorName, record: Option<&RecordRef>)
+    -> impl Future<Output = Result<u64, Fault>> + Send;
+    fn disk_bytes(&self) -> impl Future<Output = Result<Option<u64>, Fault>> + Send;
+    fn list(&self, after: Option<&ActorName>, limit: u64) -> impl Future<Output = Result<Vec<Pair>, Fault>> + Send;
+
+    /// Whether it joined: not, where the id is known.
+    fn join(&self, host: &NewHost, ttl_ms: u64) -> impl Future<Output = Result<bool, Fault>> + Send;
+    /// Whether its lease ran.
+    fn renew(&self, id: &str) -> impl Future<Output = Result<bool, Fault>> + Send;
+    fn leave(&self, id: &str) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn leases(&self) -> impl Future<Output = Result<Vec<HostLease>, Fault>> + Send;
+}
+
+/// A store on a server.
+#[derive(Debug)]
+pub(super) struct Served<S: Server> {
+    server: Arc<S>,
+    condition: Condition,
+    under_way: Semaphore,
+    history: usize,
+}
+
+impl<S: Server> Served<S> {
+    /// The store that `server` keeps at `url`, with so many records of each actor.
+    pub(super) fn new(server: S, url: &StoreUrl, history: usize) -> Self {
+        Self {
+            server: Arc::new(server),
+            condition: Condition::new(url),
+            under_way: Semaphore::new(UNDER_WAY_KIB),
+            history: history.clamp(head::LEAST_HISTORY, head::MOST_HISTORY),
+        }
+    }
+
+    /// Asks something that changes nothing, or whose change may be made twice.
+    async fn ask<T>(&self, asked: impl Future<Output = Result<T, Fault>>) -> Result<T, StoreError> {
+        self.condition.check()?;
+        asked.await.map_err(|fault| StoreError::Unavailable(self.note(&fault)))
+    }
+
+    /// Asks for a change.
+    async fn change<T>(&self, asked: impl Future<Output = Result<T, Fault>>) -> Result<T, StoreError> {
+        self.condition.check()?;
+        asked.await.map_err(|fault| {
+            let why = self.note(&fault);
+            if matches!(fault, Fault::Lost(_)) { StoreError::Unknown(why) } else { StoreError::Unavailable(why) }
+        })
+    }
+
+    /// Takes note of a fault: from now on nobody waits for a server that does not answer.
+    fn note(&self, fault: &Fault) -> String {
+        match fault {
+            Fault::Refused(why) => self.condition.told(why),
+            Fault::Gone(why) | Fault::Lost(why) => self.condition.failed(why, &self.server),
+        }
+    }
+
+    async fn row(&self, actor: &ActorName) -> Result<Option<Row>, StoreError> {
+        self.ask(self.server.row(actor)).await
+    }
+
+    async fn write(
+        &self,
+        actor: &ActorName,
+        step: &Step,
+        records: &[(RecordRef, Vec<u8>)],
+        copies: Option<&[Quarantined]>,
+    ) -> Result<Head, StoreError> {
+        let bytes = records.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+        let kib = u32::try_from(bytes.div_ceil(1 << 10).min(UNDER_WAY_KIB)).unwrap_or(u32::MAX);
+        // It is never closed.
+        let _room = self.under_way.acquire_many(kib).await.ok();
+        let nonce = head::draw_nonce()?;
+        let mut row = self.row(actor).await?;
+        for _ in 0..ATTEMPTS {
+            let stored = row.as_ref().map(|row| row.head.as_slice());
+            let (before, change) = head::apply_to(stored, step, nonce, self.history)?;
+            if before.as_ref() == Some(&change.head) {
+                return Ok(change.head);
+            }
+            let owner = before.as_ref().and_then(|head| head.owner.as_deref());
+            let swap = Swap {
+                actor,
+                expect: row.as_ref().map(|row| row.mark),
+                mark: head::draw_nonce()?,
+                head: head::encode(&change.head),
+                guard: guard(step, owner),
+                // What is put may have more history than is kept.
+                put: records.iter().filter(|(record, _)| change.head.records.contains(record)).collect(),
+                dropped: &change.dropped,
+                copies: match step {
+                    Step::Forget { .. } => Some(Vec::new()),
+                    _ => copies.map(|copies| copies.iter().map(copied).collect()),
+                },
+            };
+            if self.change(self.server.swap(&swap)).await? {
+                return Ok(change.head);
+            }
+            let refusal = swap.guard.refusal();
+            let again = self.row(actor).await?;
+            if let (Some(refusal), true) = (refusal, again == row) {
+                return Err(refusal);
+            }
+            row = again;
+        }
+        Err(StoreError::Conflict("its head is written again and again".to_owned()))
+    }
+
+    async fn renew(
+        &self,
+        lease: &mut Lease,
+        step: &Step,
+        record: Option<(RecordRef, Vec<u8>)>,
+    ) -> Result<Revision, StoreError> {
+        lease.head = self.write(&lease.actor, step, record.as_slice(), None).await?;
+        lease.revision = head::revision(&lease.head);
+        Ok(lease.revision)
+    }
+
+    fn largest(&self) -> usize {
+        self.server.largest_record()
+    }
+}
+
+/// Whose lease counts for a step.
+fn guard<'a>(step: &'a Step, owner: Option<&'a str>) -> Guard<'a> {
+    match (step.writer(), owner) {
+        (Some(writer), _) => Guard::Runs(writer),
+        // Whoever owns the actor goes on as if nothing had been.
+        (None, _) if matches!(step, Step::Prune { .. }) => Guard::Free,
+        (None, Some(owner)) => Guard::Ended(owner),
+        (None, None) => Guard::Free,
+    }
+}
+
+fn copied(copy: &Quarantined) -> Copied {
+    let RecordRef { sequence, digest, .. } = copy.record;
+    let place = Place { sequence, digest: digest.0, bytes: copy.found.clone() };
+    Copied { place, description: quarantine::encode(copy) }
+}
+
+/// The beginning of a digest, by which embedded backends find records.
+fn start(digest: &[u8; 32]) -> [u8; 8] {
+    let mut start = [0; 8];
+    start.copy_from_slice(&digest[..8]);
+    start
+}
+
+impl<S: Server> SnapshotStore for Served<S> {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            backend: self.server.backend(),
+            shared: true,
+            durable: self.server.durable(),
+            largest_record: self.largest(),
+            history: self.history,
+        }
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.condition.trouble()
+    }
+
+    fn failures(&self) -> u64 {
+        self.condition.failures()
+    }
+
+    fn hosts(&self) -> Option<&dyn Hosts> {
+        Some(self)
+    }
+
+    fn head<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Option<(Head, Revision)>, StoreError>> {
+        Box::pin(async move {
+            let Some(row) = self.row(actor).await? else { return Ok(None) };
+            let head = head::decode(&row.head).map_err(StoreError::Corrupt)?;
+            let revision = head::revision(&head);
+            Ok(Some((head, revision)))
+        })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        Box::pin(async move {
+            let step = Step::Claim { expect, owner: owner.to_owned() };
+            let head = self.write(actor, &step, &[], None).await?;
+            let revision = head::revision(&head);
+            Ok(Lease { actor: actor.clone(), owner: owner.to_owned(), head, revision })
+        })
+    }
+
+    fn commit<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let sealed = head::seal(lease, record, self.largest())?;
+            let step = Step::Commit { held: Held::from(&*lease), record: sealed.0.clone() };
+            self.renew(lease, &step, Some(sealed)).await
+        })
+    }
+
+    fn switch<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let sealed = head::seal_switch(lease, record, self.largest())?;
+            let step = Step::Switch { held: Held::from(&*lease), record: sealed.0.clone() };
+            self.renew(lease, &step, Some(sealed)).await
+        })
+    }
+
+    fn take_up<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let step = Step::TakeUp { held: Held::from(&*lease) };
+            self.renew(lease, &step, None).await.map(drop)
+        })
+    }
+
+    fn release<'a>(
+        &'a self,
+        lease: &'a mut Lease,
+        record: Option<NewRecord>,
+        stopped: StopReason,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let sealed = record.map(|record| head::seal(lease, record, self.largest())).transpose()?;
+            let record = sealed.as_ref().map(|(record, _)| record.clone());
+            let step = Step::Release { held: Held::from(&*lease), record, stopped };
+            self.renew(lease, &step, sealed).await
+        })
+    }
+
+    fn forget<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let step = Step::Forget { held: Held::from(&*lease) };
+            self.renew(lease, &step, None).await.map(drop)
+        })
+    }
+
+    fn refuse<'a>(&'a self, lease: &'a mut Lease, refused: Refused) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let step = Step::Refuse { held: Held::from(&*lease), refused };
+            self.renew(lease, &step, None).await.map(drop)
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        reference: &'a RecordRef,
+    ) -> BoxFuture<'a, Result<Vec<u8>, StoreError>> {
+        Box::pin(async move {
+            let found = self.ask(self.server.record(actor, reference)).await?;
+            let (head, mut bytes) = found.ok_or_else(|| head::not_named(reference))?;
+            let head = head::decode(&head).map_err(StoreError::Corrupt)?;
+            if !head.records.contains(reference) {
+                return Err(head::not_named(reference));
+            }
+            // Never more than it should have.
+            bytes.truncate(usize::try_from(reference.bytes).unwrap_or(usize::MAX));
+            Ok(bytes)
+        })
+    }
+
+    fn put<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        image: Image,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let (step, records, copies) = head::unpack(expect, image, self.largest())?;
+            let head = self.write(actor, &step, &records, Some(&copies)).await?;
+            Ok(head::revision(&head))
+        })
+    }
+
+    fn prune<'a>(&'a self, actor: &'a ActorName, keep: usize) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { self.write(actor, &Step::Prune { keep }, &[], None).await.map(drop) })
+    }
+
+    fn pardon<'a>(&'a self, actor: &'a ActorName, expect: Revision) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let head = self.write(actor, &Step::Pardon { expect }, &[], None).await?;
+            Ok(head::revision(&head))
+        })
+    }
+
+    fn remains<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Remains, StoreError>> {
+        Box::pin(async move {
+            let row = self.row(actor).await?;
+            let why = head::why_damaged(row.as_ref().map(|row| row.head.as_slice()))?;
+            let places = self.ask(self.server.records(actor)).await?;
+            let found = places
+                .into_iter()
+                .map(|place| Ok(Found { sequence: place.sequence, digest: start(&place.digest), bytes: place.bytes }));
+            head::remains(actor, why, found)
+        })
+    }
+
+    fn repair<'a>(&'a self, actor: &'a ActorName, remains: Remains) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let Remains { head, damaged, .. } = remains;
+            let dropped = damaged.iter().map(|copy| copy.record.clone()).collect();
+            let copies = [self.quarantined(actor).await?, damaged].concat();
+            let step = Step::Repair { head: Box::new(head), dropped };
+            let head = self.write(actor, &step, &[], Some(&copies)).await?;
+            Ok(head::revision(&head))
+        })
+    }
+
+    fn discard<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        record: Option<&'a RecordRef>,
+    ) -> BoxFuture<'a, Result<usize, StoreError>> {
+        Box::pin(async move {
+            let gone = self.ask(self.server.discard(actor, record)).await?;
+            Ok(usize::try_from(gone).unwrap_or(usize::MAX))
+        })
+    }
+
+    fn disk_bytes(&self) -> BoxFuture<'_, Result<Option<u64>, StoreError>> {
+        Box::pin(self.ask(self.server.disk_bytes()))
+    }
+
+    fn quarantine<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        reference: &'a RecordRef,
+        why: &'a str,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let found = self.read(actor, reference).await?;
+            let (record, why) = (reference.clone(), why.to_owned());
+            let copy = copied(&Quarantined { record, why, time_ms: super::now_ms(), found });
+            self.ask(self.server.put_copy(actor, &copy)).await
+        })
+    }
+
+    fn quarantined<'a>(&'a self, actor: &'a ActorName) -> BoxFuture<'a, Result<Vec<Quarantined>, StoreError>> {
+        Box::pin(async move {
+            let found = self.ask(self.server.copies(actor)).await?;
+            let copies = found.into_iter().filter_map(|(description, bytes)| {
+                let copy = quarantine::decode(&description);
+                if copy.is_none() {
+                    tracing::warn!(%actor, "an entry in quarantine cannot be read");
+                }
+                copy.map(|(copy, _)| Quarantined { found: bytes, ..copy })
+            });
+            Ok(copies.collect())
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        after: Option<&'a ActorName>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
+        Box::pin(async move {
+            let limit = u64::try_from(limit).unwrap_or(u64::MAX).min(u64::from(u32::MAX));
+            let rows = self.ask(self.server.list(after, limit)).await?;
+            // Only names are written as keys here.
+            let listed = rows.into_iter().filter_map(|(name, head)| {
+                let name = std::str::from_utf8(&name).ok().and_then(|name| ActorName::new(name).ok())?;
+                Some((name, head::decode(&head).map_err(|error| error.to_string())))
+            });
+            Ok(listed.collect())
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.condition.close()?;
+            self.server.close().await;
+            Ok(())
+        })
+    }
+}
+
+impl<S: Server> Hosts for Served<S> {
+    fn join<'a>(&'a self, host: &'a NewHost) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let ttl_ms = host.lease_ttl_ms.clamp(LEAST_LEASE_TTL_MS, MOST_LEASE_TTL_MS);
+            match self.change(self.server.join(host, ttl_ms)).await? {
+                true => Ok(()),
+                false => Err(StoreError::Conflict(format!("host `{}` has joined already", host.id))),
+            }
+        })
+    }
+
+    fn renew<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            match self.change(self.server.renew(id)).await? {
+                true => Ok(()),
+                false => Err(hosts::lease_ended(id)),
+            }
+        })
+    }
+
+    fn leave<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.change(self.server.leave(id)))
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<HostLease>, StoreError>> {
+        Box::pin(self.ask(self.server.leases()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_writes_under_its_lease_and_a_tool_where_nobody_holds_one() {
+        let claim = Step::Claim { expect: None, owner: "a".into() };
+        let pardon = Step::Pardon { expect: Revision(1) };
+        let cases = [
+            (&claim, Some("b"), Guard::Runs("a")),
+            (&claim, None, Guard::Runs("a")),
+            (&pardon, Some("b"), Guard::Ended("b")),
+            (&pardon, None, Guard::Free),
+            (&Step::Prune { keep: 1 }, Some("b"), Guard::Free),
+        ];
+        for (step, owner, expected) in cases {
+            assert_eq!(guard(step, owner), expected, "{step:?} {owner:?}");
+        }
+    }
+}
