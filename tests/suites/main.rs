@@ -32,6 +32,7 @@ mod journal;
 mod languages;
 mod lifecycle;
 mod logs;
+mod nemesis;
 mod operating;
 mod passivation;
 mod process_disk;

@@ -1,5 +1,6 @@
 //! What a person types after `cargo xtask`.
 
+use crate::nemesis::{MOST_MINUTES, Nemesis, STORES};
 use crate::setup::Source;
 
 /// A command, read whole.
@@ -19,6 +20,8 @@ pub(crate) enum Command {
     Demo(Source),
     /// Measure.
     Bench(Bench, Source),
+    /// Kill and pause hosts that share a store, and its server.
+    Nemesis(Nemesis, Source),
     /// Format, lints, dependencies.
     Check,
     /// Write the guest SDK's bindings again.
@@ -63,11 +66,13 @@ Usage: cargo xtask <command> [options]
   demo       play the main job: 20,000 flights, one actor per airport, a new plugin version in mid-stream
   bench      measure, in the release build, beside the same work without Baton; `bench languages`: what a plugin costs in
              each language
+  nemesis    three hosts on one store; they and its server are killed and paused at random, and every record is looked at:
+             `--minutes N` (3), `--store postgres|mysql|redis` (all of them)
   check      cargo fmt --check, clippy without warnings, cargo deny where it is installed
   bindings   write the guest SDK's bindings again from wit/
   help       show this
 
-Options of setup, guests, test, page, bench and demo:
+Options of setup, guests, test, page, bench, demo and nemesis:
   --toolchain any|rustup|debian   where the guests' toolchain comes from: whatever works (any, the default), the Rust in
                                   use with rustup's help, or Debian's packages. BATON_TOOLCHAIN says the same.
 
@@ -88,7 +93,7 @@ not, and as root has apt-get install them.
 
 Exit code: 0 done, 1 failed, 2 not understood.";
 
-const NAMES: [&str; 9] = ["setup", "guests", "test", "page", "bench", "demo", "check", "bindings", "help"];
+const NAMES: [&str; 10] = ["setup", "guests", "test", "page", "bench", "demo", "nemesis", "check", "bindings", "help"];
 
 /// Reads the words after `cargo xtask`. `preset` is what BATON_TOOLCHAIN says.
 pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, String> {
@@ -104,8 +109,9 @@ pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, S
     if !NAMES.contains(&name.as_str()) {
         return Err(format!("no command `{name}`{}; there are {}", perhaps(name, &NAMES), NAMES.join(", ")));
     }
-    let builds_guests = ["setup", "guests", "test", "page", "bench", "demo"].contains(&name.as_str());
+    let builds_guests = ["setup", "guests", "test", "page", "bench", "demo", "nemesis"].contains(&name.as_str());
     let (bench, options) = if name == "bench" { of_bench(options)? } else { (Bench::Languages, options.to_vec()) };
+    let (nemesis, options) = if name == "nemesis" { nemesis(&options)? } else { (None, options) };
     let source = source(name, &options, preset.filter(|_| builds_guests), builds_guests)?;
     if separator.is_some() && name != "test" {
         return Err(format!("`{name}` passes nothing on, so `--` has no meaning here; only `test` does"));
@@ -117,6 +123,7 @@ pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, S
         "page" => Command::Page(source),
         "demo" => Command::Demo(source),
         "bench" => Command::Bench(bench, source),
+        "nemesis" => Command::Nemesis(nemesis.unwrap_or_default(), source),
         "check" => Command::Check,
         _ => Command::Bindings,
     })
@@ -149,6 +156,32 @@ fn of_bench(words: &[String]) -> Result<(Bench, Vec<String>), String> {
         (true, true) => Ok((Bench::Languages, rest)),
         (true, false) => Err("`bench languages` is measured by itself, and takes --toolchain alone".to_owned()),
     }
+}
+
+/// How it is to be played, and the words that are left.
+fn nemesis(options: &[String]) -> Result<(Option<Nemesis>, Vec<String>), String> {
+    let (mut found, mut rest) = (Nemesis::default(), Vec::new());
+    let mut words = options.iter();
+    while let Some(word) = words.next() {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (word.as_str(), None),
+        };
+        if !matches!(name, "--minutes" | "--store") {
+            rest.push(word.clone());
+            continue;
+        }
+        let value = value.or_else(|| words.next().cloned()).ok_or_else(|| format!("{name} needs a value"))?;
+        if name == "--store" {
+            let store = STORES.into_iter().find(|store| *store == value);
+            let none = || format!("--store: `{value}` is none of {}{}", STORES.join(", "), perhaps(&value, &STORES));
+            found.store = Some(store.ok_or_else(none)?);
+        } else {
+            let minutes = value.parse().ok().filter(|minutes| (1..=MOST_MINUTES).contains(minutes));
+            found.minutes = minutes.ok_or_else(|| format!("--minutes: `{value}` is not from 1 to {MOST_MINUTES}"))?;
+        }
+    }
+    Ok((Some(found), rest))
 }
 
 fn source(command: &str, options: &[String], preset: Option<&str>, taken: bool) -> Result<Source, String> {
@@ -193,6 +226,7 @@ fn perhaps(word: &str, known: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nemesis::MINUTES;
 
     fn parsed(line: &str, preset: Option<&str>) -> Result<Command, String> {
         parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>(), preset)
@@ -215,6 +249,10 @@ mod tests {
             ("bench --quick call --toolchain debian swap --rivals --keep", None, {
                 let groups = vec!["call".to_owned(), "swap".to_owned()];
                 Command::Bench(Bench::Speed(Speed { quick: true, rivals: true, keep: true, groups }), Source::Debian)
+            }),
+            ("nemesis", None, Command::Nemesis(Nemesis { minutes: MINUTES, store: None }, Source::Any)),
+            ("nemesis --minutes 9 --store=redis --toolchain debian", None, {
+                Command::Nemesis(Nemesis { minutes: 9, store: Some("redis") }, Source::Debian)
             }),
             ("check", Some("nonsense"), Command::Check),
             ("bindings", None, Command::Bindings),
@@ -245,6 +283,8 @@ mod tests {
             ("bench --quik", None, "`bench` takes no option `--quik`"),
             ("bench languages --quick", None, "`bench languages` is measured by itself"),
             ("test store", None, "`test` takes no argument `store`; words for the test run come after `--`"),
+            ("nemesis --minutes 0", None, "--minutes: `0` is not from 1 to 1440"),
+            ("nemesis --store mysqll", None, "`mysqll` is none of postgres, mysql, redis (did you mean `mysql`?)"),
             ("demo -- x", None, "`demo` passes nothing on"),
         ] {
             let message = parsed(line, preset).expect_err(line);

@@ -7,6 +7,7 @@ mod demo;
 mod failure;
 mod guests;
 mod languages;
+mod nemesis;
 mod packages;
 mod page;
 mod process;
@@ -67,6 +68,7 @@ fn run_in(project: &Project, command: Command) -> Result<()> {
         Command::Demo(source) => demo::run(project, source),
         Command::Bench(Bench::Languages, source) => bench::languages(project, source),
         Command::Bench(Bench::Speed(options), source) => bench::speed(project, source, &options),
+        Command::Nemesis(nemesis, source) => nemesis::run(project, source, &nemesis),
         Command::Check => check::run(project),
         Command::Bindings => check::bindings(project),
     }

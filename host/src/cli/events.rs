@@ -130,9 +130,9 @@ impl Told {
     /// One line for a person, in colours where there are any.
     fn line(&self) -> String {
         let tone = match self.kind.as_str() {
-            "crashed" | "failed" | "gave-up" | "held" | "dead-letter" => Tone::Bad,
-            "running" | "resumed" => Tone::Good,
-            "restarted" | "suspended" | "store" => Tone::Doubtful,
+            "crashed" | "failed" | "gave-up" | "held" | "dead-letter" | "frozen" | "lease-lost" => Tone::Bad,
+            "running" | "resumed" | "thawed" => Tone::Good,
+            "restarted" | "suspended" | "store" | "elsewhere" | "taken-over" => Tone::Doubtful,
             _ => Tone::Plain,
         };
         let mut line = format!("{}  {}", moment(self.time_ms), tinted(&format!("{:<11}", self.kind), tone));
@@ -178,7 +178,16 @@ impl Told {
             },
             "crashed" => format!("in `{}`: {}", text("during"), text("why")),
             "restarted" => format!("restart {}", number("restarts")),
-            "held" | "failed" | "gave-up" => text("why"),
+            "held" | "failed" | "gave-up" | "frozen" | "lease-lost" => text("why"),
+            "thawed" => format!("after {} ms", number("frozen_ms")),
+            "elsewhere" => {
+                let at = detail["address"].as_str().map(|address| format!(", {address}")).unwrap_or_default();
+                format!("the host on {} owns it{at}", text("node"))
+            }
+            "taken-over" => {
+                let from = detail["node"].as_str().map(|node| format!(" on {node}")).unwrap_or_default();
+                format!("from the host{from} that is gone")
+            }
             "swap" => {
                 let course = format!("{} to {}: {}", text("from"), text("to"), text("phase"));
                 let outcome = detail["outcome"].as_str().map(|outcome| format!(", {outcome}")).unwrap_or_default();
@@ -261,6 +270,11 @@ mod tests {
         assert_eq!(line, "2026-11-23 13:05:09Z  restarted    cart/1  cart 1.0.0 #3  restart 2");
         assert_eq!(event("starting", &json!(null)).brief(), "13:05:09  starting");
         assert_eq!(event("failed", &json!({ "why": "a\nb" })).brief(), "13:05:09  failed  a b");
+        let elsewhere = event("elsewhere", &json!({ "node": "b", "address": "http://b:1" })).brief();
+        assert_eq!(elsewhere, "13:05:09  elsewhere  the host on b owns it, http://b:1");
+        let taken = event("taken-over", &json!({ "node": null })).brief();
+        assert_eq!(taken, "13:05:09  taken-over  from the host that is gone");
+        assert_eq!(event("thawed", &json!({ "frozen_ms": 7 })).brief(), "13:05:09  thawed  after 7 ms");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod frozen;
 mod owning;
+mod process;
 mod taking_over;
 
 use std::sync::Arc;

@@ -1,0 +1,146 @@
+//! Three hosts on one store, and somebody who kills and pauses them, and the store's server, at random: numbered increments
+//! come from outside, and every record that was ever committed is looked at.
+//!
+//! Short by itself; `cargo xtask nemesis --minutes N --store KIND` plays for as long as it is told.
+
+mod asking;
+mod chain;
+pub(crate) mod hosts;
+mod watching;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use self::asking::{Acknowledged, ask_for};
+use self::chain::judge;
+use self::hosts::{HOSTS, Hosts};
+use self::watching::{Watch, last};
+use crate::harness::servers::{Server, ServerKind};
+use crate::harness::{Dice, number_from};
+
+/// Actors that are listed at every host, and those of a template.
+const LISTED: usize = 4;
+const OF_A_TEMPLATE: usize = 4;
+/// Those who ask for increments, side by side.
+const CLIENTS: usize = 4;
+/// The schema, or the prefix, of the store in its server.
+const SPACE: &str = "nemesis";
+/// How long it plays, in seconds; `BATON_NEMESIS_SECONDS` says how long for a longer one.
+const SECONDS: usize = 20;
+/// How long whoever asks waits for everything to be well again at the end.
+const HEALED: Duration = Duration::from_secs(90);
+
+mod on_postgres {
+    #[test]
+    fn every_record_follows_the_one_before_and_what_was_acknowledged_is_there_once() {
+        super::play(super::ServerKind::Postgres);
+    }
+}
+
+mod on_mysql {
+    #[test]
+    fn every_record_follows_the_one_before_and_what_was_acknowledged_is_there_once() {
+        super::play(super::ServerKind::Mariadb);
+    }
+}
+
+mod on_redis {
+    #[test]
+    fn every_record_follows_the_one_before_and_what_was_acknowledged_is_there_once() {
+        super::play(super::ServerKind::Redis);
+    }
+}
+
+/// The names of all actors.
+fn actors() -> Vec<String> {
+    let listed = (0..LISTED).map(|n| format!("counter/{n}"));
+    listed.chain((0..OF_A_TEMPLATE).map(|n| format!("more/{n}"))).collect()
+}
+
+/// What was done to whom.
+#[derive(Debug, Default)]
+struct Deeds {
+    hosts_killed: usize,
+    hosts_stopped: usize,
+    hosts_paused: usize,
+    servers_killed: usize,
+    servers_paused: usize,
+}
+
+/// Plays.
+fn play(kind: ServerKind) {
+    let Some(mut server) = Server::start(kind) else { return };
+    let mut dice = Dice::new();
+    let seconds = u64::try_from(number_from("BATON_NEMESIS_SECONDS", SECONDS)).expect("a number");
+    let hosts = Arc::new(Hosts::start(&server.url(SPACE)));
+    let over = Arc::new(AtomicBool::new(false));
+    let watch = Watch::begin(server.url(SPACE), over.clone());
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let (hosts, over, seed) = (hosts.clone(), over.clone(), dice.below(usize::MAX) as u64);
+            std::thread::spawn(move || ask_for(client, &hosts, &over, Dice::with_seed(seed)))
+        })
+        .collect();
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let mut deeds = Deeds::default();
+    while Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(200 + dice.below(1_300) as u64));
+        // One that found no server when it started has ended by itself.
+        hosts.heal();
+        hurt(&hosts, &mut server, &mut dice, &mut deeds);
+        assert!(!clients.iter().any(std::thread::JoinHandle::is_finished), "somebody who asks has given up");
+    }
+    hosts.heal();
+    over.store(true, Ordering::Release);
+    let acknowledged: Vec<Acknowledged> =
+        clients.into_iter().flat_map(|client| client.join().expect("whoever asks gets answers")).collect();
+    let mut records = watch.end();
+    last(&server.url(SPACE), &mut records);
+    let found = judge(&actors(), &records, &acknowledged);
+    let (fenced, taken) =
+        (hosts.said("lease on the store has ended"), hosts.said("taken over from a host that is gone"));
+    println!("{found}; {fenced} leases lost, {taken} takeovers; {deeds:?} in {seconds} s");
+}
+
+/// One deed.
+fn hurt(hosts: &Hosts, server: &mut Server, dice: &mut Dice, deeds: &mut Deeds) {
+    let ms = |dice: &mut Dice, from: usize, most: usize| Duration::from_millis((from + dice.below(most)) as u64);
+    let host = dice.below(HOSTS);
+    match dice.below(10) {
+        0..3 => {
+            hosts.kill(host);
+            deeds.hosts_killed += 1;
+            std::thread::sleep(ms(dice, 0, 2_500));
+            hosts.start_again(host);
+        }
+        3..5 => {
+            hosts.stop(host);
+            deeds.hosts_stopped += 1;
+            std::thread::sleep(ms(dice, 0, 1_000));
+            hosts.start_again(host);
+        }
+        5..8 => {
+            // Every other one for longer than its lease.
+            let pause = ms(dice, 100, 5_000);
+            hosts.signal(host, Signal::STOP);
+            deeds.hosts_paused += 1;
+            std::thread::sleep(pause);
+            hosts.signal(host, Signal::CONT);
+        }
+        8 => {
+            server.kill();
+            std::thread::sleep(ms(dice, 0, 1_500));
+            server.restart();
+            deeds.servers_killed += 1;
+        }
+        _ => {
+            server.pause();
+            deeds.servers_paused += 1;
+            std::thread::sleep(ms(dice, 100, 3_500));
+            server.resume();
+        }
+    }
+}
