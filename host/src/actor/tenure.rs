@@ -15,10 +15,16 @@ use crate::store::{Head, HostLease, SnapshotStore, StoreError};
 /// Open for ever.
 const FOR_EVER: u64 = u64::MAX;
 
+/// A clock that goes on while the machine sleeps: on Linux that is not the monotonic one, elsewhere it is.
+#[cfg(target_os = "linux")]
+const CLOCK: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const CLOCK: ClockId = ClockId::Monotonic;
+
 /// The machine's time since it was started, in milliseconds, that in which it slept included: `Instant` on Linux does not
 /// count that, and a lease goes on meanwhile.
 pub(crate) fn boot_ms() -> u64 {
-    let now = clock_gettime(ClockId::Boottime);
+    let now = clock_gettime(CLOCK);
     let (seconds, nanos) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
     seconds * 1_000 + nanos / 1_000_000
 }
