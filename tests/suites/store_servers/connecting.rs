@@ -6,7 +6,7 @@ use super::*;
 use crate::harness::servers::PASSWORD;
 
 on_each! {
-    what_is_acknowledged_survives_the_loss_of_power
+    strong_settings_are_told_as_such
     a_message_names_the_server_and_never_the_password
     hosts_that_start_at_once_all_find_their_tables
     tables_of_a_newer_release_are_left_alone
@@ -19,7 +19,7 @@ fn url(text: &str) -> StoreUrl {
     text.parse().expect("a URL")
 }
 
-async fn what_is_acknowledged_survives_the_loss_of_power(kind: ServerKind) {
+async fn strong_settings_are_told_as_such(kind: ServerKind) {
     let Some(server) = Server::start(kind) else { return };
     let store = open(&server.url("strong")).await;
     let can = store.capabilities();
