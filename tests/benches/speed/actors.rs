@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use baton_host::swap::{Batch, SwapOptions, SwapOutcome, SwapSource};
-use baton_host::{ActorName, ActorSpec, CallOptions, Host, HostBuilder};
+use baton_host::{ActorName, ActorSpec, CallOptions, Host, HostBuilder, Pattern, Template};
 use tokio::task::JoinSet;
 
 use crate::bare::Bare;
@@ -57,6 +57,7 @@ pub(crate) fn restarts(run: &Run) -> Vec<Figure> {
     let dir = run.dir("restart");
     let host = runtime.block_on(building(&dir, 1).build()).expect("a host");
     let actor = name("keeper/0");
+    runtime.block_on(host.call(&actor, "x", CallOptions::default())).expect("its first message starts it");
     let mut own = Series::new();
     let mut floor = Series::new();
     let mut disk = crate::stores::BareFile::create(&run.dir("restart-floor"));
@@ -115,16 +116,15 @@ pub(crate) fn handoff(run: &Run) -> Vec<Figure> {
     ]
 }
 
+/// Actors of a template, each of which its first message starts: those that are listed one by one also end one by one.
 fn building(dir: &Path, actors: usize) -> HostBuilder {
     let room = u32::try_from(actors).expect("few") + 10;
-    let mut building = Host::builder()
+    let keepers = Pattern::new("keeper/*").expect("a pattern");
+    Host::builder()
         .instances(room)
         .data_dir(dir)
-        .plugin_bytes("keeper.wasm", component(&keeper("keeper", "1.0.0")));
-    for n in 0..actors {
-        building = building.actor(ActorSpec::new(name(&format!("keeper/{n}")), plugin("keeper")));
-    }
-    building
+        .plugin_bytes("keeper.wasm", component(&keeper("keeper", "1.0.0")))
+        .template(Template::new(keepers, plugin("keeper")))
 }
 
 /// Each of them answers once, 64 at the same time.
