@@ -108,8 +108,8 @@ macro_rules! part {
             $crate::telemetry::Parent::Of(place) => Some(Some(place)),
         };
         match of {
-            None => $crate::telemetry::Begun::nothing(),
-            Some(parent) => {
+            // With nobody there at all `tracing` reads the fields for `log`, which a library asks for.
+            Some(parent) if tracing::dispatcher::has_been_set() => {
                 let span = tracing::span!(
                     target: $crate::telemetry::TRACE_TARGET,
                     parent: None,
@@ -121,6 +121,7 @@ macro_rules! part {
                 );
                 $crate::telemetry::Begun::new(span, parent)
             }
+            _ => $crate::telemetry::Begun::nothing(),
         }
     }};
 }
