@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{WatGuest, baton_bin, guest};
+use crate::harness::{WatGuest, baton_bin, guest, until};
 
 /// A folder with a configuration, in which commands run.
 pub(crate) struct Place {
@@ -462,11 +462,13 @@ fn a_reader_that_has_gone_is_no_reason_to_panic() {
     }
 }
 
-#[test]
-fn health_is_an_exit_code() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_is_an_exit_code() {
     let place = Place::never_ending("shutdown_timeout_ms = \"infinity\"", "shutdown = \"infinity\"");
     assert_eq!(place.baton(&["health"]).code, 4);
     let mut host = place.host();
+    // It serves before the actor has taken its state over.
+    until("it is ready", || place.baton(&["health", "--ready"]).code == 0).await;
     let told = place.baton(&["health"]);
     assert_eq!((told.code, told.out.split(':').next()), (0, Some("ready")), "{told:?}");
     let json = place.json(&["health", "--json"]);

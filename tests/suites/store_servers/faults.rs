@@ -125,7 +125,9 @@ async fn an_answer_that_is_lost_is_settled_by_the_head(kind: ServerKind) {
                 counter.lease = lease;
                 counter.acknowledged += 1;
             }
-            Err(error @ StoreError::Unknown(_)) => counter.settle(&error).await,
+            Err(error @ StoreError::Unknown(_)) => {
+                counter.settle(&error).await;
+            }
             // It says for sure that nothing took place.
             Err(StoreError::Unavailable(_)) => {
                 let head = direct.head(&name("a")).await.expect("answers").expect("a head").0;

@@ -96,9 +96,13 @@ impl Counter {
                 self.acknowledged = next;
                 Ok(())
             }
+            // It may be with a write of one's own that was only delayed: that one counted.
+            Err(error @ StoreError::Conflict(_)) => match self.settle(&error).await {
+                true => Ok(()),
+                false => Err(error),
+            },
             Err(error) => {
-                // A conflict may be with a write of one's own that was only delayed.
-                if matches!(error, StoreError::Unknown(_) | StoreError::Conflict(_)) {
+                if matches!(error, StoreError::Unknown(_)) {
                     self.settle(&error).await;
                 }
                 Err(error)
@@ -106,12 +110,14 @@ impl Counter {
         }
     }
 
-    async fn settle(&mut self, why: &StoreError) {
+    /// Whether the write took place.
+    async fn settle(&mut self, why: &StoreError) -> bool {
         let actor = self.lease.actor.clone();
         let (head, revision) =
             until("the head is read", || async { self.store.head(&actor).await.ok().flatten() }).await;
         assert_eq!(head.epoch, self.lease.head.epoch, "nobody else has claimed it: {why}");
-        if head.sequence > self.lease.head.sequence {
+        let took_place = head.sequence > self.lease.head.sequence;
+        if took_place {
             assert_eq!(head.sequence, self.lease.head.sequence + 1);
             self.acknowledged += 1;
             self.settled.0 += 1;
@@ -119,6 +125,7 @@ impl Counter {
             self.settled.1 += 1;
         }
         (self.lease.head, self.lease.revision) = (head, revision);
+        took_place
     }
 
     /// That what is stored is what was acknowledged last, or one more that nobody was told of.
