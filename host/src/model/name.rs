@@ -121,26 +121,17 @@ impl Serialize for ActorName {
     }
 }
 
-/// Characters that may stand in a segment, without and with the dot: all, and those of ASCII.
-const ALPHABETS: [(&str, &str); 2] =
-    [(r"[^./*\x00-\x1f\x7f-\x9f]", r"[^/*\x00-\x1f\x7f-\x9f]"), ("[ -)+--0-~]", "[ -)+-.0-~]")];
-
-/// A segment that is neither empty nor `.` or `..`.
-fn segment(begins: &str, all: &str) -> String {
-    format!(r"(?:\.{{0,2}}{begins}{all}*|\.{{3}}{all}*)")
-}
+/// A segment that is neither empty nor `.` or `..`; of all characters that may stand in one, without and with the dot.
+const SEGMENT: &str = r"(?:\.{0,2}[^./*\x00-\x1f\x7f-\x9f][^/*\x00-\x1f\x7f-\x9f]*|\.{3}[^/*\x00-\x1f\x7f-\x9f]*)";
 
 /// What a name or a pattern of names is.
 pub(super) fn name_or_pattern_schema() -> Schema {
-    let [any, ascii] = ALPHABETS.map(|(begins, all)| {
-        let segment = segment(begins, all);
-        format!(r"^(?:{segment}(?:/{segment})*|(?:{segment}/)*{all}*\*)$")
-    });
     json_schema!({
         "type": "string",
         "description": "The name of an actor, or a pattern: a prefix and `*`, such as `cart/*`.",
         "minLength": 1,
-        "anyOf": [{ "maxLength": NAME_BYTES / 4, "pattern": any }, { "maxLength": NAME_BYTES, "pattern": ascii }],
+        "maxLength": NAME_BYTES,
+        "pattern": format!(r"^(?:{SEGMENT}(?:/{SEGMENT})*|(?:{SEGMENT}/)*[^/*\x00-\x1f\x7f-\x9f]*\*)$"),
     })
 }
 
@@ -150,19 +141,13 @@ impl JsonSchema for ActorName {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // Its length is in bytes, and JSON Schema counts characters, of which four bytes at most are each.
-        let [any, ascii] = ALPHABETS.map(|(begins, all)| {
-            let segment = segment(begins, all);
-            format!("^{segment}(?:/{segment})*$")
-        });
+        // Its length is in bytes, and JSON Schema counts characters: nothing that may be is called too long.
         json_schema!({
             "type": "string",
             "description": "The name of an actor: segments separated by `/`, none of them empty, `.` or `..`; no control characters, no `*`; at most 255 bytes of UTF-8.",
             "minLength": 1,
-            "anyOf": [
-                { "maxLength": NAME_BYTES / 4, "pattern": any },
-                { "maxLength": NAME_BYTES, "pattern": ascii },
-            ],
+            "maxLength": NAME_BYTES,
+            "pattern": format!("^{SEGMENT}(?:/{SEGMENT})*$"),
             "examples": ["cart/42"],
         })
     }
