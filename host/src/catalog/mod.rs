@@ -1,17 +1,19 @@
 //! Plugin versions: which are loaded, and who runs which.
 
 mod admission;
+mod course;
+mod faults;
 mod kept;
 mod lineup;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::events::{About, EventDetail, Events, PluginChange};
@@ -22,11 +24,10 @@ use crate::model::{
 use crate::sandbox::{Granted, PLUGIN_BYTES, Program, Sandbox};
 use admission::Pins;
 pub(crate) use admission::admit;
+pub use faults::Fault;
+use faults::Faults;
 use kept::{Entry, Kept};
-use lineup::{Conflict, Lineup};
-
-/// Failures of one version that are kept in words; all are counted.
-const FAULTS: usize = 20;
+use lineup::Lineup;
 
 /// What is known of a loaded plugin version, for a person to look at.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -55,15 +56,6 @@ pub struct PluginInfo {
     pub actors: usize,
     /// Actors whose instance runs this version.
     pub running: usize,
-}
-
-/// That an instance of some version crashed, or could not use its state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Fault {
-    /// Whose.
-    pub actor: ActorName,
-    /// What happened.
-    pub what: String,
 }
 
 /// What came from outside and may be loaded, with the signature that came with it.
@@ -105,12 +97,6 @@ struct Loaded {
     faults: Faults,
 }
 
-#[derive(Debug)]
-struct Faults {
-    count: watch::Sender<u64>,
-    last: Mutex<VecDeque<Fault>>,
-}
-
 /// All that is known of one plugin.
 #[derive(Debug)]
 struct Line {
@@ -135,7 +121,7 @@ impl Line {
     fn add(&mut self, program: &Program, label: &str, stays: bool) {
         let digest = program.digest();
         self.versions.retain(|loaded| loaded.program.digest() != digest);
-        let faults = Faults { count: watch::Sender::new(0), last: Mutex::default() };
+        let faults = Faults::default();
         self.versions.push(Loaded { program: program.clone(), source: label.to_owned(), stays, faults });
     }
 }
@@ -425,129 +411,6 @@ impl Catalog {
         self.lines().get(name)?.loaded(digest).map(|loaded| loaded.program.clone())
     }
 
-    /// Where a way back would lead.
-    pub(crate) fn back(&self, name: &PluginName) -> Option<Digest> {
-        self.lines().get(name)?.lineup.back()
-    }
-
-    /// The version whose records may be passed over: see [`Catalog::begin`].
-    pub(crate) fn given_up(&self, name: &PluginName) -> Option<Digest> {
-        self.lines().get(name)?.lineup.given_up()
-    }
-
-    /// Whether a swap of `part` of the actors to `to` may begin, and from where it would.
-    ///
-    /// # Errors
-    /// If there is nothing to swap, or another swap was left half-way.
-    pub(crate) fn may_begin(&self, name: &PluginName, to: Digest, part: &Part) -> Result<Digest, HostError> {
-        let lines = self.lines();
-        let line = lines.get(name).ok_or_else(|| unknown(name, lines.keys()))?;
-        line.lineup.may_begin(to, part).map_err(|conflict| match conflict {
-            Conflict::Same => {
-                let what = format!("all actors of `{name}` run this very component already");
-                HostError::new(ErrorCode::Swap, what)
-            }
-            Conflict::HalfWay(from, to) => {
-                let words = |digest| {
-                    let version = line.loaded(digest).map(|loaded| loaded.program.description().version.to_string());
-                    format!("{} ({})", version.unwrap_or_default(), digest.short())
-                };
-                let what = format!("a swap of `{name}` from {} to {} was left half-way", words(from), words(to));
-                HostError::new(ErrorCode::Swap, what)
-                    .hint(format!("finish it by swapping that version in again, or `baton swap --back {name}`"))
-            }
-        })
-    }
-
-    /// A swap begins: from now on new instances run `to`, and those that run now what they run until they are switched.
-    /// `back`: it leads back. `give_up`: where `to` cannot read what `from` has written, the records before that are taken instead.
-    ///
-    /// # Errors
-    /// If that could not be noted on the disk; nothing has changed then.
-    pub(crate) fn begin(
-        &self,
-        name: &PluginName,
-        (from, to): (Digest, Digest),
-        part: Part,
-        (back, give_up): (bool, bool),
-        running: Vec<(ActorName, Digest)>,
-    ) -> Result<(), HostError> {
-        self.change(name, |lineup| {
-            lineup.begin(from, to, part, running);
-            if back {
-                lineup.leads_back();
-            }
-            if give_up {
-                lineup.give_up(from);
-            }
-        })
-    }
-
-    /// An actor was switched.
-    pub(crate) fn switched(&self, name: &PluginName, actor: &ActorName) {
-        if let Some(line) = self.lines_mut().get_mut(name) {
-            line.lineup.switched(actor);
-        }
-    }
-
-    /// An actor runs a version of its own, and stays with it until it is switched.
-    pub(crate) fn stays(&self, name: &PluginName, actor: &ActorName, digest: Digest) {
-        if let Some(line) = self.lines_mut().get_mut(name) {
-            line.lineup.stays(actor, digest);
-        }
-    }
-
-    /// Whether an actor was switched from one version to the other is not known: the one that its record names counts.
-    pub(crate) fn unsettled(&self, name: &PluginName, actor: &ActorName, between: (Digest, Digest)) {
-        if let Some(line) = self.lines_mut().get_mut(name) {
-            line.lineup.unsettled(actor, between);
-        }
-    }
-
-    /// Whether that is not known of an actor.
-    pub(crate) fn is_unsettled(&self, name: &PluginName, actor: &ActorName) -> bool {
-        self.lines().get(name).is_some_and(|line| line.lineup.is_unsettled(actor))
-    }
-
-    /// An instance of an actor has taken its record over, and runs this version.
-    pub(crate) fn settled(&self, name: &PluginName, actor: &ActorName, digest: Digest) {
-        if self.is_unsettled(name, actor)
-            && let Some(line) = self.lines_mut().get_mut(name)
-        {
-            line.lineup.settled(actor, digest);
-        }
-    }
-
-    /// A swap has come to its end.
-    ///
-    /// # Errors
-    /// If that could not be noted on the disk; in this process it counts all the same.
-    pub(crate) fn finish(&self, name: &PluginName) -> Result<(), HostError> {
-        let noted = self.change(name, Lineup::finish);
-        if noted.is_err()
-            && let Some(line) = self.lines_mut().get_mut(name)
-        {
-            line.lineup.finish();
-        }
-        noted
-    }
-
-    fn change(&self, name: &PluginName, change: impl FnOnce(&mut Lineup)) -> Result<(), HostError> {
-        let mut lines = self.lines_mut();
-        let line = lines.get_mut(name).ok_or_else(|| HostError::new(ErrorCode::UnknownPlugin, "it is gone"))?;
-        let mut lineup = line.lineup.clone();
-        change(&mut lineup);
-        if let Some(kept) = &self.kept {
-            kept.note(name, &Entry::new(line.configured, lineup.clone()))?;
-        }
-        let before = std::mem::replace(&mut line.lineup, lineup).current();
-        let now = line.lineup.current();
-        if let Some(loaded) = line.loaded(now).filter(|_| now != before) {
-            self.tell(&loaded.program, PluginChange::Current);
-        }
-        Ok(())
-    }
-
     /// Unloads the versions of a plugin that nobody runs and nobody is to run.
     pub(crate) fn sweep(&self, name: &PluginName) {
         if self.lines().get(name).is_none_or(|line| line.versions.len() < 2) {
@@ -577,27 +440,20 @@ impl Catalog {
     /// Notes that an instance of a version crashed, or could not use its state.
     pub(crate) fn fault(&self, name: &PluginName, digest: Digest, fault: Fault) {
         let lines = self.lines();
-        let Some(loaded) = lines.get(name).and_then(|line| line.loaded(digest)) else { return };
-        {
-            let mut last = loaded.faults.last.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.len() >= FAULTS {
-                last.pop_front();
-            }
-            last.push_back(fault);
+        if let Some(loaded) = lines.get(name).and_then(|line| line.loaded(digest)) {
+            loaded.faults.note(fault);
         }
-        loaded.faults.count.send_modify(|count| *count += 1);
     }
 
     /// How many faults a version has had; it changes with each.
     pub(crate) fn faults(&self, name: &PluginName, digest: Digest) -> Option<watch::Receiver<u64>> {
-        self.lines().get(name)?.loaded(digest).map(|loaded| loaded.faults.count.subscribe())
+        self.lines().get(name)?.loaded(digest).map(|loaded| loaded.faults.count())
     }
 
     /// The last of them, oldest first.
     pub(crate) fn last_faults(&self, name: &PluginName, digest: Digest) -> Vec<Fault> {
         let lines = self.lines();
-        let Some(loaded) = lines.get(name).and_then(|line| line.loaded(digest)) else { return Vec::new() };
-        loaded.faults.last.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        lines.get(name).and_then(|line| line.loaded(digest)).map(|loaded| loaded.faults.last()).unwrap_or_default()
     }
 
     /// All versions; `actors` counts those that name a plugin, `running` those whose instance runs a version.
