@@ -38,6 +38,7 @@ impl Premises {
 /// Says what is wrong with the server, its settings or its tables, and what to do.
 #[allow(clippy::unused_async, unused_variables, reason = "of a build with servers")]
 pub async fn connect(url: &StoreUrl, history: usize) -> Result<Arc<dyn SnapshotStore>, ConnectError> {
+    url.check_files().await.map_err(|wrong| wrong.at(url))?;
     match url.kind() {
         #[cfg(feature = "postgres")]
         ServerKind::Postgres => {

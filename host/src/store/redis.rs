@@ -3,15 +3,18 @@
 
 mod settings;
 
+use std::path::PathBuf;
+
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, RedisError, RedisResult, Script, ScriptInvocation, TlsCertificates,
+    AsyncConnectionConfig, Client, ClientTlsConfig, FromRedisValue, RedisError, RedisResult, Script, ScriptInvocation,
+    TlsCertificates,
 };
 use tokio::sync::Mutex;
 
 use super::hosts::ENDED_KEPT_MS;
-use super::served::{Copied, Fault, Pair, Place, Row, Server, Swap};
-use super::url::{Bounds, StoreUrl, Wrong};
+use super::served::{Copied, Fault, Pair, Place, Row, Server, Swap, tls};
+use super::url::{Bounds, CertificateFiles, StoreUrl, Wrong};
 use super::{Durable, HostLease, NewHost, RecordRef};
 use crate::model::ActorName;
 
@@ -27,6 +30,8 @@ const PAGE: u64 = 1_000;
 pub(super) struct Redis {
     client: Client,
     connection: Mutex<Option<MultiplexedConnection>>,
+    /// Whether it speaks TLS.
+    tls: bool,
     bounds: Bounds,
     weak: bool,
     durable: Durable,
@@ -50,8 +55,23 @@ fn unreachable(error: &RedisError) -> Wrong {
 fn words(error: &RedisError) -> String {
     match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
-        _ => error.to_string(),
+        _ => tls::words(error).unwrap_or_else(|| error.to_string()),
     }
+}
+
+/// The certificates that the URL names; none: it names none.
+async fn certificates(url: &StoreUrl) -> Result<Option<TlsCertificates>, Wrong> {
+    let read = async |path: &Option<PathBuf>| match path {
+        None => Ok(None),
+        Some(path) => match tokio::fs::read(path).await {
+            Ok(pem) => Ok(Some(pem)),
+            Err(error) => Err(Wrong::Unreachable(format!("{}: {error}", path.display()))),
+        },
+    };
+    let CertificateFiles { root, own, key } = &url.files;
+    let (root_cert, own, key) = (read(root).await?, read(own).await?, read(key).await?);
+    let client_tls = own.zip(key).map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+    Ok((root_cert.is_some() || client_tls.is_some()).then_some(TlsCertificates { client_tls, root_cert }))
 }
 
 /// What an error means for a request that was sent.
@@ -74,19 +94,15 @@ impl Redis {
     /// # Errors
     /// Says what is wrong with the server, or with the way to it.
     pub(super) async fn connect(url: &StoreUrl) -> Result<Self, Wrong> {
-        let text = url.revealed().as_str();
-        let client = match &url.root_certificate {
-            Some(path) => {
-                let read = tokio::fs::read(path).await;
-                let pem = read.map_err(|error| Wrong::Unreachable(format!("{}: {error}", path.display())))?;
-                Client::build_with_tls(text, TlsCertificates { client_tls: None, root_cert: Some(pem) })
-            }
-            None => Client::open(text),
+        let client = match certificates(url).await? {
+            Some(certificates) => Client::build_with_tls(url.revealed().as_str(), certificates),
+            None => Client::open(url.revealed().as_str()),
         };
         let client = client.map_err(|error| unreachable(&error))?;
         let mut made = Self {
             client,
             connection: Mutex::new(None),
+            tls: url.revealed().scheme() == "rediss",
             bounds: url.bounds,
             weak: url.is_weak(),
             durable: Durable::HostLoss,
@@ -108,7 +124,14 @@ impl Redis {
             .set_response_timeout(Some(self.bounds.answer_timeout))
             .set_concurrency_limit(REQUESTS);
         let opened = self.client.get_multiplexed_async_connection_with_config(&config).await;
-        let mut connection = opened.map_err(|error| unreachable(&error))?;
+        let mut connection = opened.map_err(|error| match error.is_timeout() {
+            // Whoever is greeted by TLS and knows none may take it for the beginning of a command.
+            true if self.tls => Wrong::Unreachable(format!(
+                "no connection for {} s; perhaps what answers there does not speak TLS",
+                self.bounds.connect_timeout.as_secs_f32()
+            )),
+            _ => unreachable(&error),
+        })?;
         let durable = settings::look(&mut connection, self.weak).await?;
         let key = self.key(VERSION_KEY);
         let mut ask = ::redis::pipe();

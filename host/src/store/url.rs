@@ -27,6 +27,10 @@ const TIMES_MS: RangeInclusive<u64> = 100..=600_000;
 /// Bytes of a record at most, unless told: 64 MiB; and the least that may be told.
 pub(super) const LARGEST_RECORD_BYTES: usize = 64 << 20;
 const LEAST_RECORD_BYTES: u64 = 64 << 10;
+/// Settings of every store.
+const OF_ALL: [&str; 4] = ["connect_timeout_ms", "answer_timeout_ms", "largest_record_bytes", "durability"];
+/// Settings that name files of certificates.
+const FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
 /// Longest schema or prefix, in bytes.
 const SPACE_BYTES: usize = 48;
 
@@ -88,36 +92,30 @@ impl ServerKind {
         }
     }
 
-    /// What of the query is read here.
+    /// What of the query is read here, beside what is read of all.
     fn own(self) -> &'static [&'static str] {
         match self {
-            Self::Postgres => &[
-                "schema",
-                "connections",
-                "connect_timeout_ms",
-                "acquire_timeout_ms",
-                "answer_timeout_ms",
-                "largest_record_bytes",
-                "durability",
-            ],
-            Self::Mysql => &[
-                "prefix",
-                "connections",
-                "connect_timeout_ms",
-                "acquire_timeout_ms",
-                "answer_timeout_ms",
-                "largest_record_bytes",
-                "durability",
-            ],
-            Self::Redis => &[
-                "prefix",
-                "connect_timeout_ms",
-                "answer_timeout_ms",
-                "largest_record_bytes",
-                "durability",
-                "sslrootcert",
-            ],
+            Self::Postgres => &["schema", "connections", "acquire_timeout_ms"],
+            Self::Mysql => &["prefix", "connections", "acquire_timeout_ms"],
+            Self::Redis => &["prefix"],
         }
+    }
+
+    /// What `sslmode` may be, the least first: from the first that begins with `verify` on, the server's certificate is
+    /// looked at.
+    fn ssl_modes(self) -> &'static [&'static str] {
+        match self {
+            Self::Postgres => &["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+            Self::Mysql => &["disabled", "preferred", "required", "verify_ca", "verify_identity"],
+            Self::Redis => &[],
+        }
+    }
+
+    /// Every setting that its URL may have.
+    fn settings(self) -> impl Iterator<Item = &'static str> {
+        let files = FILES.into_iter().filter(move |_| self == Self::Redis);
+        let passed_on = self.passed_on().iter().map(|(known, _)| *known);
+        self.own().iter().copied().chain(OF_ALL).chain(files).chain(passed_on)
     }
 }
 
@@ -147,9 +145,20 @@ pub struct StoreUrl {
     /// The schema, or what all names begin with.
     pub(super) space: String,
     weak: bool,
-    /// A file of certificates that sign the server's, where that is read here.
-    #[allow(dead_code, reason = "Redis's alone")]
-    pub(super) root_certificate: Option<PathBuf>,
+    /// What `sslmode` says, in small letters.
+    ssl_mode: Option<String>,
+    pub(super) files: CertificateFiles,
+}
+
+/// Files of certificates that a URL names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct CertificateFiles {
+    /// Those that sign the server's.
+    pub(super) root: Option<PathBuf>,
+    /// What we show to the server.
+    pub(super) own: Option<PathBuf>,
+    /// And the key to that.
+    pub(super) key: Option<PathBuf>,
 }
 
 impl StoreUrl {
@@ -229,32 +238,32 @@ impl FromStr for StoreUrl {
             },
             space: DEFAULT_SPACE.to_owned(),
             weak: false,
-            root_certificate: None,
+            ssl_mode: None,
+            files: CertificateFiles::default(),
         };
         found.url.set_query(None);
         found.url.set_fragment(None);
         for (key, value) in url.query_pairs() {
             found.setting(&key, &value)?;
         }
+        found.check_tls()?;
         Ok(found)
     }
 }
 
 impl StoreUrl {
     fn setting(&mut self, key: &str, value: &str) -> Result<(), UrlError> {
-        if let Some((_, name)) = self.kind.passed_on().iter().find(|(known, _)| *known == key) {
-            self.url.query_pairs_mut().append_pair(name, value);
-            return Ok(());
-        }
-        if !self.kind.own().contains(&key) {
-            let passed = self.kind.passed_on().iter().map(|(known, _)| *known);
-            let known: Vec<_> = self.kind.own().iter().copied().chain(passed).collect();
+        if !self.kind.settings().any(|known| known == key) {
+            let known: Vec<_> = self.kind.settings().collect();
             return Err(UrlError(format!(
                 "`{}` is no setting of a {} store; there are {}",
                 brief(key),
                 self.kind.name(),
                 known.join(", ")
             )));
+        }
+        if let Some((_, name)) = self.kind.passed_on().iter().find(|(known, _)| *known == key) {
+            self.url.query_pairs_mut().append_pair(name, value);
         }
         match key {
             "schema" | "prefix" => self.space = space(key, value)?,
@@ -274,7 +283,58 @@ impl StoreUrl {
                 "strong" => self.weak = false,
                 _ => return Err(UrlError("`durability` is `strong` or `weak`".to_owned())),
             },
-            _ => self.root_certificate = Some(value.into()),
+            "sslmode" => {
+                let (mode, modes) = (value.to_ascii_lowercase(), self.kind.ssl_modes());
+                if !modes.contains(&mode.as_str()) {
+                    return Err(UrlError(format!("`sslmode` is one of {}", modes.join(", "))));
+                }
+                self.ssl_mode = Some(mode);
+            }
+            "sslrootcert" => self.files.root = Some(value.into()),
+            "sslcert" => self.files.own = Some(value.into()),
+            "sslkey" => self.files.key = Some(value.into()),
+            // What is only passed on.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// That what is said of TLS goes together, so that nothing that was named is left aside.
+    fn check_tls(&self) -> Result<(), UrlError> {
+        let CertificateFiles { root, own, key } = &self.files;
+        if own.is_some() != key.is_some() {
+            return Err(UrlError("`sslcert` and `sslkey` go together: name both, or neither".to_owned()));
+        }
+        let named = root.is_some() || own.is_some();
+        if self.kind == ServerKind::Redis {
+            return match named && self.url.scheme() != "rediss" {
+                true => Err(UrlError("certificates are for TLS: write rediss://".to_owned())),
+                false => Ok(()),
+            };
+        }
+        let verifies = self.ssl_mode.as_ref().is_some_and(|mode| mode.starts_with("verify"));
+        if root.is_some() && !verifies {
+            let modes: Vec<_> = self.kind.ssl_modes().iter().filter(|mode| mode.starts_with("verify")).collect();
+            return Err(UrlError(format!(
+                "with `sslrootcert` the server's certificate is meant to be looked at, as it is with `sslmode={}` or `{}`",
+                modes[1], modes[0]
+            )));
+        }
+        Ok(())
+    }
+
+    /// That the files of certificates are there, and can be read: the libraries' own words do not say which is not.
+    ///
+    /// # Errors
+    /// Names the one that is not.
+    #[allow(dead_code, reason = "of a build with servers")]
+    pub(super) async fn check_files(&self) -> Result<(), Wrong> {
+        let CertificateFiles { root, own, key } = &self.files;
+        for (path, setting) in [root, own, key].into_iter().zip(FILES) {
+            if let Some(path) = path {
+                let read = tokio::fs::read(path).await;
+                read.map_err(|error| Wrong::Unreachable(format!("{setting}: {}: {error}", path.display())))?;
+            }
         }
         Ok(())
     }
@@ -460,6 +520,14 @@ mod tests {
             ("redis://:s3cret@db?connections=4", "is no setting of a redis store"),
             ("redis://:s3cret@db?durability=s3cret", "`strong` or `weak`"),
             ("redis://:s3cret@db?answer_timeout_ms=s3cret", "a number from 100 to 600000"),
+            ("postgres://ann:s3cret@db/x?sslmode=s3cret", "`sslmode` is one of disable, allow, prefer"),
+            ("mysql://ann:s3cret@db/x?sslmode=verify-full", "`sslmode` is one of disabled, preferred"),
+            ("postgres://ann:s3cret@db/x?sslrootcert=ca", "`sslmode=verify-full` or `verify-ca`"),
+            ("mysql://ann:s3cret@db/x?sslrootcert=ca&sslmode=REQUIRED", "`sslmode=verify_identity` or `verify_ca`"),
+            ("postgres://ann:s3cret@db/x?sslcert=a", "`sslcert` and `sslkey` go together"),
+            ("redis://:s3cret@db?sslrootcert=ca", "write rediss://"),
+            ("rediss://:s3cret@db?sslrootcert=ca&sslkey=k", "`sslcert` and `sslkey` go together"),
+            ("rediss://:s3cret@db?sslmode=require", "is no setting of a redis store"),
         ];
         for (text, expected) in cases {
             let told = text.parse::<StoreUrl>().expect_err(text).to_string();

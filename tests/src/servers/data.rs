@@ -1,26 +1,38 @@
 //! A server's data: set up once for all tests, and copied for each.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{PASSWORD, ServerKind, USER, as_its_user};
+use super::{PASSWORD, ServerKind, Tls, USER, as_its_user};
 use crate::build_dir;
 
+/// PostgreSQL's file of who is let in, where certificates are asked for.
+const ASKING: &str = "asking.conf";
+
 /// Puts fresh data into `dir`, owned by the server's user.
-pub(super) fn make(kind: ServerKind, programs: &[PathBuf], dir: &Path) {
-    own(kind, dir);
-    if kind == ServerKind::Redis {
-        return;
+pub(super) fn make(kind: ServerKind, programs: &[PathBuf], dir: &Path, tls: Option<&Tls<'_>>) {
+    if kind != ServerKind::Redis {
+        let template = template(kind, programs);
+        let copied = Command::new("cp").args(["-a", "--"]).arg(template.join(".")).arg(dir).status().expect("cp");
+        assert!(copied.success(), "{} cannot be copied", template.display());
     }
-    let template = template(kind, programs);
-    let copied = Command::new("cp").args(["-a", "--"]).arg(template.join(".")).arg(dir).status().expect("cp");
-    assert!(copied.success(), "{} cannot be copied", template.display());
+    if let Some(tls) = tls {
+        tls.by.certify(dir, tls.names);
+        // Whoever has no certificate is not let in; of Redis its arguments say so.
+        if tls.asks {
+            fs::write(dir.join(ASKING), "hostssl all all all scram-sha-256 clientcert=verify-ca\n").expect("writes");
+            let mut init = File::options().append(true).create(true).open(dir.join("init.sql")).expect("opens");
+            writeln!(init, "ALTER USER {USER}@'127.0.0.1' REQUIRE X509;").expect("writes");
+        }
+    }
     own(kind, dir);
 }
 
 /// What the server is told at its start.
-pub(super) fn arguments(kind: ServerKind, dir: &Path, port: u16, command: &mut Command) {
+pub(super) fn arguments(kind: ServerKind, dir: &Path, port: u16, tls: Option<bool>, command: &mut Command) {
+    let file = |name: &str| dir.join(name).display().to_string();
     match kind {
         ServerKind::Postgres => {
             // What a crash has left is this server's own.
@@ -29,6 +41,17 @@ pub(super) fn arguments(kind: ServerKind, dir: &Path, port: u16, command: &mut C
                 ["listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=16MB", "max_connections=60"]
             {
                 command.args(["-c", setting]);
+            }
+            if let Some(asks) = tls {
+                command.args(["-c", "ssl=on"]);
+                if asks {
+                    command.arg("-c").arg(format!("hba_file={}", file(ASKING)));
+                }
+                for (setting, name) in
+                    [("ssl_cert_file", "server.pem"), ("ssl_key_file", "server.key"), ("ssl_ca_file", "ca.pem")]
+                {
+                    command.arg("-c").arg(format!("{setting}={}", file(name)));
+                }
             }
         }
         ServerKind::Mariadb => {
@@ -40,9 +63,28 @@ pub(super) fn arguments(kind: ServerKind, dir: &Path, port: u16, command: &mut C
             command.arg(format!("--tmpdir={}", dir.display()));
             command.arg(format!("--port={port}")).arg(format!("--init-file={}", dir.join("init.sql").display()));
             command.args(["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--max-connections=60"]);
+            if tls.is_some() {
+                for (setting, name) in [("ssl-cert", "server.pem"), ("ssl-key", "server.key"), ("ssl-ca", "ca.pem")] {
+                    command.arg(format!("--{setting}={}", file(name)));
+                }
+            }
         }
         ServerKind::Redis => {
-            command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--requirepass", PASSWORD]);
+            command.args(["--bind", "127.0.0.1", "--requirepass", PASSWORD]);
+            let port = port.to_string();
+            if let Some(asks) = tls {
+                let asks = if asks { "yes" } else { "no" };
+                command.args(["--port", "0", "--tls-port", &port, "--tls-auth-clients", asks]);
+                for (setting, name) in [
+                    ("--tls-cert-file", "server.pem"),
+                    ("--tls-key-file", "server.key"),
+                    ("--tls-ca-cert-file", "ca.pem"),
+                ] {
+                    command.args([setting, &file(name)]);
+                }
+            } else {
+                command.args(["--port", &port]);
+            }
             command.arg("--dir").arg(dir).args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
         }
     }

@@ -3,6 +3,7 @@
 
 mod data;
 mod proxy;
+mod tls;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -16,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 pub use proxy::{Proxy, Weather};
+pub use tls::{Authority, Tls};
 
 /// How long a server may take to start, to end, or to set up its data.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -117,6 +119,8 @@ pub struct Server {
     kind: ServerKind,
     programs: Vec<PathBuf>,
     settings: Vec<String>,
+    /// Whether it has a certificate, and asks for one.
+    tls: Option<bool>,
     dir: TempDir,
     port: u16,
     child: Option<Child>,
@@ -138,8 +142,7 @@ impl Server {
     /// If it does not start.
     #[must_use]
     pub fn start_with(kind: ServerKind, settings: &[&str]) -> Option<Self> {
-        let dir = tempfile::Builder::new().prefix("baton-server-").tempdir().expect("a directory");
-        Self::start_in(kind, settings, dir)
+        Self::start_in(kind, settings, fresh())
     }
 
     /// The same with its data in that directory.
@@ -148,13 +151,26 @@ impl Server {
     /// If it does not start.
     #[must_use]
     pub fn start_in(kind: ServerKind, settings: &[&str], dir: TempDir) -> Option<Self> {
+        Self::made(kind, settings, dir, None)
+    }
+
+    /// Starts one with TLS. Redis then speaks nothing else; the others leave it to who comes.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn start_with_tls(kind: ServerKind, tls: &Tls<'_>) -> Option<Self> {
+        Self::made(kind, &[], fresh(), Some(tls))
+    }
+
+    fn made(kind: ServerKind, settings: &[&str], dir: TempDir, tls: Option<&Tls<'_>>) -> Option<Self> {
         if !kind.is_here() {
             return None;
         }
         let programs = kind.found().expect("it is here");
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let mut server = Self { kind, programs, settings, dir, port: 0, child: None };
-        data::make(kind, &server.programs, server.dir.path());
+        let mut server = Self { kind, programs, settings, tls: tls.map(|tls| tls.asks), dir, port: 0, child: None };
+        data::make(kind, &server.programs, server.dir.path(), tls);
         for _ in 0..PORTS {
             server.port = free_port();
             if server.run() {
@@ -188,7 +204,10 @@ impl Server {
         match self.kind {
             ServerKind::Postgres => format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres?schema={space}"),
             ServerKind::Mariadb => format!("mysql://{USER}:{PASSWORD}@127.0.0.1:{port}/baton?prefix={space}"),
-            ServerKind::Redis => format!("redis://:{PASSWORD}@127.0.0.1:{port}?prefix={space}"),
+            ServerKind::Redis => {
+                let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
+                format!("{scheme}://:{PASSWORD}@127.0.0.1:{port}?prefix={space}")
+            }
         }
     }
 
@@ -281,7 +300,7 @@ impl Server {
     /// Starts it, and waits until it takes connections. False: it ended.
     fn run(&mut self) -> bool {
         let mut command = as_its_user(self.kind, &self.programs[0]);
-        data::arguments(self.kind, self.dir.path(), self.port, &mut command);
+        data::arguments(self.kind, self.dir.path(), self.port, self.tls, &mut command);
         command.args(&self.settings).current_dir(self.dir.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().expect("it can be run");
@@ -354,6 +373,10 @@ fn as_its_user(kind: ServerKind, program: &Path) -> Command {
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
     command
+}
+
+fn fresh() -> TempDir {
+    tempfile::Builder::new().prefix("baton-server-").tempdir().expect("a directory")
 }
 
 fn free_port() -> u16 {

@@ -31,6 +31,8 @@ struct Sky {
     over: AtomicBool,
     taken: AtomicU64,
     open: Mutex<Vec<TcpStream>>,
+    /// What is listened for, and whether it went by.
+    tapped: Mutex<Option<(Vec<u8>, bool)>>,
 }
 
 /// A proxy on loopback.
@@ -50,8 +52,13 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("it has one").port();
         let weather = Mutex::new(Weather::Clear);
-        let sky =
-            Arc::new(Sky { weather, over: AtomicBool::new(false), taken: AtomicU64::new(0), open: Mutex::default() });
+        let sky = Arc::new(Sky {
+            weather,
+            over: AtomicBool::new(false),
+            taken: AtomicU64::new(0),
+            open: Mutex::default(),
+            tapped: Mutex::default(),
+        });
         let under = sky.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -89,6 +96,17 @@ impl Proxy {
         self.sky.taken.load(Ordering::Acquire)
     }
 
+    /// From now on it is listened for `words`, which have to come in one piece.
+    pub fn tap(&self, words: &[u8]) {
+        *self.sky.tapped.lock().unwrap_or_else(PoisonError::into_inner) = Some((words.to_owned(), false));
+    }
+
+    /// Whether what is listened for has gone by, either way.
+    #[must_use]
+    pub fn has_heard(&self) -> bool {
+        self.sky.tapped.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|(_, heard)| *heard)
+    }
+
     fn cut(&self) {
         for stream in self.sky.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             drop(stream.shutdown(Shutdown::Both));
@@ -108,6 +126,12 @@ impl Drop for Proxy {
 impl Sky {
     fn weather(&self) -> Weather {
         *self.weather.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listen(&self, piece: &[u8]) {
+        if let Some((words, heard)) = &mut *self.tapped.lock().unwrap_or_else(PoisonError::into_inner) {
+            *heard |= piece.windows(words.len()).any(|part| part == words);
+        }
     }
 
     fn asked(&self, bytes: usize) {
@@ -142,22 +166,28 @@ impl Sky {
         let (asked, hears) = (copy(client), copy(server));
         let sky = self.clone();
         thread::spawn(move || {
-            pump(asked, hears, |bytes| {
-                sky.asked(bytes);
-                Some(bytes)
+            pump(asked, hears, |piece| {
+                sky.listen(piece);
+                sky.asked(piece.len());
+                Some(piece.len())
             });
         });
         let (said, listens, sky) = (copy(server), copy(client), self.clone());
-        thread::spawn(move || pump(said, listens, |bytes| sky.passes(bytes)));
+        thread::spawn(move || {
+            pump(said, listens, |piece| {
+                sky.listen(piece);
+                sky.passes(piece.len())
+            });
+        });
     }
 }
 
 /// Carries bytes from one to the other: as many of each piece as `passes` says. Fewer than all, or none of a connection that
 /// is to be cut, end it.
-fn pump(mut from: TcpStream, mut to: TcpStream, passes: impl Fn(usize) -> Option<usize>) {
+fn pump(mut from: TcpStream, mut to: TcpStream, passes: impl Fn(&[u8]) -> Option<usize>) {
     let mut bytes = vec![0; 64 << 10];
     while let Ok(read @ 1..) = from.read(&mut bytes) {
-        let passed = passes(read).map(|most| most.min(read));
+        let passed = passes(&bytes[..read]).map(|most| most.min(read));
         let sent = passed.is_some_and(|passed| to.write_all(&bytes[..passed]).is_ok());
         // What is silent stays open.
         if !sent || passed.is_some_and(|passed| passed > 0 && passed < read) {

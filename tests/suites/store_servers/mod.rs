@@ -4,6 +4,7 @@ mod command;
 mod connecting;
 mod faults;
 mod hosts;
+mod tls;
 
 use std::future::Future;
 use std::sync::Arc;

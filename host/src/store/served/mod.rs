@@ -4,6 +4,7 @@
 mod condition;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) mod sql;
+pub(super) mod tls;
 
 use std::fmt;
 use std::future::Future;

@@ -9,8 +9,10 @@ use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr as _};
 
 use super::super::url::{Bounds, Wrong};
-use super::Fault;
+use super::{Fault, tls};
 
+/// What the library says of a server that was asked for TLS and has none.
+const NO_TLS: &str = "server does not support TLS";
 /// How long an idle connection stays in the pool.
 pub(in crate::store) const IDLE: Duration = Duration::from_secs(60);
 
@@ -22,8 +24,16 @@ pub(in crate::store) fn words(error: &Error) -> String {
             Some(code) => format!("{} ({code})", database.message()),
             None => database.message().to_owned(),
         },
-        Error::Configuration(why) | Error::Tls(why) => why.to_string(),
-        other => other.to_string(),
+        Error::Configuration(why) => why.to_string(),
+        Error::Tls(why) => match tls::words(why.as_ref()) {
+            Some(said) => said,
+            None if why.to_string() == NO_TLS => {
+                "the server has no TLS, which the URL asks for: turn it on there, or ask for less with `sslmode`"
+                    .to_owned()
+            }
+            None => why.to_string(),
+        },
+        other => tls::words(other).unwrap_or_else(|| other.to_string()),
     }
 }
 
