@@ -67,7 +67,7 @@ Usage: cargo xtask <command> [options]
   bench      measure, in the release build, beside the same work without Baton; `bench languages`: what a plugin costs in
              each language
   nemesis    three hosts on one store; they and its server are killed and paused at random, and every record is looked at:
-             `--minutes N` (3), `--store postgres|mysql|redis` (all of them)
+             `--minutes N` (3), `--store postgres|mariadb|mysql|redis` (all of them)
   check      cargo fmt --check, clippy without warnings, cargo deny where it is installed
   bindings   write the guest SDK's bindings again from wit/
   help       show this
@@ -89,7 +89,7 @@ what BATON_CHROMIUM names) are there. BATON_PAGE=chromium makes it an error if t
 Chromium; BATON_PAGE=none leaves those tests out.
 
 Stores are tested on PostgreSQL, MariaDB and Redis where they are installed. BATON_SERVERS=all makes it an error if they are
-not, and as root has apt-get install them.
+not, and as root has apt-get install them. They are tested on MySQL, too, where BATON_MYSQLD names its server's program.
 
 Exit code: 0 done, 1 failed, 2 not understood.";
 
@@ -284,7 +284,7 @@ mod tests {
             ("bench languages --quick", None, "`bench languages` is measured by itself"),
             ("test store", None, "`test` takes no argument `store`; words for the test run come after `--`"),
             ("nemesis --minutes 0", None, "--minutes: `0` is not from 1 to 1440"),
-            ("nemesis --store mysqll", None, "`mysqll` is none of postgres, mysql, redis (did you mean `mysql`?)"),
+            ("nemesis --store mysqll", None, "`mysqll` is none of postgres, mariadb, mysql, redis (did you mean `mysql`?)"),
             ("demo -- x", None, "`demo` passes nothing on"),
         ] {
             let message = parsed(line, preset).expect_err(line);

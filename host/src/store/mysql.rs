@@ -185,12 +185,11 @@ async fn look(connection: &mut MySqlConnection, weak: bool) -> Result<(Durable, 
         });
     }
     let doublewrite: String = row.try_get(5).map_err(|error| sql::unreachable(&error))?;
-    let doublewrite = !matches!(doublewrite.as_str(), "0" | "OFF");
-    let found = weaknesses(number(0)?, number(1)? != 0, number(2)?, doublewrite);
+    let found = weaknesses(number(0)?, number(1)? != 0, number(2)?, &doublewrite);
     Ok((judge(found, weak)?, packet))
 }
 
-fn weaknesses(flush_log: i64, log_bin: bool, sync_binlog: i64, doublewrite: bool) -> Vec<Weakness> {
+fn weaknesses(flush_log: i64, log_bin: bool, sync_binlog: i64, doublewrite: &str) -> Vec<Weakness> {
     let mut found = Vec::new();
     if flush_log != 1 {
         found.push(Weakness {
@@ -208,9 +207,10 @@ fn weaknesses(flush_log: i64, log_bin: bool, sync_binlog: i64, doublewrite: bool
             cure: "set it to 1",
         });
     }
-    if !doublewrite {
+    // MySQL's DETECT_ONLY keeps no page to go back to, and MariaDB's fast does not sync the pages themselves.
+    if !matches!(doublewrite, "1" | "ON" | "TRUE" | "DETECT_AND_RECOVER") {
         found.push(Weakness {
-            setting: "innodb_doublewrite = OFF".to_owned(),
+            setting: format!("innodb_doublewrite = {}", if doublewrite == "0" { "OFF" } else { doublewrite }),
             holds: Durable::ServerLoss,
             why: "the tables may be damaged when the power fails in the middle of a page",
             cure: "set it to ON",
@@ -380,12 +380,15 @@ mod tests {
     #[test]
     fn a_setting_that_may_lose_commits_is_found_whatever_else_is_well() {
         let cases = [
-            ((1, false, 0, true), None),
-            ((1, true, 1, true), None),
-            ((2, false, 0, true), Some(Durable::ServerLoss)),
-            ((0, true, 0, true), Some(Durable::HostLoss)),
-            ((1, true, 0, true), Some(Durable::ServerLoss)),
-            ((1, false, 0, false), Some(Durable::ServerLoss)),
+            ((1, false, 0, "ON"), None),
+            ((1, true, 1, "1"), None),
+            ((1, true, 1, "DETECT_AND_RECOVER"), None),
+            ((2, false, 0, "ON"), Some(Durable::ServerLoss)),
+            ((0, true, 0, "ON"), Some(Durable::HostLoss)),
+            ((1, true, 0, "ON"), Some(Durable::ServerLoss)),
+            ((1, false, 0, "0"), Some(Durable::ServerLoss)),
+            ((1, false, 0, "DETECT_ONLY"), Some(Durable::ServerLoss)),
+            ((1, false, 0, "fast"), Some(Durable::ServerLoss)),
         ];
         for ((flush, log_bin, sync, doublewrite), expected) in cases {
             let found = weaknesses(flush, log_bin, sync, doublewrite);

@@ -54,7 +54,7 @@ pub(super) fn arguments(kind: ServerKind, dir: &Path, port: u16, tls: Option<boo
                 }
             }
         }
-        ServerKind::Mariadb => {
+        ServerKind::Mariadb | ServerKind::Mysql => {
             command.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin"]);
             command
                 .arg(format!("--datadir={}", dir.display()))
@@ -62,7 +62,13 @@ pub(super) fn arguments(kind: ServerKind, dir: &Path, port: u16, tls: Option<boo
             // Where others have theirs, one takes away another's files.
             command.arg(format!("--tmpdir={}", dir.display()));
             command.arg(format!("--port={port}")).arg(format!("--init-file={}", dir.join("init.sql").display()));
-            command.args(["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--max-connections=60"]);
+            command.args(["--innodb-buffer-pool-size=32M", "--max-connections=60"]);
+            if kind == ServerKind::Mysql {
+                command.args(["--innodb-redo-log-capacity=32M", "--mysqlx=OFF", "--secure-file-priv="]);
+                command.arg(format!("--pid-file={}", file("pid")));
+            } else {
+                command.arg("--innodb-log-file-size=16M");
+            }
             if tls.is_some() {
                 for (setting, name) in [("ssl-cert", "server.pem"), ("ssl-key", "server.key"), ("ssl-ca", "ca.pem")] {
                     command.arg(format!("--{setting}={}", file(name)));
@@ -106,7 +112,7 @@ fn template(kind: ServerKind, programs: &[PathBuf]) -> PathBuf {
         drop(fs::remove_dir_all(&half));
         fs::create_dir(&half).expect("a folder");
         own(kind, &half);
-        set_up(kind, &programs[1], &half);
+        set_up(kind, programs.last().expect("one at least"), &half);
         fs::rename(&half, &done).expect("renames");
     }
     done
@@ -126,11 +132,15 @@ fn set_up(kind: ServerKind, program: &Path, dir: &Path) {
             command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
             command.arg(format!("--datadir={}", dir.display())).arg("--innodb-log-file-size=16M");
         }
+        ServerKind::Mysql => {
+            command.args(["--no-defaults", "--initialize-insecure", "--innodb-redo-log-capacity=32M"]);
+            command.arg(format!("--datadir={}", dir.display()));
+        }
         ServerKind::Redis => return,
     }
     let output = command.stdin(Stdio::null()).current_dir(dir).output().expect("it can be run");
     assert!(output.status.success(), "{kind:?} cannot be set up: {output:?}");
-    if kind == ServerKind::Mariadb {
+    if kind.is_mysql_like() {
         let sql = format!(
             "CREATE DATABASE IF NOT EXISTS baton;\nCREATE USER IF NOT EXISTS {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\n\
              GRANT ALL ON *.* TO {USER}@'127.0.0.1';\n"

@@ -35,13 +35,15 @@ pub enum ServerKind {
     Postgres,
     /// MariaDB.
     Mariadb,
+    /// MySQL, where somebody has it: Debian's stable releases do not. `BATON_MYSQLD` names its program, unless it is on the path.
+    Mysql,
     /// Redis.
     Redis,
 }
 
 impl ServerKind {
     /// All that there are.
-    pub const ALL: [Self; 3] = [Self::Postgres, Self::Mariadb, Self::Redis];
+    pub const ALL: [Self; 4] = [Self::Postgres, Self::Mariadb, Self::Mysql, Self::Redis];
 
     /// The package of Debian that it comes from.
     #[must_use]
@@ -49,6 +51,7 @@ impl ServerKind {
         match self {
             Self::Postgres => "postgresql",
             Self::Mariadb => "mariadb-server",
+            Self::Mysql => "mysql-server",
             Self::Redis => "redis-server",
         }
     }
@@ -56,7 +59,7 @@ impl ServerKind {
     fn user(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
-            Self::Mariadb => "mysql",
+            Self::Mariadb | Self::Mysql => "mysql",
             Self::Redis => "redis",
         }
     }
@@ -66,6 +69,7 @@ impl ServerKind {
         match self {
             Self::Postgres => &["postgres", "initdb"],
             Self::Mariadb => &["mariadbd", "mariadb-install-db"],
+            Self::Mysql => &["mysqld"],
             Self::Redis => &["redis-server"],
         }
     }
@@ -74,17 +78,30 @@ impl ServerKind {
     fn ready(self) -> &'static str {
         match self {
             Self::Postgres => "ready to accept connections",
-            Self::Mariadb => "ready for connections",
+            Self::Mariadb | Self::Mysql => "ready for connections",
             Self::Redis => "Ready to accept connections",
         }
     }
 
     /// The server's program; none where it is not installed.
     fn found(self) -> Option<Vec<PathBuf>> {
+        if self == Self::Mysql {
+            let named = std::env::var_os("BATON_MYSQLD").map(PathBuf::from).or_else(|| find("mysqld"))?;
+            // MariaDB's package has one of that name, too.
+            let is_mariadb = named.canonicalize().is_ok_and(|real| real.ends_with("mariadbd"));
+            return (!is_mariadb).then(|| vec![named]);
+        }
         self.programs().iter().map(|program| find(program)).collect()
     }
 
-    /// Whether it can be started here. Where it cannot, that is said, and with `BATON_SERVERS=all` it is a failure.
+    /// Whether it speaks as MySQL does.
+    #[must_use]
+    pub fn is_mysql_like(self) -> bool {
+        matches!(self, Self::Mariadb | Self::Mysql)
+    }
+
+    /// Whether it can be started here. Where it cannot, that is said, and with `BATON_SERVERS=all` it is a failure, unless it
+    /// is MySQL.
     ///
     /// # Panics
     /// If it is not installed and `BATON_SERVERS` is `all`.
@@ -93,12 +110,23 @@ impl ServerKind {
         let here = self.found().is_some();
         let missing = format!("did not run: there is no {self:?} here; `apt-get install {}` has it", self.package());
         if !here {
-            let all = std::env::var_os("BATON_SERVERS").is_some_and(|which| which == "all");
-            assert!(!all, "BATON_SERVERS=all asks for all servers: {missing}");
-            println!("{missing}");
+            match self {
+                Self::Mysql => println!("{missing}"),
+                _ => did_not_run(&missing),
+            }
         }
         here
     }
+}
+
+/// Says that something did not run, and why, which with `BATON_SERVERS=all` is a failure.
+///
+/// # Panics
+/// With `BATON_SERVERS=all`.
+pub fn did_not_run(missing: &str) {
+    let all = std::env::var_os("BATON_SERVERS").is_some_and(|which| which == "all");
+    assert!(!all, "BATON_SERVERS=all asks for all that is tried on servers: {missing}");
+    println!("{missing}");
 }
 
 /// A program on the path, or where Debian keeps PostgreSQL's.
@@ -203,7 +231,9 @@ impl Server {
     pub fn url_by(&self, port: u16, space: &str) -> String {
         match self.kind {
             ServerKind::Postgres => format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres?schema={space}"),
-            ServerKind::Mariadb => format!("mysql://{USER}:{PASSWORD}@127.0.0.1:{port}/baton?prefix={space}"),
+            ServerKind::Mariadb | ServerKind::Mysql => {
+                format!("mysql://{USER}:{PASSWORD}@127.0.0.1:{port}/baton?prefix={space}")
+            }
             ServerKind::Redis => {
                 let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
                 format!("{scheme}://:{PASSWORD}@127.0.0.1:{port}?prefix={space}")
@@ -223,9 +253,11 @@ impl Server {
                 client.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
                 client
             }
-            ServerKind::Mariadb => {
-                let mut client = Command::new(find("mariadb").expect("mariadb"));
+            ServerKind::Mariadb | ServerKind::Mysql => {
+                let mut client = Command::new(find("mariadb").expect("mariadb, which speaks to MySQL, too"));
                 client.args(["--no-defaults", "-N", "-B", "-h", "127.0.0.1", "-u", USER, "baton"]);
+                // Its passwords are asked for over TLS alone.
+                client.args((self.kind == ServerKind::Mysql).then_some("--ssl"));
                 client.arg(format!("-P{}", self.port)).arg(format!("-p{PASSWORD}"));
                 client
             }

@@ -40,10 +40,17 @@ mod on_postgres {
     }
 }
 
-mod on_mysql {
+mod on_mariadb {
     #[test]
     fn every_record_follows_the_one_before_and_what_was_acknowledged_is_there_once() {
         super::play(super::ServerKind::Mariadb);
+    }
+}
+
+mod on_mysql {
+    #[test]
+    fn every_record_follows_the_one_before_and_what_was_acknowledged_is_there_once() {
+        super::play(super::ServerKind::Mysql);
     }
 }
 

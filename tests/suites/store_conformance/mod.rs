@@ -125,6 +125,11 @@ async fn mariadb_keeps_every_promise() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mysql_keeps_every_promise() {
+    on(ServerKind::Mysql).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_keeps_every_promise() {
     on(ServerKind::Redis).await;
 }

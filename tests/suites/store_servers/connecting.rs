@@ -35,7 +35,8 @@ fn weak(kind: ServerKind) -> Vec<(&'static [&'static str], &'static str, Durable
             (&["-c", "fsync=off"], "fsync = off", Durable::ServerLoss),
             (&["-c", "full_page_writes=off"], "full_page_writes = off", Durable::ServerLoss),
         ],
-        ServerKind::Mariadb => vec![
+        ServerKind::Mariadb | ServerKind::Mysql => vec![
+            (&["--skip-innodb-doublewrite"], "innodb_doublewrite = OFF", Durable::ServerLoss),
             (&["--innodb-flush-log-at-trx-commit=2"], "innodb_flush_log_at_trx_commit = 2", Durable::ServerLoss),
             (&["--innodb-flush-log-at-trx-commit=0"], "innodb_flush_log_at_trx_commit = 0", Durable::HostLoss),
         ],
@@ -50,7 +51,7 @@ fn weak(kind: ServerKind) -> Vec<(&'static [&'static str], &'static str, Durable
 fn unfit(kind: ServerKind) -> (&'static [&'static str], &'static str) {
     match kind {
         ServerKind::Postgres => (&["-c", "default_transaction_read_only=on"], "the server is read-only"),
-        ServerKind::Mariadb => (&["--read-only=1"], "read_only = 1"),
+        ServerKind::Mariadb | ServerKind::Mysql => (&["--read-only=1"], "read_only = 1"),
         ServerKind::Redis => (&["--maxmemory-policy", "allkeys-lru"], "maxmemory-policy = allkeys-lru"),
     }
 }
@@ -75,6 +76,11 @@ async fn settings_of_postgres_that_are_weak_have_to_be_allowed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_of_mariadb_that_are_weak_have_to_be_allowed() {
     weak_settings_have_to_be_allowed(ServerKind::Mariadb).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_of_mysql_that_are_weak_have_to_be_allowed() {
+    weak_settings_have_to_be_allowed(ServerKind::Mysql).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,7 +151,7 @@ async fn tables_of_a_newer_release_are_left_alone(kind: ServerKind) {
             "INSERT INTO newer.migrations (version, description, success, checksum, execution_time) \
              VALUES (99, 'later', true, '', 0);",
         ),
-        ServerKind::Mariadb => server.tell(
+        ServerKind::Mariadb | ServerKind::Mysql => server.tell(
             "INSERT INTO newer_migrations (version, description, success, checksum, execution_time) \
              VALUES (99, 'later', true, '', 0);",
         ),
@@ -202,6 +208,11 @@ fn multiply(server: &Server) {
             "INSERT INTO many_heads SELECT CONCAT('actor/', LPAD(seq, 6, '0')), mark, head \
              FROM many_heads, seq_1_to_{};",
             ACTORS - 1
+        )),
+        ServerKind::Mysql => server.tell(&format!(
+            "SET cte_max_recursion_depth = {ACTORS}; \
+             INSERT INTO many_heads WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ACTORS} - 1) \
+             SELECT CONCAT('actor/', LPAD(n, 6, '0')), mark, head FROM many_heads, n;"
         )),
         ServerKind::Redis => server.tell(&format!(
             "EVAL \"local head = redis.call('HGETALL', 'many:a:actor/000000') for n = 1, {ACTORS} - 1 do local name = \

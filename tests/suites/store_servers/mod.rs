@@ -34,6 +34,12 @@ macro_rules! on_each {
                 super::$case(super::ServerKind::Mariadb).await;
             })*
         }
+        mod mysql {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$case(super::ServerKind::Mysql).await;
+            })*
+        }
         mod redis {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {

@@ -25,6 +25,11 @@ fn hosts_on_mariadb_take_over_from_each_other() {
 }
 
 #[test]
+fn hosts_on_mysql_take_over_from_each_other() {
+    on(ServerKind::Mysql);
+}
+
+#[test]
 fn hosts_on_redis_take_over_from_each_other() {
     on(ServerKind::Redis);
 }

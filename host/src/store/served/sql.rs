@@ -13,6 +13,8 @@ use super::{Fault, tls};
 
 /// What the library says of a server that was asked for TLS and has none.
 const NO_TLS: &str = "server does not support TLS";
+/// And of MySQL, where a password would have to go without TLS.
+const NO_RSA: &str = "RSA auth backend disabled";
 /// How long an idle connection stays in the pool.
 pub(in crate::store) const IDLE: Duration = Duration::from_secs(60);
 
@@ -24,6 +26,9 @@ pub(in crate::store) fn words(error: &Error) -> String {
             Some(code) => format!("{} ({code})", database.message()),
             None => database.message().to_owned(),
         },
+        Error::Configuration(why) if why.to_string().starts_with(NO_RSA) => {
+            "the server asks for the password, and has no TLS by which it could be told: turn it on there".to_owned()
+        }
         Error::Configuration(why) => why.to_string(),
         Error::Tls(why) => match tls::words(why.as_ref()) {
             Some(said) => said,
