@@ -1,7 +1,7 @@
 //! Servers that die and stop, and ways to them on which answers are lost.
 
 use super::*;
-use crate::harness::servers::{Proxy, Weather};
+use crate::harness::servers::{Proxy, Weather, did_not_run};
 
 on_each! {
     what_was_acknowledged_survives_that_the_server_is_killed
@@ -180,8 +180,10 @@ impl Small {
         let outer = tempfile::tempdir().expect("a directory");
         let mut mount = std::process::Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]).arg(outer.path());
-        if !mount.output().is_ok_and(|mounted| mounted.status.success()) {
-            println!("did not run: no file system can be mounted here");
+        let mounted = mount.output().expect("mount, of util-linux, can be run");
+        if !mounted.status.success() {
+            let why = String::from_utf8_lossy(&mounted.stderr).trim().to_owned();
+            did_not_run(&format!("did not run: no small file system can be mounted here, which takes root: {why}"));
             return None;
         }
         std::fs::set_permissions(outer.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("opens it");
