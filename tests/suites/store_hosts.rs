@@ -178,6 +178,10 @@ async fn under_a_lease_that_has_ended_nothing_is_written(shared: Shared) {
     shared.join("a").await;
     let mut lease = claim(store, &actor, "a").await;
     store.commit(&mut lease, record(b"kept".to_vec())).await.expect("commits");
+    let mut marked = claim(store, &name("marked"), "a").await;
+    store.commit(&mut marked, record(b"kept".to_vec())).await.expect("commits");
+    store.take_up(&mut marked).await.expect("marks");
+    let mut nothing = claim(store, &name("nothing saved"), "a").await;
     shared.until_leases_end().await;
     let before = store.head(&actor).await.expect("answers");
     let reference = lease.head.current().expect("a record").clone();
@@ -194,6 +198,9 @@ async fn under_a_lease_that_has_ended_nothing_is_written(shared: Shared) {
         store.commit(&mut late(), record(b"late".to_vec())).await.map(drop),
         store.switch(&mut late(), record(b"late".to_vec())).await.map(drop),
         store.take_up(&mut late()).await,
+        // Where there is nothing to be marked, too.
+        store.take_up(&mut marked).await,
+        store.take_up(&mut nothing).await,
         store.release(&mut late(), Some(record(b"late".to_vec())), StopReason::Shutdown).await.map(drop),
         store.release(&mut late(), None, StopReason::Shutdown).await.map(drop),
         store.refuse(&mut late(), refused).await,

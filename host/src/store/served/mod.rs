@@ -212,16 +212,18 @@ impl<S: Server> Served<S> {
         for _ in 0..ATTEMPTS {
             let stored = row.as_ref().map(|row| row.head.as_slice());
             let (before, change) = head::apply_to(stored, step, nonce, self.history)?;
-            if before.as_ref() == Some(&change.head) {
+            let owner = before.as_ref().and_then(|head| head.owner.as_deref());
+            let guard = guard(step, owner);
+            // Whose lease counts is asked of the server, whatever there is to write.
+            if before.as_ref() == Some(&change.head) && guard == Guard::Free {
                 return Ok(change.head);
             }
-            let owner = before.as_ref().and_then(|head| head.owner.as_deref());
             let swap = Swap {
                 actor,
                 expect: row.as_ref().map(|row| row.mark),
                 mark: head::draw_nonce()?,
                 head: head::encode(&change.head),
-                guard: guard(step, owner),
+                guard,
                 // What is put may have more history than is kept.
                 put: records.iter().filter(|(record, _)| change.head.records.contains(record)).collect(),
                 dropped: &change.dropped,
