@@ -318,8 +318,7 @@ impl Server for Mysql {
     }
 
     async fn disk_bytes(&self) -> Result<Option<u64>, Fault> {
-        // What the server tells are estimates that may be days old.
-        Ok(None)
+        self.ask(async |connection| self.statements.disk_bytes(connection).await).await
     }
 
     async fn list(&self, after: Option<&ActorName>, limit: u64) -> Result<Vec<Pair>, Fault> {

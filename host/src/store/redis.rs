@@ -333,7 +333,7 @@ impl Server for Redis {
     }
 
     async fn disk_bytes(&self) -> Result<Option<u64>, Fault> {
-        // Its files hold all that lies in the server, in whatever state they are.
+        // Its one file holds all that lies in the server, whoever's it is.
         Ok(None)
     }
 

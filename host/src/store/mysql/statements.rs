@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Error, MySqlConnection, SqlSafeStr as
 use super::super::NewHost;
 use super::super::hosts::ENDED_KEPT_MS;
 use super::super::served::{Copied, Swap, sql};
-use super::{numbers, signed};
+use super::{number, numbers, signed};
 use crate::model::ActorName;
 
 /// The server's clock, in milliseconds: that of the moment, not that of the statement's begin.
@@ -14,6 +14,11 @@ const NOW: &str = "CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)";
 /// Whose lease must run, and whose must not; each is named twice.
 const GUARD: &str = "(? IS NULL OR EXISTS (SELECT 1 FROM {p}hosts WHERE id = ? AND until_ms > {now})) \
                      AND (? IS NULL OR NOT EXISTS (SELECT 1 FROM {p}hosts WHERE id = ? AND until_ms > {now}))";
+
+/// The files of the four tables. Names of files have a dash in a way of their own.
+const DISK_BYTES: &str = "SELECT CAST(SUM(FILE_SIZE) AS SIGNED), COUNT(*) FROM information_schema.{tablespaces} \
+    CROSS JOIN (SELECT CONCAT(REPLACE(DATABASE(), '-', '@002d'), '/{p}') AS begins) AS ours \
+    WHERE NAME IN (CONCAT(begins, 'heads'), CONCAT(begins, 'records'), CONCAT(begins, 'quarantine'), CONCAT(begins, 'hosts'))";
 
 /// Texts of which `{p}` was replaced by the prefix.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub(super) struct Statements {
     copies: SqlStr,
     discard: SqlStr,
     discard_one: SqlStr,
+    /// As MySQL has it, and MariaDB.
+    disk_bytes: [SqlStr; 2],
     list: SqlStr,
     join: SqlStr,
     sweep: SqlStr,
@@ -57,6 +64,8 @@ impl Statements {
             copies: sql("SELECT description, found FROM {p}quarantine WHERE actor = ? ORDER BY sequence, digest"),
             discard: sql("DELETE FROM {p}quarantine WHERE actor = ?"),
             discard_one: sql("DELETE FROM {p}quarantine WHERE actor = ? AND sequence = ? AND digest = ?"),
+            disk_bytes: ["INNODB_TABLESPACES", "INNODB_SYS_TABLESPACES"]
+                .map(|table| sql(&DISK_BYTES.replace("{tablespaces}", table))),
             list: sql("SELECT actor, head FROM {p}heads WHERE actor > ? ORDER BY actor LIMIT ?"),
             join: sql("INSERT INTO {p}hosts (id, node, address, ttl_ms, until_ms) VALUES (?, ?, ?, ?, {now} + ?)"),
             sweep: sql("DELETE FROM {p}hosts WHERE until_ms + ? <= {now}"),
@@ -130,6 +139,21 @@ impl Statements {
             Some((sequence, digest)) => sqlx::query(self.discard_one.clone()).bind(name).bind(sequence).bind(digest),
         };
         Ok(query.execute(connection).await?.rows_affected())
+    }
+
+    /// Bytes of the tables' files; none where the server does not tell this user, or keeps them in one file with others.
+    pub(super) async fn disk_bytes(&self, connection: &mut MySqlConnection) -> Result<Option<u64>, Error> {
+        for text in &self.disk_bytes {
+            match sqlx::query_as::<_, (Option<i64>, i64)>(text.clone()).fetch_one(&mut *connection).await {
+                Ok((bytes, 4)) => return Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok())),
+                Ok(_) => return Ok(None),
+                // ER_UNKNOWN_TABLE, and ER_SPECIFIC_ACCESS_DENIED_ERROR without the right PROCESS.
+                Err(error) if number(&error) == Some(1109) => {}
+                Err(error) if number(&error) == Some(1227) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     pub(super) async fn put_copy(
