@@ -16,6 +16,7 @@ use super::{Durable, HostLease, NewHost, RecordRef};
 use crate::model::ActorName;
 use statements::Statements;
 
+/// Each of them makes only what is not there: one that was cut short is made again.
 const STEPS: &[Step] = &[Step { version: 1, what: "tables", sql: include_str!("mysql/1_tables.sql") }];
 /// Bytes of a packet that a record cannot have: the statement, the name, and what the protocol adds.
 const PACKET_OVERHEAD_BYTES: usize = 4 << 10;
@@ -87,6 +88,7 @@ impl Mysql {
             let mut connection = open(&options, &bounds).await?;
             let found = look(&mut connection, weak).await?;
             alone(&mut connection, &url.space, &bounds).await?;
+            begin_again(&mut connection, &url.space).await?;
             sql::migrate(&mut connection, STEPS, &format!("{}_", url.space), None).await?;
             // It has done what it is for.
             drop(connection.close().await);
@@ -155,6 +157,18 @@ async fn alone(connection: &mut MySqlConnection, prefix: &str, bounds: &Bounds) 
     match locked {
         Some(1) => Ok(()),
         _ => Err(Wrong::Unreachable("another host makes the tables, and does not come to an end".to_owned())),
+    }
+}
+
+/// Forgets of a step that it was begun: whoever made it has gone in the middle of it, since nobody else makes tables now. What
+/// a newer release has begun is its own.
+async fn begin_again(connection: &mut MySqlConnection, prefix: &str) -> Result<(), Wrong> {
+    let newest = STEPS.last().map_or(0, |step| step.version);
+    let text = format!("DELETE FROM {prefix}_migrations WHERE success = FALSE AND version <= ?");
+    match sqlx::query(AssertSqlSafe(text)).bind(newest).execute(connection).await {
+        // ER_NO_SUCH_TABLE: nothing was begun.
+        Err(error) if number(&error) != Some(1146) => Err(sql::unreachable(&error)),
+        _ => Ok(()),
     }
 }
 

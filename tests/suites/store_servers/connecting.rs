@@ -3,12 +3,13 @@
 use baton_host::store::{ConnectError, Durable, StoreUrl};
 
 use super::*;
-use crate::harness::servers::PASSWORD;
+use crate::harness::servers::{PASSWORD, Proxy, Weather};
 
 on_each! {
     strong_settings_are_told_as_such
     a_message_names_the_server_and_never_the_password
     hosts_that_start_at_once_all_find_their_tables
+    tables_that_were_cut_short_are_made_to_the_end
     tables_of_a_newer_release_are_left_alone
     spaces_of_one_server_are_apart
     the_largest_record_comes_back
@@ -141,6 +142,28 @@ async fn hosts_that_start_at_once_all_find_their_tables(kind: ServerKind) {
     for store in stores {
         assert!(store.head(&name("a")).await.expect("answers").is_some());
     }
+}
+
+async fn tables_that_were_cut_short_are_made_to_the_end(kind: ServerKind) {
+    let Some(server) = Server::start(kind) else { return };
+    let proxy = Proxy::to(server.port());
+    let mut cuts = 0;
+    loop {
+        let space = format!("cut_{cuts}");
+        proxy.set(Weather::AnswersLostAfter(cuts));
+        let cut_short = connect(&url(&server.url_by(proxy.port(), &space)), 3).await;
+        // Whoever comes next finds what is there, be it nothing, a part, or all, and makes the rest.
+        let store = open(&server.url(&space)).await;
+        join(&*store, "host-a").await;
+        let mut lease = claim(&*store, &name("a"), "host-a").await;
+        store.commit(&mut lease, record(vec![1])).await.expect("commits");
+        store.quarantine(&name("a"), &lease.head.records[0], "bad").await.expect("is kept");
+        if cut_short.is_ok() {
+            break;
+        }
+        cuts += 1;
+    }
+    assert!(cuts > 2, "it was cut here and there: {cuts}");
 }
 
 async fn tables_of_a_newer_release_are_left_alone(kind: ServerKind) {

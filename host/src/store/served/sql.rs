@@ -146,8 +146,8 @@ pub(in crate::store) async fn migrate<C: Migrate>(
             "its tables of version {found} are not those that a release made: name another schema or prefix"
         )),
         MigrateError::Dirty(found) => Wrong::Schema(format!(
-            "the step to version {found} of its tables was cut short: delete its line in {before_names}migrations, and it is \
-             made again"
+            "a newer release was cut short while it made version {found} of its tables; this one knows {newest}: start that \
+             release again"
         )),
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => unreachable(&error),
         other => Wrong::Unreachable(other.to_string()),
