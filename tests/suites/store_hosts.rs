@@ -65,7 +65,9 @@ async fn on_server(server: &Arc<Server>, space: &str) -> Shared {
         Box::pin(async move {
             let text = match server.kind() {
                 ServerKind::Postgres => format!("UPDATE {space}.hosts SET until_ms = until_ms - {by};"),
-                ServerKind::Mariadb | ServerKind::Mysql => format!("UPDATE {space}_hosts SET until_ms = until_ms - {by};"),
+                ServerKind::Mariadb | ServerKind::Mysql => {
+                    format!("UPDATE {space}_hosts SET until_ms = until_ms - {by};")
+                }
                 ServerKind::Redis => format!(
                     "EVAL \"local all = redis.call('HGETALL', KEYS[1]) for n = 1, #all, 2 do redis.call('HINCRBY', KEYS[1], all[n], \
                      -{by}) end\" 1 {space}:leases\n"

@@ -284,7 +284,11 @@ mod tests {
             ("bench languages --quick", None, "`bench languages` is measured by itself"),
             ("test store", None, "`test` takes no argument `store`; words for the test run come after `--`"),
             ("nemesis --minutes 0", None, "--minutes: `0` is not from 1 to 1440"),
-            ("nemesis --store mysqll", None, "`mysqll` is none of postgres, mariadb, mysql, redis (did you mean `mysql`?)"),
+            (
+                "nemesis --store mysqll",
+                None,
+                "`mysqll` is none of postgres, mariadb, mysql, redis (did you mean `mysql`?)",
+            ),
             ("demo -- x", None, "`demo` passes nothing on"),
         ] {
             let message = parsed(line, preset).expect_err(line);

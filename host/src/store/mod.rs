@@ -397,6 +397,17 @@ pub struct Lease {
     pub head: Head,
     /// The revision of that head.
     pub revision: Revision,
+    /// What a server's row was marked with by this lease's last write, and the head's nonce then; none where it is not known.
+    #[allow(dead_code, reason = "of a build with servers")]
+    seen: Option<Seen>,
+}
+
+/// A row of a server as it was written: where it is still that one, a write need not read it first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "of a build with servers")]
+struct Seen {
+    mark: u64,
+    nonce: u64,
 }
 
 /// A record still to be committed: what the lease does not know.

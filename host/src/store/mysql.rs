@@ -99,6 +99,11 @@ impl Mysql {
             .max_connections(bounds.connections)
             .acquire_timeout(bounds.acquire_timeout)
             .idle_timeout(sql::IDLE.min(bounds.answer_timeout))
+            // A test with each of them would be a round trip more.
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                Box::pin(async move { Ok(about.idle_for <= sql::TRUSTED || connection.ping().await.is_ok()) })
+            })
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     bound(connection, &bounds).await?;

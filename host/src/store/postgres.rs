@@ -81,6 +81,11 @@ impl Postgres {
             .max_connections(bounds.connections)
             .acquire_timeout(bounds.acquire_timeout)
             .idle_timeout(sql::IDLE)
+            // A test with each of them would be a round trip more.
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                Box::pin(async move { Ok(about.idle_for <= sql::TRUSTED || connection.ping().await.is_ok()) })
+            })
             .after_connect(move |connection, _| {
                 let half = half.clone();
                 Box::pin(async move {

@@ -30,6 +30,7 @@ struct Sky {
     weather: Mutex<Weather>,
     over: AtomicBool,
     taken: AtomicU64,
+    asked: AtomicU64,
     open: Mutex<Vec<TcpStream>>,
     /// What is listened for, and whether it went by.
     tapped: Mutex<Option<(Vec<u8>, bool)>>,
@@ -56,6 +57,7 @@ impl Proxy {
             weather,
             over: AtomicBool::new(false),
             taken: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
             open: Mutex::default(),
             tapped: Mutex::default(),
         });
@@ -107,6 +109,12 @@ impl Proxy {
         self.sky.tapped.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|(_, heard)| *heard)
     }
 
+    /// How many pieces the server was asked with: one for each round trip of little that is asked.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.sky.asked.load(Ordering::Acquire)
+    }
+
     fn cut(&self) {
         for stream in self.sky.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             drop(stream.shutdown(Shutdown::Both));
@@ -135,6 +143,7 @@ impl Sky {
     }
 
     fn asked(&self, bytes: usize) {
+        self.asked.fetch_add(1, Ordering::AcqRel);
         let mut weather = self.weather.lock().unwrap_or_else(PoisonError::into_inner);
         if let Weather::AnswersLostOnceAsked(left, _) = &mut *weather {
             *left = left.saturating_sub(bytes);

@@ -285,7 +285,7 @@ impl Play {
             // As if nobody had heard the answer: what counts is read again.
             let (head, revision) = self.store.head(&self.names[actor]).await.expect("answers").expect("a head");
             assert_eq!((head.epoch, head.sequence), (before.head.epoch, before.head.sequence + 1));
-            lease = Lease { head, revision, ..before };
+            (lease.head, lease.revision) = (head, revision);
         }
         let version = self.actors[actor].version;
         self.actors[actor].leases.insert(host, (lease, version));

@@ -12,6 +12,7 @@ on_each! {
     tables_that_were_cut_short_are_made_to_the_end
     tables_of_a_newer_release_are_left_alone
     spaces_of_one_server_are_apart
+    a_commit_asks_the_server_no_more_than_it_must
     the_largest_record_comes_back
     a_hundred_thousand_actors_are_listed_page_by_page
 }
@@ -198,6 +199,43 @@ async fn spaces_of_one_server_are_apart(kind: ServerKind) {
     assert_eq!(other.hosts().expect("shared").list().await.expect("lists").len(), 1);
     claim(&*other, &name("a"), "host-a").await;
     one.commit(&mut lease, record(vec![2])).await.expect("the other one is another actor");
+}
+
+async fn a_commit_asks_the_server_no_more_than_it_must(kind: ServerKind) {
+    let Some(server) = Server::start(kind) else { return };
+    let proxy = Proxy::to(server.port());
+    let store = open(&server.url_by(proxy.port(), "asked")).await;
+    join(&*store, "host-a").await;
+    let mut lease = claim(&*store, &name("a"), "host-a").await;
+    let mut asked_for = async |commits: u8| {
+        let before = proxy.asked();
+        for n in 0..commits {
+            store.commit(&mut lease, record(vec![n])).await.expect("commits");
+        }
+        proxy.asked() - before
+    };
+    // What is asked for the first time on a connection is prepared; and a history that is full drops a record with each.
+    asked_for(60).await;
+    let asked = asked_for(50).await;
+    let most = match kind {
+        ServerKind::Redis => 1,
+        // The pool looks at a connection that it gets back, beside the way.
+        ServerKind::Postgres => 1 + 1,
+        // The transaction's begin and end, the head, the record, and the one that is dropped.
+        ServerKind::Mariadb | ServerKind::Mysql => 5 + 1,
+    };
+    // Another connection may come in, and prepare what it is asked.
+    assert!(asked <= most * 50 + 20, "{asked}");
+    // Somebody else has written: the lease is told, and nothing of what it knew is believed.
+    let mut other = claim(&*store, &name("a"), "host-a").await;
+    let late = store.commit(&mut lease, record(vec![1])).await;
+    assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
+    store.commit(&mut other, record(vec![2])).await.expect("commits");
+    // A tool that leaves the revision as it is does not hinder it.
+    store.prune(&name("a"), 1).await.expect("prunes");
+    store.commit(&mut other, record(vec![3])).await.expect("commits");
+    let head = store.head(&name("a")).await.expect("answers").expect("a head").0;
+    assert_eq!((head.records.len(), &head), (2, &other.head));
 }
 
 async fn the_largest_record_comes_back(kind: ServerKind) {

@@ -111,7 +111,6 @@ async fn an_answer_that_is_lost_is_settled_by_the_head(kind: ServerKind) {
     // Pieces of answers that arrive; and those that do once the record has come to the server, up to that of a commit.
     let late = (0..6).map(|pieces| Weather::AnswersLostOnceAsked(LARGE_BYTES, pieces));
     let weathers = (0..12).map(Weather::AnswersLostAfter).chain(late);
-    let mut untouched = 0;
     for weather in weathers {
         proxy.set(weather);
         let mut lease = counter.lease.clone();
@@ -132,14 +131,18 @@ async fn an_answer_that_is_lost_is_settled_by_the_head(kind: ServerKind) {
             Err(StoreError::Unavailable(_)) => {
                 let head = direct.head(&name("a")).await.expect("answers").expect("a head").0;
                 assert_eq!(head, counter.lease.head);
-                untouched += 1;
             }
             Err(error) => panic!("{error}"),
         }
         counter.check(&direct).await;
     }
     assert!(counter.settled.0 > 0, "some took place and were not told: {:?}", counter.settled);
-    assert!(untouched > 0, "and some never came to the server");
+    // Once the server is known to be away, nothing comes to it, and nobody is in doubt.
+    proxy.set(Weather::Cut);
+    store.list(None, 1).await.expect_err("nothing goes through");
+    let asked = store.commit(&mut counter.lease.clone(), record(vec![0; 8])).await;
+    assert!(matches!(asked, Err(StoreError::Unavailable(_))), "{asked:?}");
+    counter.check(&direct).await;
 }
 
 async fn connections_that_are_cut_are_made_again(kind: ServerKind) {

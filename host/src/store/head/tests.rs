@@ -22,6 +22,7 @@ fn lease(head: &Head) -> Lease {
         owner: head.owner.clone().unwrap_or_else(|| "host".to_owned()),
         revision: revision(head),
         head: head.clone(),
+        seen: None,
     }
 }
 

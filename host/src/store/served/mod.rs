@@ -18,7 +18,7 @@ use super::hosts::{self, HostLease, Hosts, LEAST_LEASE_TTL_MS, MOST_LEASE_TTL_MS
 use super::url::{StoreUrl, Wrong};
 use super::{
     Capabilities, Durable, Head, Image, Lease, Listed, NewRecord, Quarantined, RecordRef, Refused, Remains, Revision,
-    SnapshotStore, StoreError, quarantine,
+    Seen, SnapshotStore, StoreError, quarantine,
 };
 use crate::model::{ActorName, StopReason};
 use condition::Condition;
@@ -203,25 +203,49 @@ impl<S: Server> Served<S> {
         records: &[(RecordRef, Vec<u8>)],
         copies: Option<&[Quarantined]>,
     ) -> Result<Head, StoreError> {
+        self.write_over(None, actor, step, records, copies).await.map(|(head, _)| head)
+    }
+
+    /// Writes over a row that the caller knows, or over the one that is there.
+    async fn write_over(
+        &self,
+        known: Option<Row>,
+        actor: &ActorName,
+        step: &Step,
+        records: &[(RecordRef, Vec<u8>)],
+        copies: Option<&[Quarantined]>,
+    ) -> Result<(Head, Option<Seen>), StoreError> {
         let bytes = records.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
         let kib = u32::try_from(bytes.div_ceil(1 << 10).min(UNDER_WAY_KIB)).unwrap_or(u32::MAX);
         // It is never closed.
         let _room = self.under_way.acquire_many(kib).await.ok();
         let nonce = head::draw_nonce()?;
-        let mut row = self.row(actor).await?;
+        let mut was_read = known.is_none();
+        let mut row = match known {
+            Some(row) => Some(row),
+            None => self.row(actor).await?,
+        };
         for _ in 0..ATTEMPTS {
             let stored = row.as_ref().map(|row| row.head.as_slice());
-            let (before, change) = head::apply_to(stored, step, nonce, self.history)?;
+            let (before, change) = match head::apply_to(stored, step, nonce, self.history) {
+                // What is refused is refused because of what is stored, and nothing else.
+                Err(_) if !was_read => {
+                    (row, was_read) = (self.row(actor).await?, true);
+                    continue;
+                }
+                applied => applied?,
+            };
             let owner = before.as_ref().and_then(|head| head.owner.as_deref());
             let guard = guard(step, owner);
             // Whose lease counts is asked of the server, whatever there is to write.
             if before.as_ref() == Some(&change.head) && guard == Guard::Free {
-                return Ok(change.head);
+                return Ok((change.head, None));
             }
+            let mark = head::draw_nonce()?;
             let swap = Swap {
                 actor,
                 expect: row.as_ref().map(|row| row.mark),
-                mark: head::draw_nonce()?,
+                mark,
                 head: head::encode(&change.head),
                 guard,
                 // What is put may have more history than is kept.
@@ -233,14 +257,15 @@ impl<S: Server> Served<S> {
                 },
             };
             if self.change(self.server.swap(&swap)).await? {
-                return Ok(change.head);
+                let seen = Seen { mark, nonce: change.head.nonce };
+                return Ok((change.head, Some(seen)));
             }
             let refusal = swap.guard.refusal();
             let again = self.row(actor).await?;
             if let (Some(refusal), true) = (refusal, again == row) {
                 return Err(refusal);
             }
-            row = again;
+            (row, was_read) = (again, true);
         }
         Err(StoreError::Conflict("its head is written again and again".to_owned()))
     }
@@ -251,7 +276,7 @@ impl<S: Server> Served<S> {
         step: &Step,
         record: Option<(RecordRef, Vec<u8>)>,
     ) -> Result<Revision, StoreError> {
-        lease.head = self.write(&lease.actor, step, record.as_slice(), None).await?;
+        (lease.head, lease.seen) = self.write_over(known(lease), &lease.actor, step, record.as_slice(), None).await?;
         lease.revision = head::revision(&lease.head);
         Ok(lease.revision)
     }
@@ -259,6 +284,13 @@ impl<S: Server> Served<S> {
     fn largest(&self) -> usize {
         self.server.largest_record()
     }
+}
+
+/// The row that a lease has written last, if its head is still the one that lies in it. Whether the row is still that one, the
+/// server says: it compares the mark.
+fn known(lease: &Lease) -> Option<Row> {
+    let seen = lease.seen.filter(|seen| seen.nonce == lease.head.nonce)?;
+    Some(Row { mark: seen.mark, head: head::encode(&lease.head) })
 }
 
 /// Whose lease counts for a step.
@@ -325,9 +357,9 @@ impl<S: Server> SnapshotStore for Served<S> {
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
         Box::pin(async move {
             let step = Step::Claim { expect, owner: owner.to_owned() };
-            let head = self.write(actor, &step, &[], None).await?;
+            let (head, seen) = self.write_over(None, actor, &step, &[], None).await?;
             let revision = head::revision(&head);
-            Ok(Lease { actor: actor.clone(), owner: owner.to_owned(), head, revision })
+            Ok(Lease { actor: actor.clone(), owner: owner.to_owned(), head, revision, seen })
         })
     }
 

@@ -18,6 +18,9 @@ const NO_RSA: &str = "RSA auth backend disabled";
 /// How long an idle connection stays in the pool.
 pub(in crate::store) const IDLE: Duration = Duration::from_secs(60);
 
+/// How long a connection may have been idle that is used without being tested first.
+pub(in crate::store) const TRUSTED: Duration = Duration::from_secs(1);
+
 /// What an error says. Not `PoolTimedOut` alone: its own words do not say whose pool.
 pub(in crate::store) fn words(error: &Error) -> String {
     match error {
@@ -56,7 +59,7 @@ pub(in crate::store) fn fault(error: &Error, is_gone: fn(&str) -> bool) -> Fault
     }
 }
 
-/// A connection of the pool, tested if it was idle.
+/// A connection of the pool, tested if it was idle for long.
 ///
 /// # Errors
 /// `Gone`: nothing was asked.
