@@ -6,10 +6,10 @@ mod statements;
 
 use std::str::FromStr as _;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions, MySqlRow};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Error, MySqlPool, Row as _};
 
-use super::served::sql::{self, Step};
+use super::served::sql::{self, Step, numbers, signed};
 use super::served::{Copied, Fault, Pair, Place, Row, Server, Swap};
 use super::url::{Bounds, StoreUrl, Weakness, Wrong, judge};
 use super::{Durable, HostLease, NewHost, RecordRef};
@@ -55,15 +55,6 @@ fn ends(error: &Error) -> bool {
     // ER_SERVER_SHUTDOWN, ER_OPTION_PREVENTS_STATEMENT (read_only), ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION,
     // ER_CONNECTION_KILLED of either.
     matches!(number(error), Some(1053 | 1290 | 1792 | 1927 | 3169))
-}
-
-/// A number that is compared, and never computed with, as the server has it.
-fn signed(number: u64) -> i64 {
-    i64::from_ne_bytes(number.to_ne_bytes())
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::from_ne_bytes(number.to_ne_bytes())
 }
 
 impl std::fmt::Debug for Mysql {
@@ -238,18 +229,6 @@ fn weaknesses(flush_log: i64, log_bin: bool, sync_binlog: i64, doublewrite: &str
     found
 }
 
-/// A sequence and the digest that goes with it, as the server takes them.
-fn numbers(record: &RecordRef) -> (i64, Vec<u8>) {
-    (signed(record.sequence), record.digest.0.to_vec())
-}
-
-fn place(row: &MySqlRow) -> Result<Place, Error> {
-    let mut digest = [0; 32];
-    let found: &[u8] = row.try_get(1)?;
-    digest.iter_mut().zip(found).for_each(|(to, from)| *to = *from);
-    Ok(Place { sequence: unsigned(row.try_get(0)?), digest, bytes: row.try_get(2)? })
-}
-
 impl Server for Mysql {
     fn backend(&self) -> &'static str {
         "mysql"
@@ -282,8 +261,8 @@ impl Server for Mysql {
     async fn row(&self, actor: &ActorName) -> Result<Option<Row>, Fault> {
         let name = actor.as_str().as_bytes();
         self.ask(async |connection| {
-            let found = sqlx::query(self.statements.row()).bind(name).fetch_optional(connection).await?;
-            found.map(|row| Ok(Row { mark: unsigned(row.try_get(0)?), head: row.try_get(1)? })).transpose()
+            let found = sqlx::query_as(self.statements.row.clone()).bind(name).fetch_optional(connection).await?;
+            Ok(found.map(sql::row))
         })
         .await
     }
@@ -292,11 +271,8 @@ impl Server for Mysql {
         let (sequence, digest) = numbers(record);
         let name = actor.as_str().as_bytes();
         self.ask(async |connection| {
-            let query = sqlx::query(self.statements.record()).bind(sequence).bind(&digest).bind(name);
-            let found = query.fetch_optional(connection).await?;
-            found
-                .map(|row| Ok((row.try_get(0)?, row.try_get::<Option<Vec<u8>>, _>(1)?.unwrap_or_default())))
-                .transpose()
+            let query = sqlx::query_as(self.statements.record.clone()).bind(sequence).bind(&digest).bind(name);
+            Ok(query.fetch_optional(connection).await?.map(sql::pair))
         })
         .await
     }
@@ -304,8 +280,8 @@ impl Server for Mysql {
     async fn records(&self, actor: &ActorName) -> Result<Vec<Place>, Fault> {
         let name = actor.as_str().as_bytes();
         self.ask(async |connection| {
-            let rows = sqlx::query(self.statements.records()).bind(name).fetch_all(connection).await?;
-            rows.iter().map(place).collect()
+            let rows = sqlx::query_as(self.statements.records.clone()).bind(name).fetch_all(connection).await?;
+            Ok(rows.into_iter().map(sql::place).collect())
         })
         .await
     }
@@ -326,8 +302,7 @@ impl Server for Mysql {
     async fn copies(&self, actor: &ActorName) -> Result<Vec<Pair>, Fault> {
         let name = actor.as_str().as_bytes();
         self.ask(async |connection| {
-            let rows = sqlx::query(self.statements.copies()).bind(name).fetch_all(connection).await?;
-            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+            sqlx::query_as(self.statements.copies.clone()).bind(name).fetch_all(connection).await
         })
         .await
     }
@@ -343,11 +318,8 @@ impl Server for Mysql {
     async fn list(&self, after: Option<&ActorName>, limit: u64) -> Result<Vec<Pair>, Fault> {
         // No name is empty, so all are behind that.
         let after = after.map_or(&b""[..], |name| name.as_str().as_bytes());
-        self.ask(async |connection| {
-            let query = sqlx::query(self.statements.list()).bind(after).bind(signed(limit));
-            query.fetch_all(connection).await?.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
-        })
-        .await
+        let query = sqlx::query_as(self.statements.list.clone()).bind(after).bind(signed(limit));
+        self.ask(async |connection| query.fetch_all(connection).await).await
     }
 
     async fn join(&self, host: &NewHost, ttl_ms: u64) -> Result<bool, Fault> {
@@ -360,7 +332,7 @@ impl Server for Mysql {
 
     async fn renew(&self, id: &str) -> Result<bool, Fault> {
         self.ask(async |connection| {
-            let done = sqlx::query(self.statements.renew()).bind(id.as_bytes()).execute(connection).await?;
+            let done = sqlx::query(self.statements.renew.clone()).bind(id.as_bytes()).execute(connection).await?;
             Ok(done.rows_affected() == 1)
         })
         .await
@@ -368,24 +340,15 @@ impl Server for Mysql {
 
     async fn leave(&self, id: &str) -> Result<(), Fault> {
         self.ask(async |connection| {
-            sqlx::query(self.statements.leave()).bind(id.as_bytes()).execute(connection).await.map(drop)
+            sqlx::query(self.statements.leave.clone()).bind(id.as_bytes()).execute(connection).await.map(drop)
         })
         .await
     }
 
     async fn leases(&self) -> Result<Vec<HostLease>, Fault> {
         self.ask(async |connection| {
-            let rows = sqlx::query(self.statements.leases()).fetch_all(connection).await?;
-            let lease = |row: &MySqlRow| {
-                let left: i64 = row.try_get(3)?;
-                Ok(HostLease {
-                    id: String::from_utf8_lossy(row.try_get(0)?).into_owned(),
-                    node: row.try_get(1)?,
-                    address: row.try_get(2)?,
-                    left_ms: u64::try_from(left).unwrap_or_default(),
-                })
-            };
-            rows.iter().map(lease).collect()
+            let rows = sqlx::query_as(self.statements.leases.clone()).fetch_all(connection).await?;
+            Ok(rows.into_iter().map(sql::lease).collect())
         })
         .await
     }

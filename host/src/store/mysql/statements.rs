@@ -4,8 +4,9 @@ use sqlx::{AssertSqlSafe, Connection as _, Error, MySqlConnection, SqlSafeStr as
 
 use super::super::NewHost;
 use super::super::hosts::ENDED_KEPT_MS;
+use super::super::served::sql::{numbers, signed};
 use super::super::served::{Copied, Swap, sql};
-use super::{number, numbers, signed};
+use super::number;
 use crate::model::ActorName;
 
 /// The server's clock, in milliseconds: that of the moment, not that of the statement's begin.
@@ -23,25 +24,25 @@ const DISK_BYTES: &str = "SELECT CAST(SUM(FILE_SIZE) AS SIGNED), COUNT(*) FROM i
 /// Texts of which `{p}` was replaced by the prefix.
 #[derive(Debug)]
 pub(super) struct Statements {
-    row: SqlStr,
-    record: SqlStr,
-    records: SqlStr,
+    pub(super) row: SqlStr,
+    pub(super) record: SqlStr,
+    pub(super) records: SqlStr,
     insert: SqlStr,
     update: SqlStr,
     put: SqlStr,
     drop: SqlStr,
     put_copy: SqlStr,
-    copies: SqlStr,
+    pub(super) copies: SqlStr,
     discard: SqlStr,
     discard_one: SqlStr,
     /// As MySQL has it, and MariaDB.
     disk_bytes: [SqlStr; 2],
-    list: SqlStr,
+    pub(super) list: SqlStr,
     join: SqlStr,
     sweep: SqlStr,
-    renew: SqlStr,
-    leave: SqlStr,
-    leases: SqlStr,
+    pub(super) renew: SqlStr,
+    pub(super) leave: SqlStr,
+    pub(super) leases: SqlStr,
 }
 
 impl Statements {
@@ -190,37 +191,5 @@ impl Statements {
             .bind(signed(ttl_ms))
             .bind(signed(ttl_ms));
         query.execute(connection).await.map(drop)
-    }
-
-    pub(super) fn row(&self) -> SqlStr {
-        self.row.clone()
-    }
-
-    pub(super) fn record(&self) -> SqlStr {
-        self.record.clone()
-    }
-
-    pub(super) fn records(&self) -> SqlStr {
-        self.records.clone()
-    }
-
-    pub(super) fn copies(&self) -> SqlStr {
-        self.copies.clone()
-    }
-
-    pub(super) fn list(&self) -> SqlStr {
-        self.list.clone()
-    }
-
-    pub(super) fn renew(&self) -> SqlStr {
-        self.renew.clone()
-    }
-
-    pub(super) fn leave(&self) -> SqlStr {
-        self.leave.clone()
-    }
-
-    pub(super) fn leases(&self) -> SqlStr {
-        self.leases.clone()
     }
 }

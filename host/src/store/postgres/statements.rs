@@ -4,8 +4,9 @@ use sqlx::{AssertSqlSafe, Error, PgConnection, SqlSafeStr as _, SqlStr};
 
 use super::super::NewHost;
 use super::super::hosts::ENDED_KEPT_MS;
+use super::super::served::sql::signed;
 use super::super::served::{Copied, Swap};
-use super::signed;
+
 use crate::model::ActorName;
 
 /// The server's clock, in milliseconds: not that of the transaction's begin.
@@ -14,21 +15,21 @@ const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /// Texts of which `{s}` was replaced by the schema's name.
 #[derive(Debug)]
 pub(super) struct Statements {
-    row: SqlStr,
-    record: SqlStr,
-    records: SqlStr,
+    pub(super) row: SqlStr,
+    pub(super) record: SqlStr,
+    pub(super) records: SqlStr,
     insert: SqlStr,
     update: SqlStr,
     put_copy: SqlStr,
-    copies: SqlStr,
-    discard: SqlStr,
-    disk_bytes: SqlStr,
-    list: SqlStr,
+    pub(super) copies: SqlStr,
+    pub(super) discard: SqlStr,
+    pub(super) disk_bytes: SqlStr,
+    pub(super) list: SqlStr,
     join: SqlStr,
     sweep: SqlStr,
-    renew: SqlStr,
-    leave: SqlStr,
-    leases: SqlStr,
+    pub(super) renew: SqlStr,
+    pub(super) leave: SqlStr,
+    pub(super) leases: SqlStr,
 }
 
 /// What makes a swap one step: it all hangs on the one row that was written, or was not.
@@ -122,7 +123,7 @@ impl Statements {
     ) -> Result<(), Error> {
         let none: (Option<i64>, Option<&[u8]>) = (None, None);
         let name = actor.as_str().as_bytes();
-        let query = sqlx::query(self.discard()).bind(name).bind(none.0).bind(none.1);
+        let query = sqlx::query(self.discard.clone()).bind(name).bind(none.0).bind(none.1);
         query.execute(&mut *connection).await?;
         for copy in copies {
             self.put_copy(connection, actor, copy).await?;
@@ -155,45 +156,5 @@ impl Statements {
             .bind(host.address.as_deref())
             .bind(signed(ttl_ms));
         Ok(query.execute(connection).await?.rows_affected() == 1)
-    }
-
-    pub(super) fn row(&self) -> SqlStr {
-        self.row.clone()
-    }
-
-    pub(super) fn record(&self) -> SqlStr {
-        self.record.clone()
-    }
-
-    pub(super) fn records(&self) -> SqlStr {
-        self.records.clone()
-    }
-
-    pub(super) fn copies(&self) -> SqlStr {
-        self.copies.clone()
-    }
-
-    pub(super) fn discard(&self) -> SqlStr {
-        self.discard.clone()
-    }
-
-    pub(super) fn disk_bytes(&self) -> SqlStr {
-        self.disk_bytes.clone()
-    }
-
-    pub(super) fn list(&self) -> SqlStr {
-        self.list.clone()
-    }
-
-    pub(super) fn renew(&self) -> SqlStr {
-        self.renew.clone()
-    }
-
-    pub(super) fn leave(&self) -> SqlStr {
-        self.leave.clone()
-    }
-
-    pub(super) fn leases(&self) -> SqlStr {
-        self.leases.clone()
     }
 }

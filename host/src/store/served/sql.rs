@@ -9,7 +9,8 @@ use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr as _};
 
 use super::super::url::{Bounds, Wrong};
-use super::{Fault, tls};
+use super::super::{HostLease, RecordRef};
+use super::{Fault, Pair, Place, Row, tls};
 
 /// What the library says of a server that was asked for TLS and has none.
 const NO_TLS: &str = "server does not support TLS";
@@ -92,6 +93,44 @@ pub(in crate::store) async fn answered<DB: Database, T>(
         connection.close_on_drop();
     }
     Err(outcome)
+}
+
+/// A number that is compared, and never computed with, as the server has it.
+pub(in crate::store) fn signed(number: u64) -> i64 {
+    i64::from_ne_bytes(number.to_ne_bytes())
+}
+
+/// And back.
+pub(in crate::store) fn unsigned(number: i64) -> u64 {
+    u64::from_ne_bytes(number.to_ne_bytes())
+}
+
+/// A sequence and the digest that goes with it, as the server takes them.
+pub(in crate::store) fn numbers(record: &RecordRef) -> (i64, Vec<u8>) {
+    (signed(record.sequence), record.digest.0.to_vec())
+}
+
+/// An actor's row, from its mark and its head.
+pub(in crate::store) fn row((mark, head): (i64, Vec<u8>)) -> Row {
+    Row { mark: unsigned(mark), head }
+}
+
+/// A record, from its sequence, its digest and its bytes.
+pub(in crate::store) fn place((sequence, found, bytes): (i64, Vec<u8>, Vec<u8>)) -> Place {
+    let mut digest = [0; 32];
+    digest.iter_mut().zip(found).for_each(|(to, from)| *to = from);
+    Place { sequence: unsigned(sequence), digest, bytes }
+}
+
+/// A head, and the record that was asked for with it, as far as that is there.
+pub(in crate::store) fn pair((head, record): (Vec<u8>, Option<Vec<u8>>)) -> Pair {
+    (head, record.unwrap_or_default())
+}
+
+/// A lease, from its id, its node, its address, and for how long it runs.
+pub(in crate::store) fn lease((id, node, address, left): (Vec<u8>, String, Option<String>, i64)) -> HostLease {
+    let id = String::from_utf8_lossy(&id).into_owned();
+    HostLease { id, node, address, left_ms: u64::try_from(left).unwrap_or_default() }
 }
 
 /// Connects once, within bounds, so that what is wrong is told as it is.
