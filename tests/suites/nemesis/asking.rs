@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::hosts::{HOSTS, Hosts, node};
+use super::hosts::{Answer, HOSTS, Hosts, node};
 use super::{HEALED, actors};
 use crate::harness::Dice;
 
@@ -14,10 +14,12 @@ pub(super) struct Acknowledged {
     pub(super) id: String,
     /// The count, as it was answered.
     pub(super) count: u64,
+    /// When it was asked for first.
+    pub(super) began: Instant,
     /// How long it took.
     pub(super) took: Duration,
-    /// How often it was asked for.
-    pub(super) asked: usize,
+    /// Each time that it was asked for: when since then, of which host, and what came of it.
+    pub(super) trail: Vec<(Duration, usize, &'static str)>,
 }
 
 /// Asks until it is over, and then until the last one is acknowledged.
@@ -36,14 +38,15 @@ pub(super) fn ask_for(client: usize, hosts: &Hosts, over: &AtomicBool, mut dice:
 
 /// Asks for one, of whoever is said to own the actor, or of the next host.
 fn increment(hosts: &Hosts, actor: &str, id: String, guess: &mut usize, over: &AtomicBool) -> Acknowledged {
-    let (began, mut healed, mut asked) = (Instant::now(), None, 0);
+    let (began, mut healed, mut trail) = (Instant::now(), None, Vec::new());
     loop {
-        asked += 1;
+        let since = began.elapsed();
         let answer = hosts.call(*guess, actor, &id, r#"{"add": 1}"#);
         let elsewhere = match &answer {
             Some(answer) if answer.status == 200 => {
                 let count = answer.body.trim().parse().unwrap_or_else(|_| panic!("a count: {answer:?}"));
-                return Acknowledged { actor: actor.to_owned(), id, count, took: began.elapsed(), asked };
+                trail.push((since, *guess, "counts"));
+                return Acknowledged { actor: actor.to_owned(), id, count, began, took: began.elapsed(), trail };
             }
             Some(answer) if answer.status == 421 => {
                 (0..HOSTS).find(|host| answer.body.contains(&format!("\"node\":\"{}\"", node(*host))))
@@ -53,11 +56,23 @@ fn increment(hosts: &Hosts, actor: &str, id: String, guess: &mut usize, over: &A
             Some(answer) => panic!("{actor}: {answer:?}"),
             None => None,
         };
+        trail.push((since, *guess, said(answer.as_ref())));
         *guess = elsewhere.filter(|host| host != guess).unwrap_or((*guess + 1) % HOSTS);
         if over.load(Ordering::Acquire) {
             let since = *healed.get_or_insert_with(Instant::now);
             assert!(since.elapsed() < HEALED, "{actor}: nobody answers, though all is well again; last: {answer:?}");
         }
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What an answer that acknowledges nothing says, in a word.
+fn said(answer: Option<&Answer>) -> &'static str {
+    match answer.map(|answer| answer.status) {
+        None => "no answer",
+        Some(421) => "elsewhere",
+        Some(503) => "not now",
+        Some(504) => "too late",
+        Some(_) => "lost",
     }
 }

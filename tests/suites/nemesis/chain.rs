@@ -60,7 +60,7 @@ pub(super) fn judge(actors: &[String], records: &Records, acknowledged: &[Acknow
         acknowledged: acknowledged.len(),
         records: records.values().map(BTreeMap::len).sum(),
         epochs,
-        again: acknowledged.iter().filter(|one| one.asked > 1).count(),
+        again: acknowledged.iter().filter(|one| one.trail.len() > 1).count(),
         longest: acknowledged.iter().map(|one| one.took).max().unwrap_or_default(),
     }
 }

@@ -8,6 +8,7 @@ mod chain;
 pub(crate) mod hosts;
 mod watching;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use rustix::process::Signal;
 
 use self::asking::{Acknowledged, ask_for};
 use self::chain::judge;
-use self::hosts::{HOSTS, Hosts};
+use self::hosts::{HOSTS, Hosts, node};
 use self::watching::{Watch, last};
 use crate::harness::servers::{Server, ServerKind};
 use crate::harness::{Dice, number_from};
@@ -67,15 +68,8 @@ fn actors() -> Vec<String> {
     listed.chain((0..OF_A_TEMPLATE).map(|n| format!("more/{n}"))).collect()
 }
 
-/// What was done to whom.
-#[derive(Debug, Default)]
-struct Deeds {
-    hosts_killed: usize,
-    hosts_stopped: usize,
-    hosts_paused: usize,
-    servers_killed: usize,
-    servers_paused: usize,
-}
+/// What was done, and when it began.
+type Deeds = Vec<(Instant, String)>;
 
 /// Plays.
 fn play(kind: ServerKind) {
@@ -92,7 +86,7 @@ fn play(kind: ServerKind) {
         })
         .collect();
     let end = Instant::now() + Duration::from_secs(seconds);
-    let mut deeds = Deeds::default();
+    let mut deeds = Deeds::new();
     while Instant::now() < end {
         std::thread::sleep(Duration::from_millis(200 + dice.below(1_300) as u64));
         // One that found no server when it started has ended by itself.
@@ -109,45 +103,84 @@ fn play(kind: ServerKind) {
     let found = judge(&actors(), &records, &acknowledged);
     let (fenced, taken) =
         (hosts.said("lease on the store has ended"), hosts.said("taken over from a host that is gone"));
-    println!("{found}; {fenced} leases lost, {taken} takeovers; {deeds:?} in {seconds} s");
+    println!("{found}; {fenced} leases lost, {taken} takeovers; {} in {seconds} s", counted(&deeds));
+    explain(&acknowledged, &deeds);
+}
+
+/// How often each thing was done.
+fn counted(deeds: &Deeds) -> String {
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, deed) in deeds {
+        *kinds.entry(deed.split(" for ").next().unwrap_or(deed).trim_end_matches([' ', '0', '1', '2'])).or_default() +=
+            1;
+    }
+    let told: Vec<String> = kinds.into_iter().map(|(kind, times)| format!("{times} times {kind}")).collect();
+    told.join(", ")
+}
+
+/// What was done while the increment was asked for that took longest, and what came of each try.
+fn explain(acknowledged: &[Acknowledged], deeds: &Deeds) {
+    let Some(longest) = acknowledged.iter().max_by_key(|one| one.took) else { return };
+    println!("the longest, {:.1} s, of {}:", longest.took.as_secs_f64(), longest.actor);
+    let before = Duration::from_secs(5);
+    for (when, deed) in deeds {
+        if *when + before >= longest.began && *when <= longest.began + longest.took {
+            let since = when.saturating_duration_since(longest.began).as_secs_f64();
+            let early = longest.began.saturating_duration_since(*when).as_secs_f64();
+            println!("  {:>5.1} s  {deed}", since - early);
+        }
+    }
+    // Of many tries that say the same, the first.
+    let mut last = None;
+    for (since, host, said) in &longest.trail {
+        if last.replace((host, said)) != Some((host, said)) {
+            println!("  {:>5.1} s  asked {}: {said}", since.as_secs_f64(), node(*host));
+        }
+    }
 }
 
 /// One deed.
 fn hurt(hosts: &Hosts, server: &mut Server, dice: &mut Dice, deeds: &mut Deeds) {
     let ms = |dice: &mut Dice, from: usize, most: usize| Duration::from_millis((from + dice.below(most)) as u64);
     let host = dice.below(HOSTS);
-    match dice.below(10) {
+    let began = Instant::now();
+    let deed = match dice.below(10) {
         0..3 => {
+            let away = ms(dice, 0, 2_500);
             hosts.kill(host);
-            deeds.hosts_killed += 1;
-            std::thread::sleep(ms(dice, 0, 2_500));
+            std::thread::sleep(away);
             hosts.start_again(host);
+            format!("kill of host {host} for {away:.1?}")
         }
         3..5 => {
+            let away = ms(dice, 0, 1_000);
             hosts.stop(host);
-            deeds.hosts_stopped += 1;
-            std::thread::sleep(ms(dice, 0, 1_000));
+            std::thread::sleep(away);
             hosts.start_again(host);
+            format!("stop of host {host} for {away:.1?}")
         }
         5..8 => {
             // Every other one for longer than its lease.
             let pause = ms(dice, 100, 5_000);
             hosts.signal(host, Signal::STOP);
-            deeds.hosts_paused += 1;
             std::thread::sleep(pause);
             hosts.signal(host, Signal::CONT);
+            format!("pause of host {host} for {pause:.1?}")
         }
         8 => {
+            let away = ms(dice, 0, 1_500);
             server.kill();
-            std::thread::sleep(ms(dice, 0, 1_500));
+            std::thread::sleep(away);
             server.restart();
-            deeds.servers_killed += 1;
+            format!("kill of the server for {away:.1?}")
         }
         _ => {
+            let pause = ms(dice, 100, 3_500);
             server.pause();
-            deeds.servers_paused += 1;
-            std::thread::sleep(ms(dice, 100, 3_500));
+            std::thread::sleep(pause);
             server.resume();
+            format!("pause of the server for {pause:.1?}")
         }
-    }
+    };
+    deeds.push((began, deed));
 }
