@@ -221,7 +221,7 @@ impl<S: Fronted> SnapshotStore for S {
             let step = Step::Claim { expect, owner: owner.to_owned() };
             let head = self.front().write(actor, step, Vec::new(), None).await?;
             let revision = head::revision(&head);
-            Ok(Lease { actor: actor.clone(), owner: owner.to_owned(), head, revision, seen: None })
+            Ok(Lease::new(actor.clone(), owner.to_owned(), head, revision))
         })
     }
 

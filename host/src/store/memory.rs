@@ -262,7 +262,7 @@ impl SnapshotStore for MemoryStore {
         Box::pin(async move {
             let head = self.write(actor, &Step::Claim { expect, owner: owner.to_owned() }, Vec::new())?;
             let revision = head::revision(&head);
-            Ok(Lease { actor: actor.clone(), owner: owner.to_owned(), head, revision, seen: None })
+            Ok(Lease::new(actor.clone(), owner.to_owned(), head, revision))
         })
     }
 

@@ -402,6 +402,14 @@ pub struct Lease {
     seen: Option<Seen>,
 }
 
+impl Lease {
+    /// What a claim gives that has just been written: `head`, of this revision.
+    #[must_use]
+    pub fn new(actor: ActorName, owner: String, head: Head, revision: Revision) -> Self {
+        Self { actor, owner, head, revision, seen: None }
+    }
+}
+
 /// A row of a server as it was written: where it is still that one, a write need not read it first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(dead_code, reason = "of a build with servers")]
