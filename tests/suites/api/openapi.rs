@@ -91,8 +91,7 @@ fn the_book_has_each_code_with_its_status_and_its_cure() {
 /// Requests made up from the description, good and bad ones, thousands of them. The same in each run, unless
 /// `BATON_EXAMPLES` says how many are to be drawn for each operation.
 ///
-/// A schema counts characters and a name bytes: one of 64 characters and more that are not all ASCII is described as too long
-/// where it may be taken. A drawn run finds that now and then.
+/// A schema counts characters and a name bytes: one of fewer than 256 characters, not all ASCII, may be too long all the same.
 #[test]
 fn schemathesis_finds_nothing() {
     let Some(schemathesis) = std::env::var_os("BATON_SCHEMATHESIS") else {
