@@ -42,7 +42,8 @@ pub(crate) fn run(project: &Project, source: Source, nemesis: &Nemesis) -> Resul
     crate::process::stream(project.cargo().args(build), &project.interrupt)?;
     steps.done("built");
     let stores: Vec<&str> = nemesis.store.map_or(STORES.to_vec(), |store| vec![store]);
-    steps.begin(&format!("{} minutes with {}", nemesis.minutes, stores.join(", ")));
+    let minutes = if nemesis.minutes == 1 { "a minute".to_owned() } else { format!("{} minutes", nemesis.minutes) };
+    steps.begin(&format!("{minutes} with each of {}", stores.join(", ")));
     for store in &stores {
         let mut tests = project.cargo();
         // Its own harness has no limit on time.

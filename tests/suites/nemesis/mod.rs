@@ -130,11 +130,12 @@ fn explain(acknowledged: &[Acknowledged], deeds: &Deeds) {
             println!("  {:>5.1} s  {deed}", since - early);
         }
     }
-    // Of many tries that say the same, the first.
-    let mut last = None;
+    // Of many tries that say the same, or the same two in turn, the first.
+    let mut last = [None; 2];
     for (since, host, said) in &longest.trail {
-        if last.replace((host, said)) != Some((host, said)) {
+        if !last.contains(&Some((host, said))) {
             println!("  {:>5.1} s  asked {}: {said}", since.as_secs_f64(), node(*host));
+            last = [last[1], Some((host, said))];
         }
     }
 }
@@ -171,8 +172,9 @@ fn hurt(hosts: &Hosts, server: &mut Server, dice: &mut Dice, deeds: &mut Deeds) 
             let away = ms(dice, 0, 1_500);
             server.kill();
             std::thread::sleep(away);
+            let down = Instant::now();
             server.restart();
-            format!("kill of the server for {away:.1?}")
+            format!("kill of the server for {away:.1?}, which took {:.1?} to come back", down.elapsed())
         }
         _ => {
             let pause = ms(dice, 100, 3_500);
