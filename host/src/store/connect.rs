@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::lock::Lock;
-use super::url::{ConnectError, ServerKind, StoreUrl};
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+use super::url::ServerKind;
+use super::url::{ConnectError, StoreUrl};
 use super::{Backend, OpenError, SnapshotStore};
 
 /// A data directory whose state is elsewhere: what else is in it is one host's alone all the same.
@@ -38,7 +40,7 @@ impl Premises {
 /// Says what is wrong with the server, its settings or its tables, and what to do.
 #[allow(clippy::unused_async, unused_variables, reason = "of a build with servers")]
 pub async fn connect(url: &StoreUrl, history: usize) -> Result<Arc<dyn SnapshotStore>, ConnectError> {
-    url.check_files().await.map_err(|wrong| wrong.at(url))?;
+    url.check_files().map_err(|wrong| wrong.at(url))?;
     match url.kind() {
         #[cfg(feature = "postgres")]
         ServerKind::Postgres => {

@@ -60,16 +60,16 @@ fn words(error: &RedisError) -> String {
 }
 
 /// The certificates that the URL names; none: it names none.
-async fn certificates(url: &StoreUrl) -> Result<Option<TlsCertificates>, Wrong> {
-    let read = async |path: &Option<PathBuf>| match path {
+fn certificates(url: &StoreUrl) -> Result<Option<TlsCertificates>, Wrong> {
+    let read = |path: &Option<PathBuf>| match path {
         None => Ok(None),
-        Some(path) => match tokio::fs::read(path).await {
+        Some(path) => match std::fs::read(path) {
             Ok(pem) => Ok(Some(pem)),
             Err(error) => Err(Wrong::Unreachable(format!("{}: {error}", path.display()))),
         },
     };
     let CertificateFiles { root, own, key } = &url.files;
-    let (root_cert, own, key) = (read(root).await?, read(own).await?, read(key).await?);
+    let (root_cert, own, key) = (read(root)?, read(own)?, read(key)?);
     let client_tls = own.zip(key).map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
     Ok((root_cert.is_some() || client_tls.is_some()).then_some(TlsCertificates { client_tls, root_cert }))
 }
@@ -94,7 +94,7 @@ impl Redis {
     /// # Errors
     /// Says what is wrong with the server, or with the way to it.
     pub(super) async fn connect(url: &StoreUrl) -> Result<Self, Wrong> {
-        let client = match certificates(url).await? {
+        let client = match certificates(url)? {
             Some(certificates) => Client::build_with_tls(url.revealed().as_str(), certificates),
             None => Client::open(url.revealed().as_str()),
         };

@@ -328,12 +328,12 @@ impl StoreUrl {
     /// # Errors
     /// Names the one that is not.
     #[allow(dead_code, reason = "of a build with servers")]
-    pub(super) async fn check_files(&self) -> Result<(), Wrong> {
+    pub(super) fn check_files(&self) -> Result<(), Wrong> {
         let CertificateFiles { root, own, key } = &self.files;
         for (path, setting) in [root, own, key].into_iter().zip(FILES) {
             if let Some(path) = path {
-                let read = tokio::fs::read(path).await;
-                read.map_err(|error| Wrong::Unreachable(format!("{setting}: {}: {error}", path.display())))?;
+                std::fs::read(path)
+                    .map_err(|error| Wrong::Unreachable(format!("{setting}: {}: {error}", path.display())))?;
             }
         }
         Ok(())
