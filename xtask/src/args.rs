@@ -68,7 +68,8 @@ Usage: cargo xtask <command> [options]
              each language
   nemesis    three hosts on one store; they and its server are killed and paused at random, and every record is looked at:
              `--minutes N` (3), `--store postgres|mariadb|mysql|redis` (all of them)
-  check      cargo fmt --check, clippy without warnings, cargo deny where it is installed
+  check      cargo fmt --check, clippy without warnings, also of the host with each store on a server alone, cargo deny where
+             it is installed
   bindings   write the guest SDK's bindings again from wit/
   help       show this
 
