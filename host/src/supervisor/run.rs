@@ -1,7 +1,7 @@
 //! The loop that carries out what the tree decides. It waits for nobody: starting and stopping happen beside it, and come
 //! back to it as events.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,9 +114,19 @@ struct Running {
     abort: AbortHandle,
 }
 
+#[derive(Default)]
 struct ShuttingDown {
     report: ShutdownReport,
+    /// Whom it names.
+    named: HashSet<ActorName>,
     done: Vec<oneshot::Sender<ShutdownReport>>,
+}
+
+impl ShuttingDown {
+    fn stopped(&mut self, actor: &ActorName, saved: Saved) {
+        self.named.insert(actor.clone());
+        self.report.stopped.push((actor.clone(), saved));
+    }
 }
 
 /// The loop's own.
@@ -190,10 +200,7 @@ impl Run {
             Event::Ended { id, run, exit } => self.ended(id, run, exit, now),
             Event::Woken { id, run } => self.tree.woken(id, run, now),
             Event::Shutdown { budget, done } => {
-                let down = self
-                    .shutting_down
-                    .get_or_insert_with(|| ShuttingDown { report: ShutdownReport::default(), done: Vec::new() });
-                down.done.push(done);
+                self.shutting_down.get_or_insert_with(ShuttingDown::default).done.push(done);
                 self.tree.shut_down(budget, now);
             }
             Event::Abandon => {}
@@ -386,7 +393,7 @@ impl Run {
         self.around.events.tell(cell.about(), answer::told(&exit));
         let (saved, shared) = (answer::saved(&exit), self.around.tenures.is_shared());
         if let Some(down) = &mut self.shutting_down {
-            down.report.stopped.push((cell.name().clone(), saved.clone()));
+            down.stopped(cell.name(), saved.clone());
         }
         self.tree.ended(id, run, answer::end(&exit, inbox_left, shared), saved, now);
     }
@@ -444,9 +451,9 @@ impl Run {
             }
             self.turn_away(&actor.cell, why);
             if let Some(down) = &mut self.shutting_down
-                && !down.report.stopped.iter().any(|(reported, _)| reported == name)
+                && !down.named.contains(name)
             {
-                down.report.stopped.push((name.clone(), Saved::Kept));
+                down.stopped(name, Saved::Kept);
             }
         }
     }

@@ -143,10 +143,17 @@ impl Tree {
             // A group that would not start counts as restarted once more, as in OTP.
             sup.work = Work::Idle;
         }
-        if let (Begun::Restart, false) = (begun, matches!(end, End::Barred(_))) {
-            return self.once_more(id, &why, now);
-        }
-        if begun == Begun::Listed && in_order {
+        let by_its_supervisor = match begun {
+            Begun::Restart => !matches!(end, End::Barred(_)),
+            Begun::Listed => in_order,
+            Begun::Added | Begun::Asked => false,
+        };
+        if by_its_supervisor {
+            // One that ends starts nobody again.
+            if self.sup(parent).is_some_and(|sup| matches!(sup.work, Work::Ending { .. })) {
+                self.put_down(id, &why);
+                return self.next_of(parent, id);
+            }
             return self.once_more(id, &why, now);
         }
         // Who hears of it finds the name free.
@@ -174,7 +181,8 @@ impl Tree {
         let parent = self.parent(id);
         let Some(sup) = self.sup(parent) else { return };
         let in_group = match &sup.work {
-            Work::Clearing { group, .. } => group.contains(&id),
+            // In the order of their ids.
+            Work::Clearing { group, .. } => group.binary_search(&id).is_ok(),
             _ => false,
         };
         match &sup.work {
@@ -291,12 +299,14 @@ impl Tree {
         self.put_down(id, &end.text());
         let Some(above) = self.nodes.get(&parent).filter(|_| parent != ROOT && significant) else { return };
         let ChildSpec::Supervisor(spec) = &above.spec else { return };
-        let others = above.sup.iter().flat_map(|sup| &sup.children).filter_map(|other| self.nodes.get(other));
-        let left = others.filter(|other| other.spec.significant() && other.state != State::Down).count();
-        match spec.auto_shutdown {
-            AutoShutdown::AnySignificant => self.end_supervisor(parent, Why::Auto, now),
-            AutoShutdown::AllSignificant if left == 0 => self.end_supervisor(parent, Why::Auto, now),
-            AutoShutdown::Never | AutoShutdown::AllSignificant => {}
+        let mut others = above.sup.iter().flat_map(|sup| &sup.children).filter_map(|other| self.nodes.get(other));
+        let ends = match spec.auto_shutdown {
+            AutoShutdown::AnySignificant => true,
+            AutoShutdown::AllSignificant => !others.any(|other| other.spec.significant() && other.state != State::Down),
+            AutoShutdown::Never => false,
+        };
+        if ends {
+            self.end_supervisor(parent, Why::Auto, now);
         }
     }
 
@@ -400,12 +410,12 @@ impl Tree {
         let Some(sup) = &mut node.sup else { return };
         // One that is told to end while it ends by itself, or is killed then, was told.
         let (before, was_brutal) = match &sup.work {
-            Work::Ending { why, brutal } => (Some(why), *brutal),
+            Work::Ending { why, brutal, .. } => (Some(why), *brutal),
             _ => (None, false),
         };
         let brutal = was_brutal || why == Why::Killed || node.spec.shutdown() == Shutdown::BrutalKill;
         let why = if before == Some(&Why::Told) { Why::Told } else { why };
-        sup.work = Work::Ending { why, brutal };
+        sup.work = Work::Ending { why, brutal, left: None };
         for later in std::mem::take(&mut sup.queue) {
             if let Later::Ask(ticket, _) = later {
                 self.answer(ticket, None, Err(Refused::GoingDown));
@@ -417,10 +427,11 @@ impl Tree {
     }
 
     fn children(&self, id: Id) -> Vec<Id> {
-        self.nodes
-            .get(&id)
-            .and_then(|node| node.sup.as_ref())
-            .map_or(Vec::new(), |s| s.children.iter().copied().collect())
+        let sup = self.nodes.get(&id).and_then(|node| node.sup.as_ref());
+        let children = sup.map_or(Vec::new(), |sup| sup.children.iter().copied().collect());
+        #[cfg(test)]
+        self.listed.set(self.listed.get() + children.len());
+        children
     }
 
     fn shorten(&mut self, id: Id, now: Instant) {
@@ -508,28 +519,40 @@ impl Tree {
         self.todo.push_back(Todo::Advance(id));
     }
 
+    /// Each child is looked at when the end begins and once more when it is gone, however many there are: nothing is started
+    /// below a supervisor that ends, so who has no instance gets none.
     fn go_on_ending(&mut self, id: Id, now: Instant) {
         let Some(State::Stopping(_, budget)) = self.state(id).cloned() else { return };
-        let brutal = self.sup(id).is_some_and(|sup| matches!(sup.work, Work::Ending { brutal: true, .. }));
-        let live = |tree: &Self, child: Id| tree.nodes.get(&child).is_some_and(super::Node::has_instance);
-        let children: Vec<Id> = self.children(id).into_iter().filter(|child| live(self, *child)).collect();
-        let is_dynamic = |tree: &Self, child: &Id| tree.nodes.get(child).is_some_and(|node| node.dynamic);
-        let mut side_by_side: Vec<Id> = children.iter().copied().filter(|c| brutal || is_dynamic(self, c)).collect();
-        if side_by_side.is_empty() {
-            side_by_side.extend(children.last());
+        let Some(Work::Ending { brutal, left, .. }) = self.sup(id).map(|sup| &mut sup.work) else { return };
+        let (brutal, left) = (*brutal, left.take());
+        let mut left = left.unwrap_or_else(|| self.begin_ending(id, brutal, budget, now));
+        while left.pop_if(|child| !self.nodes.get(child).is_some_and(super::Node::has_instance)).is_some() {}
+        let Some(last) = left.last().copied() else { return self.has_ended(id) };
+        if let Some(Work::Ending { left: kept, .. }) = self.sup(id).map(|sup| &mut sup.work) {
+            *kept = Some(left);
         }
-        if side_by_side.is_empty() {
-            return self.has_ended(id);
+        if !brutal && matches!(self.state(last), Some(State::Starting | State::Up)) {
+            self.tell(last, StopReason::Shutdown, Some(budget), Then::Down, now);
         }
-        for child in side_by_side {
-            match self.state(child) {
-                _ if brutal => self.end_brutally(child, now),
+    }
+
+    /// Tells those that stop side by side, and gives all that have an instance: the others first, which are told from the last
+    /// to the first, each when the one behind it is gone.
+    fn begin_ending(&mut self, id: Id, brutal: bool, budget: Budget, now: Instant) -> Vec<Id> {
+        let live = |child: &Id| self.nodes.get(child).filter(|node| node.has_instance());
+        let children = self.children(id).into_iter().filter_map(|child| Some((child, live(&child)?.dynamic)));
+        let (side_by_side, mut left): (Vec<_>, Vec<_>) = children.partition(|(_, dynamic)| brutal || *dynamic);
+        for (child, _) in &side_by_side {
+            match self.state(*child) {
+                _ if brutal => self.end_brutally(*child, now),
                 Some(State::Starting | State::Up) => {
-                    self.tell(child, StopReason::Shutdown, Some(budget), Then::Down, now);
+                    self.tell(*child, StopReason::Shutdown, Some(budget), Then::Down, now);
                 }
                 _ => {}
             }
         }
+        left.extend(side_by_side);
+        left.into_iter().map(|(child, _)| child).collect()
     }
 
     fn end_brutally(&mut self, id: Id, now: Instant) {

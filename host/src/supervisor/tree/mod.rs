@@ -145,8 +145,9 @@ enum Work {
     Clearing { current: Option<Id>, left: Vec<Id>, group: Vec<Id>, cause: Id },
     /// Waits before it starts the group.
     Pausing { group: Vec<Id>, cause: Id },
-    /// Stops all its children; at once, or as each is to be stopped.
-    Ending { why: Why, brutal: bool },
+    /// Stops all its children; at once, or as each is to be stopped. `left`: those that may have an instance still, the one
+    /// that is waited for last; none before the first step.
+    Ending { why: Why, brutal: bool, left: Option<Vec<Id>> },
 }
 
 /// Why a supervisor ends.
@@ -187,13 +188,23 @@ pub(super) struct Tree {
     next: Id,
     todo: VecDeque<Todo>,
     out: Vec<Do>,
+    /// Children that were listed to look at each, so far: what an end costs is counted by it.
+    #[cfg(test)]
+    listed: std::cell::Cell<usize>,
 }
 
 impl Tree {
     /// The root, without children.
     pub(super) fn new(root: ActorName) -> Self {
-        let mut tree =
-            Self { nodes: HashMap::new(), names: HashMap::new(), next: ROOT, todo: VecDeque::new(), out: Vec::new() };
+        let mut tree = Self {
+            nodes: HashMap::new(),
+            names: HashMap::new(),
+            next: ROOT,
+            todo: VecDeque::new(),
+            out: Vec::new(),
+            #[cfg(test)]
+            listed: std::cell::Cell::default(),
+        };
         let id = tree.insert(ROOT, SupervisorSpec::new(root).into(), false, Begun::Listed);
         // Nobody finds it by a name.
         tree.names.clear();

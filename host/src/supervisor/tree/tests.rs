@@ -545,3 +545,42 @@ fn bad_child_specs_are_refused_at_run_time_too() {
     let taken = sup("t", Strategy::OneForOne, &["a"]);
     assert_eq!(play.start(Some("s"), taken), Err(Refused::AlreadyStarted(name("a"), ChildState::Running)));
 }
+
+#[test]
+fn an_end_looks_at_each_child_as_often_however_many_there_are() {
+    let of_each = |count: u32, dynamic: bool| {
+        let mut play = match dynamic {
+            true => Play::of(SupervisorSpec::dynamic(name("s"))),
+            false => {
+                Play::of((0..count).fold(SupervisorSpec::new(name("s")), |s, n| s.child(actor(&format!("w/{n}")))))
+            }
+        };
+        for n in (0..count).filter(|_| dynamic) {
+            play.start(Some("s"), actor(&format!("w/{n}"))).expect("it starts");
+        }
+        play.log.clear();
+        play.tree.listed.set(0);
+        play.ask(Ask::Terminate { name: name("s") }).expect("it stops");
+        assert_eq!(play.log.len(), count as usize);
+        play.tree.listed.get() / count as usize
+    };
+    for dynamic in [false, true] {
+        assert_eq!(of_each(10, dynamic), of_each(1_000, dynamic), "dynamic: {dynamic}");
+    }
+}
+
+#[test]
+fn a_child_that_would_not_start_again_is_left_while_its_supervisor_ends() {
+    for strategy in [Strategy::OneForOne, Strategy::OneForAll] {
+        let mut play = Play::of(sup("s", strategy, &["a", "b"]));
+        play.slow = vec!["a", "b"];
+        play.ends("a", End::Fenced("another host had it".into()));
+        play.begin(Ask::Terminate { name: name("s") });
+        assert_eq!(play.log(), "+a -b shutdown");
+        let (id, run, _) = play.held.remove(0);
+        play.tree.ended(id, run, crash(), Saved::Kept, play.now);
+        play.play();
+        play.release();
+        assert_eq!((play.log().as_str(), play.state("s"), play.answers.len()), ("", DOWN, 1), "{strategy}");
+    }
+}
