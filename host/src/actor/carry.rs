@@ -46,8 +46,7 @@ impl Instance {
             return Saved::Kept;
         }
         // A tighter budget may come from above meanwhile.
-        let mut signals = self.signals.clone();
-        let gathered = match signals.uncut(budget.bound(self.gather(lease, rest, handled))).await {
+        let gathered = match self.signals.uncut(budget.bound(self.gather(lease, rest, handled))).await {
             Ok(Some(gathered)) => gathered,
             Ok(None) | Err(_) => Err("no time was left".to_owned()),
         };

@@ -131,8 +131,7 @@ impl Instance {
 
     /// The state, or why there is none to show; or how the instance ended over it.
     async fn ask_for_state(&self, live: &mut Live) -> Result<Result<StateInfo, String>, Exit> {
-        let mut signals = self.signals.clone();
-        let snapshot = match signals.uncut(live.guest.snapshot(TurnBase::outside())).await {
+        let snapshot = match self.signals.uncut(live.guest.snapshot(TurnBase::outside())).await {
             Ok(Ok(snapshot)) => snapshot,
             Ok(Err(crash)) => return Err(Exit::Crashed(crash)),
             Err(why) => return Err(self.cut_short(why)),

@@ -71,12 +71,11 @@ impl Instance {
         live.turn = self.turn_of(&message, &base.id, trace.as_ref());
         base.trace = live.turn.place().cloned();
         // The mark first: what a turn does at once, such as a call of its own, may not be ahead of it.
-        let mut signals = self.signals.clone();
         let handle = async {
             self.mark(live).await?;
             live.guest.handle(&message, base).await
         };
-        let handled = signals.uncut(handle).await;
+        let handled = self.signals.uncut(handle).await;
         let answer = match handled {
             Err(why) => return self.cut_in(live, message, (reply, receipt), why, not_again.is_some()),
             Ok(Err(crash)) => {
@@ -109,7 +108,7 @@ impl Instance {
             }
             Ok(())
         };
-        let kept = signals.uncut(keep).await;
+        let kept = self.signals.uncut(keep).await;
         self.took(live, began.elapsed());
         match kept {
             Err(why) => return self.cut_in(live, message, (reply, receipt), why, not_again.is_some()),
@@ -130,7 +129,8 @@ impl Instance {
     }
 
     /// Measures a turn that has ended.
-    fn took(&self, live: &Live, took: Duration) {
+    fn took(&self, live: &mut Live, took: Duration) {
+        live.stint.turn(took);
         self.numbers.turn.time(took);
         self.cell.figures.turn(took, live.guest.memory_bytes());
     }

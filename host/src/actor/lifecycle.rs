@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::claiming::{Owner, Whose};
+use super::ears::Stint;
 use super::handoff::{self, Verdict};
 use super::ledger::Ledger;
 use super::opening::{Opened, Opening, hold_on};
@@ -225,8 +226,22 @@ impl Instance {
         self.parts.catalog.settled(&self.cell.spec.plugin, self.cell.name(), self.parts.program.digest());
         self.cell.figures.memory(guest.memory_bytes());
         let record_timers = timers.clone();
-        let (unsaved, turn) = (Unsaved::default(), Begun::nothing());
-        Live { mark, guest, trap_exit, lease, timers, record_timers, loose, turns: 0, effects, ledger, unsaved, turn }
+        let (unsaved, stint, turn) = (Unsaved::default(), Stint::default(), Begun::nothing());
+        Live {
+            mark,
+            guest,
+            trap_exit,
+            lease,
+            timers,
+            record_timers,
+            loose,
+            turns: 0,
+            effects,
+            ledger,
+            unsaved,
+            stint,
+            turn,
+        }
     }
 
     /// A guest has refused a state. That is written beside the record, so that it is not tried for ever; then policy decides.
@@ -244,9 +259,8 @@ impl Instance {
             why: cause.to_string(),
             time_ms: now_ms(),
         };
-        let mut signals = self.signals.clone();
         // If it is cut, the store itself lets nothing through any more.
-        drop(signals.uncut(self.tenure.open()).await);
+        drop(self.signals.uncut(self.tenure.open()).await);
         if let Err(error) = self.parts.store.refuse(&mut lease, refused.clone()).await {
             log_of!(warn, self.cell.label(), %error, "the refusal is remembered in this process only");
             let mut status = self.cell.status();

@@ -1,9 +1,11 @@
 //! Messages that wait for one actor: bounded, in the order in which they came.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Receipt;
@@ -47,6 +49,11 @@ impl Envelope {
         }
     }
 
+    /// When it came.
+    pub(crate) fn came(&self) -> Instant {
+        self.came
+    }
+
     /// A message that came with a record.
     pub(crate) fn restored(message: Message, sequence: u64, place: usize) -> Self {
         Self { restored: Some((sequence, place)), ..Self::new(message, None) }
@@ -84,7 +91,6 @@ pub(crate) struct Mailbox {
     actor: ActorName,
     limits: Arc<Limits>,
     inner: Mutex<Inner>,
-    came: Notify,
 }
 
 #[derive(Debug)]
@@ -94,9 +100,20 @@ struct Inner {
     /// How many of them tell of another's end.
     notices: usize,
     gate: Gate,
+    /// Whoever waits for a message: the actor's loop, and nobody else.
+    reader: Option<Waker>,
+    /// Whether the loop is between two turns, and has heard nothing else.
+    at_rest: bool,
 }
 
 impl Inner {
+    fn listen(&mut self, cx: &Context<'_>) {
+        match &mut self.reader {
+            Some(reader) => reader.clone_from(cx.waker()),
+            None => self.reader = Some(cx.waker().clone()),
+        }
+    }
+
     fn append(&mut self, envelope: Envelope) {
         self.bytes += envelope.message.size();
         self.notices += usize::from(is_notice(&envelope.message));
@@ -119,13 +136,22 @@ fn is_notice(message: &Message) -> bool {
 
 impl Mailbox {
     pub(super) fn new(actor: ActorName, limits: Arc<Limits>) -> Self {
-        let inner = Inner { queue: VecDeque::new(), bytes: 0, notices: 0, gate: Gate::Open };
-        Self { actor, limits, inner: Mutex::new(inner), came: Notify::new() }
+        let inner =
+            Inner { queue: VecDeque::new(), bytes: 0, notices: 0, gate: Gate::Open, reader: None, at_rest: false };
+        Self { actor, limits, inner: Mutex::new(inner) }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // Every change below is complete before anything can panic.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn came(mut inner: MutexGuard<'_, Inner>) {
+        let reader = inner.reader.take();
+        drop(inner);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 
     /// Takes a message, or says why not.
@@ -136,6 +162,13 @@ impl Mailbox {
 
     /// The same; gives the message back where it is for another cell of this name.
     pub(crate) fn offer(&self, envelope: Envelope) -> Result<Result<(), SendError>, Box<Envelope>> {
+        let left = self.leave(envelope)?;
+        Ok(left.map(|_| self.rings()))
+    }
+
+    /// The same, and the reader is not told: whoever leaves a message here is to see to it. True: no other waits before it, and
+    /// the reader waits for nothing but a message.
+    pub(super) fn leave(&self, envelope: Envelope) -> Result<Result<bool, SendError>, Box<Envelope>> {
         let mut envelope = Some(envelope);
         let taken = self.take(&mut envelope);
         match envelope {
@@ -144,9 +177,19 @@ impl Mailbox {
         }
     }
 
+    /// The reader has something else to do.
+    pub(super) fn rests_no_more(&self) {
+        self.inner().at_rest = false;
+    }
+
+    /// Tells the reader that something has come.
+    pub(super) fn rings(&self) {
+        Self::came(self.inner());
+    }
+
     /// Takes what is offered, or says why not; leaves it, and says nothing, where it is for another cell.
-    fn take(&self, offered: &mut Option<Envelope>) -> Result<(), SendError> {
-        let Some(envelope) = offered else { return Ok(()) };
+    fn take(&self, offered: &mut Option<Envelope>) -> Result<bool, SendError> {
+        let Some(envelope) = offered else { return Ok(false) };
         let actor = || self.actor.to_string();
         let size = envelope.message.size();
         if let Message::Call(request) | Message::Cast(request) = &envelope.message
@@ -158,7 +201,7 @@ impl Mailbox {
         let mut inner = self.inner();
         match &inner.gate {
             Gate::Open => {}
-            Gate::Moved => return Ok(()),
+            Gate::Moved => return Ok(false),
             Gate::Held(hold) => return Err(SendError::Held { actor: actor(), hold: hold.clone() }),
             Gate::Elsewhere(owner) => return Err(not_here(&self.actor, owner)),
             Gate::Closed(why) => return Err(SendError::Unavailable { actor: actor(), why: why.clone() }),
@@ -171,12 +214,11 @@ impl Mailbox {
         }
         let within = Parent::within(envelope.trace.as_ref());
         envelope.waits = part!(within, "mailbox", baton.actor = %self.actor, baton.messages_before = number(messages));
+        let at_rest = messages == 0 && inner.at_rest;
         if let Some(envelope) = offered.take() {
             inner.append(envelope);
         }
-        drop(inner);
-        self.came.notify_one();
-        Ok(())
+        Ok(at_rest)
     }
 
     /// Takes nothing any more, if it is empty and open.
@@ -195,9 +237,15 @@ impl Mailbox {
 
     /// Waits until a message is there, and leaves it where it is.
     pub(super) async fn stirs(&self) {
-        while self.inner().queue.is_empty() {
-            self.came.notified().await;
-        }
+        poll_fn(|cx| {
+            let mut inner = self.inner();
+            if inner.queue.is_empty() {
+                inner.listen(cx);
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Takes word of another's end, however much waits: whoever watches has room for it set aside, by the bound on what it
@@ -206,8 +254,7 @@ impl Mailbox {
         let mut inner = self.inner();
         if matches!(inner.gate, Gate::Open) {
             inner.append(Envelope::new(message, None));
-            drop(inner);
-            self.came.notify_one();
+            Self::came(inner);
         }
     }
 
@@ -218,21 +265,22 @@ impl Mailbox {
 
     /// The next message. There is one reader: the actor's loop. Nothing is lost if the future is dropped.
     pub(super) async fn next(&self) -> Envelope {
-        loop {
-            if let Some(envelope) = self.try_next() {
-                return envelope;
-            }
-            self.came.notified().await;
-        }
+        poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    fn try_next(&self) -> Option<Envelope> {
+    /// The same, looked for once; the reader rests until it has one, or says that it does not any more.
+    pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Envelope> {
         let mut inner = self.inner();
-        let mut envelope = inner.queue.pop_front()?;
+        let Some(mut envelope) = inner.queue.pop_front() else {
+            inner.at_rest = true;
+            inner.listen(cx);
+            return Poll::Pending;
+        };
+        inner.at_rest = false;
         envelope.waits = Begun::nothing();
         inner.bytes -= envelope.message.size();
         inner.notices -= usize::from(is_notice(&envelope.message));
-        Some(envelope)
+        Poll::Ready(envelope)
     }
 
     /// Puts the inbox of a record before everything else. What an earlier instance was given of the same inbox and has
@@ -244,8 +292,7 @@ impl Mailbox {
             inner.queue.push_front(envelope);
         }
         inner.count();
-        drop(inner);
-        self.came.notify_one();
+        Self::came(inner);
     }
 
     /// Puts a message back that was in hand, before everything else. The bound does not apply: it was taken before.
@@ -253,8 +300,7 @@ impl Mailbox {
         let mut inner = self.inner();
         inner.queue.push_front(envelope);
         inner.count();
-        drop(inner);
-        self.came.notify_one();
+        Self::came(inner);
     }
 
     /// What came with a record and was not handled yet: the next record has to hold it too.
@@ -336,6 +382,13 @@ mod tests {
         Envelope::new(Message::Cast(request), None)
     }
 
+    fn next(mailbox: &Mailbox) -> Envelope {
+        match mailbox.poll_next(&Context::from_waker(Waker::noop())) {
+            Poll::Ready(envelope) => envelope,
+            Poll::Pending => panic!("no message waits"),
+        }
+    }
+
     fn drained(mailbox: &Mailbox) -> Vec<String> {
         bodies(&mailbox.drain(unseen).into_iter().map(|e| e.message).collect::<Vec<_>>())
     }
@@ -368,7 +421,7 @@ mod tests {
         mailbox.push(cast("1234")).expect("8 bytes with its id");
         assert!(matches!(mailbox.push(cast("12")), Err(SendError::MailboxFull { bytes: 8, .. })));
         assert!(matches!(mailbox.push(cast("1234567")), Err(SendError::TooLarge { bytes: 7, max_bytes: 6, .. })));
-        mailbox.try_next().expect("one");
+        next(&mailbox);
         assert_eq!(mailbox.waiting(), (0, 0));
         mailbox.push(cast("12")).expect("room again");
     }
@@ -381,7 +434,7 @@ mod tests {
         mailbox.notice(Message::Other(EXIT.into(), Body::new()));
         assert!(matches!(mailbox.push(cast("1")), Err(SendError::MailboxFull { messages: 2, .. })));
         assert_eq!((mailbox.notices(), mailbox.waiting()), (2, (2, 11)));
-        mailbox.try_next().expect("one");
+        next(&mailbox);
         assert_eq!((mailbox.notices(), mailbox.waiting()), (1, (1, 4)));
         mailbox.restore(vec![Envelope::restored(down(), 1, 0)]);
         assert_eq!(mailbox.notices(), 2);
@@ -397,11 +450,12 @@ mod tests {
         let inbox = || ["old 1", "old 2"].map(|b| cast(b).message).into_iter().enumerate();
         let inbox = || inbox().map(|(place, message)| Envelope::restored(message, 7, place)).collect::<Vec<_>>();
         mailbox.restore(inbox());
-        mailbox.try_next().expect("old 1, handled by an instance that then crashes");
+        // Old 1, handled by an instance that then crashes.
+        next(&mailbox);
         mailbox.restore(inbox());
         assert_eq!(bodies(&mailbox.restored()), ["old 1", "old 2"]);
         mailbox.retag(8);
-        assert_eq!(mailbox.try_next().expect("old 1").restored, Some((8, 0)));
+        assert_eq!(next(&mailbox).restored, Some((8, 0)));
         mailbox.put_back(cast("in hand"));
         assert_eq!(drained(&mailbox), ["in hand", "old 2", "new"]);
     }

@@ -5,6 +5,8 @@ mod budget;
 mod carry;
 mod claiming;
 pub(crate) mod control;
+mod driver;
+mod ears;
 mod exits;
 mod figures;
 mod handling;
@@ -44,6 +46,8 @@ use crate::telemetry::TraceContext;
 
 pub(crate) use budget::Budget;
 pub(crate) use claiming::{Owner, Whose};
+use driver::Driver;
+pub(crate) use driver::Task;
 pub(crate) use exits::{ExitSignal, bounded};
 use figures::Figures;
 pub use figures::TurnTimes;
@@ -111,6 +115,7 @@ pub(crate) struct Cell {
     pub(crate) meter: Arc<Meter>,
     figures: Figures,
     pub(crate) rest: rest::Rest,
+    driver: Driver,
     lane: Lane,
     outbox: Arc<Outbox>,
     status: Mutex<Status>,
@@ -238,7 +243,8 @@ impl Cell {
         let mailbox = Mailbox::new(spec.name.clone(), limits.clone());
         let (meter, outbox) = (Arc::default(), Arc::default());
         let (figures, rest, lane) = (Figures::default(), rest::Rest::default(), Lane::default());
-        Self { spec, supervisor, limits, mailbox, meter, figures, rest, lane, outbox, status: Mutex::new(status) }
+        let (driver, status) = (Driver::default(), Mutex::new(status));
+        Self { spec, supervisor, limits, mailbox, meter, figures, rest, driver, lane, outbox, status }
     }
 
     pub(crate) fn name(&self) -> &ActorName {
@@ -249,6 +255,13 @@ impl Cell {
     /// log.
     pub(crate) fn may_log(&self) -> bool {
         self.meter.may_log(&self.limits, || self.label())
+    }
+
+    /// Takes a message as [`Mailbox::offer`] does, and, where the actor is at rest, has it handled before this answers, as far as
+    /// that can be done without waiting.
+    pub(crate) fn offer_in_place(&self, envelope: Envelope) -> Result<Result<(), SendError>, Box<Envelope>> {
+        let left = self.mailbox.leave(envelope)?;
+        Ok(left.map(|at_rest| self.attends(at_rest)))
     }
 
     /// What names its instance in the log.

@@ -183,6 +183,11 @@ impl Pump {
         }
     }
 
+    /// Whether anything is to be tried again at some time.
+    pub(super) fn is_due_ever(&self) -> bool {
+        self.again.is_some()
+    }
+
     /// Ready when what could not be taken is to be tried again.
     pub(super) async fn again(&self) {
         match self.again {

@@ -1,13 +1,15 @@
 //! The loop of one instance: it carries out what `turn` and `handoff` decide.
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
+use super::ears::{Ears, Stint};
 use super::exits::ExitSignal;
 use super::lane::Heard;
 use super::ledger::Ledger;
@@ -29,9 +31,6 @@ use crate::model::{
 use crate::sandbox::{Effect, Granted, Guest, Out, Outside, Program};
 use crate::store::{Lease, SnapshotStore, StoreError, now_ms};
 use crate::telemetry::{Begun, Metrics, OfVersion, TraceContext};
-
-/// How long an actor has turns one after the other before others on its worker have theirs.
-const GIVES_WAY_AFTER: Duration = Duration::from_millis(1);
 
 /// What an instance is made with.
 #[derive(Debug, Clone)]
@@ -115,12 +114,14 @@ pub(super) struct Live {
     pub(super) ledger: Ledger,
     /// What it has done since its last record.
     pub(super) unsaved: Unsaved,
+    /// How long it has gone on without a rest.
+    pub(super) stint: Stint,
     /// The turn in hand, as a part of a trace.
     pub(super) turn: Begun,
 }
 
 /// What an instance does next.
-enum Step {
+pub(super) enum Step {
     Interrupt(Interrupt),
     Heard(Heard),
     Message(Envelope),
@@ -139,6 +140,12 @@ struct Waits<'a> {
     timers: &'a BTreeMap<String, u64>,
     unsaved: &'a Unsaved,
     pump: &'a Pump,
+}
+
+impl Waits<'_> {
+    fn for_messages_alone(&self) -> bool {
+        self.timers.is_empty() && !self.unsaved.is_due_ever() && !self.pump.is_due_ever()
+    }
 }
 
 /// What follows a turn, or something that was asked for.
@@ -235,8 +242,7 @@ impl Instance {
             Err(exit) => return Left::Ended(exit),
         };
         let effects = std::mem::take(&mut live.effects);
-        let mut signals = self.signals.clone();
-        Left::Ended(match signals.uncut(self.carry_out(&mut live, effects, "continue")).await {
+        Left::Ended(match self.signals.uncut(self.carry_out(&mut live, effects, "continue")).await {
             Ok(Ok(false)) => {
                 self.parts.residents.enter(&self.cell, self.keeping.passivate_after);
                 return self.serve(live).await;
@@ -261,15 +267,20 @@ impl Instance {
         let (mut after_timer, mut suspended) = (false, false);
         let mut pump = Pump::new();
         pump.run(&self.cell, &*self.parts.post, &live.ledger, true);
-        let mut busy_since = Instant::now();
+        let mut ears = Ears::new(&self.signals, &self.cell);
         loop {
-            // One that always has a message or a timer would keep its worker for itself.
-            if busy_since.elapsed() >= GIVES_WAY_AFTER {
-                tokio::task::yield_now().await;
-                busy_since = Instant::now();
+            live.stint.gives_way(self.cell.driver.is_in_place()).await;
+            let Live { timers, unsaved, stint, .. } = &mut live;
+            let waits = Waits { timers, unsaved, pump: &pump };
+            let step = match suspended || !waits.for_messages_alone() || !self.tenure.is_open() {
+                true => stint.rests(self.next_step(waits, &mut ears, suspended, after_timer)).await,
+                false => stint.rests(self.next_message(&mut ears)).await,
+            };
+            if !matches!(step, Step::Message(_)) {
+                self.cell.mailbox.rests_no_more();
+                self.leaves_the_sender().await;
             }
-            let waits = Waits { timers: &live.timers, unsaved: &live.unsaved, pump: &pump };
-            let next = match self.next_step(waits, suspended, after_timer).await {
+            let next = match step {
                 Step::Interrupt(Interrupt::Stop(reason, budget)) => {
                     return Left::Ended(self.stop(live, reason, budget).await);
                 }
@@ -305,6 +316,9 @@ impl Instance {
                 pump.run(&self.cell, &*self.parts.post, &live.ledger, false);
             }
             live.turn = Begun::nothing();
+            if !matches!(next, Next::Go) {
+                self.leaves_the_sender().await;
+            }
             match next {
                 Next::Go => {}
                 Next::Sleep => return Left::Asleep(self.lie_down(live).await),
@@ -315,25 +329,39 @@ impl Instance {
         }
     }
 
+    /// What follows is for the task: a sender that drives waits for its answer, and for no more.
+    async fn leaves_the_sender(&self) {
+        if self.cell.driver.is_in_place() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits for the next message where nothing else is to come of itself: as [`Self::next_step`], but those who have nothing to
+    /// say are not asked each time.
+    async fn next_message(&self, ears: &mut Ears) -> Step {
+        poll_fn(|cx| match ears.poll(cx) {
+            Poll::Ready(step) => Poll::Ready(step),
+            Poll::Pending => self.cell.mailbox.poll_next(cx).map(Step::Message),
+        })
+        .await
+    }
+
     /// Waits for what comes next. Neither messages nor timers do while the actor is suspended.
-    async fn next_step(&mut self, waits: Waits<'_>, suspended: bool, after_timer: bool) -> Step {
+    async fn next_step(&self, waits: Waits<'_>, ears: &mut Ears, suspended: bool, after_timer: bool) -> Step {
         let Waits { timers, unsaved, pump } = waits;
         let frozen = !self.tenure.is_open();
         let suspended = suspended || frozen;
         let due = timers.iter().filter(|_| !suspended).min_by_key(|(_, due)| **due);
         // A timer that is due goes before the mailbox, but for one message between two of them.
         let first = !after_timer && due.is_some_and(|(_, due)| *due <= now_ms());
-        let (lane, mailbox) = (&self.cell.lane, &self.cell.mailbox);
         tokio::select! {
             biased;
-            interrupt = self.signals.interrupted() => Step::Interrupt(interrupt),
-            heard = lane.next() => Step::Heard(heard),
+            step = ears.hear() => step,
             step = timer(due), if first => step,
             () = self.tenure.open(), if frozen => Step::Thawed,
             () = unsaved.due(), if !frozen => Step::Save,
-            envelope = mailbox.next(), if !suspended => Step::Message(envelope),
+            envelope = self.cell.mailbox.next(), if !suspended => Step::Message(envelope),
             step = timer(due) => step,
-            () = self.cell.outbox.changed() => Step::Outbox,
             () = pump.again() => Step::Outbox,
         }
     }
@@ -358,8 +386,7 @@ impl Instance {
 
     /// A checkpoint that is due, and that nobody waits for.
     pub(super) async fn save_between_turns(&self, live: &mut Live) -> Next {
-        let mut signals = self.signals.clone();
-        match signals.uncut(self.save_if_due(live)).await {
+        match self.signals.uncut(self.save_if_due(live)).await {
             Err(why) => Next::End(self.cut_short(why)),
             Ok(Err(crash)) => Next::End(Exit::Crashed(crash)),
             Ok(Ok(())) => Next::Go,

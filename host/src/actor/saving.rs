@@ -62,6 +62,11 @@ impl Unsaved {
         (self.turns, self.due) = (0, Some(now + wait));
     }
 
+    /// Whether one is due at some time.
+    pub(super) fn is_due_ever(&self) -> bool {
+        self.due.is_some()
+    }
+
     /// Ready once a checkpoint is due.
     pub(super) async fn due(&self) {
         match self.due {

@@ -1,7 +1,9 @@
 //! What ends an instance from outside: whoever supervises it, or another actor that has it killed.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use tokio::sync::watch;
 
@@ -75,12 +77,34 @@ impl Signals {
     }
 
     /// Runs `work` unless the instance is killed or its budget is spent first.
-    pub(super) async fn uncut<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Cut> {
-        tokio::select! {
-            biased;
-            cut = self.cut() => Err(cut),
-            done = work => Ok(done),
+    pub(super) async fn uncut<T>(&self, work: impl Future<Output = T>) -> Result<T, Cut> {
+        let mut work = pin!(work);
+        let at_once = !self.is_told();
+        // Most work is done at once, and nobody need be heard meanwhile.
+        if at_once && let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+            return Ok(done);
         }
+        let mut signals = self.clone();
+        let (mut cut, mut gives_way) = (pin!(signals.cut()), at_once);
+        poll_fn(|cx| {
+            if let Poll::Ready(cut) = cut.as_mut().poll(cx) {
+                return Poll::Ready(Err(cut));
+            }
+            match std::mem::take(&mut gives_way) {
+                // It was polled just now, and goes on at the task's next turn.
+                true => Poll::Pending,
+                false => work.as_mut().poll(cx).map(Ok),
+            }
+        })
+        .await
+    }
+
+    /// Whether anything was told that may end a turn, now or later. Waits for nobody.
+    fn is_told(&self) -> bool {
+        let Self { told, killed, tenure } = self;
+        let ended = tenure.as_ref().is_some_and(|tenure| tenure.has_ended().is_some());
+        // A sender that has gone is an end as well.
+        ended || *killed.borrow() || !matches!(*told.borrow(), Signal::Go) || told.has_changed().is_err()
     }
 
     /// Ready when the turn in hand may not go on: at a kill, or when the budget of a stop is spent.

@@ -37,8 +37,7 @@ impl Instance {
             log_of!(debug, self.cell.label(), why_not, "it is not put to sleep");
             return self.stays_awake(live, least);
         }
-        let mut signals = self.signals.clone();
-        match signals.uncut(self.keep_for_sleep(live)).await {
+        match self.signals.uncut(self.keep_for_sleep(live)).await {
             Ok(Ok(())) => {}
             Ok(Err(Failed::Crashed(crash))) => return Next::End(Exit::Crashed(crash)),
             Ok(Err(Failed::Store(StoreError::Conflict(why)))) => {

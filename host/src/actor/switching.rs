@@ -262,8 +262,7 @@ impl Instance {
     /// The state of the instance that runs.
     async fn own_state(&self, live: &mut Live) -> Result<Option<State>, Obstacle> {
         let step = SwitchStep::Snapshot;
-        let mut signals = self.signals.clone();
-        let state = match signals.uncut(live.guest.snapshot(TurnBase::outside())).await {
+        let state = match self.signals.uncut(live.guest.snapshot(TurnBase::outside())).await {
             Ok(Ok(Ok(state))) => state,
             Ok(Ok(Err(failure))) => return stays(step, format!("`snapshot` of the old version failed: {failure}")),
             Ok(Err(crash)) => return ends(step, Exit::Crashed(crash)),
@@ -339,9 +338,12 @@ impl Instance {
         let record = self.record(live, state, cause, self.cell.mailbox.restored());
         let named = named(&record);
         let what = Write::Checkpoint(Box::new(record));
-        let mut signals = self.signals.clone();
         let patience = patience(within);
-        match signals.uncut(write((&self.cell, &self.numbers), self.shelf(), &mut live.lease, &what, patience)).await {
+        match self
+            .signals
+            .uncut(write((&self.cell, &self.numbers), self.shelf(), &mut live.lease, &what, patience))
+            .await
+        {
             Ok(Ok(())) => {
                 self.committed(live, &named);
                 Ok(())
@@ -443,9 +445,9 @@ impl Instance {
         Order { to, within, .. }: &Order,
     ) -> Result<(), Obstacle> {
         let step = SwitchStep::Commit;
-        let mut signals = self.signals.clone();
         let patience = patience(*within);
-        let exit = match signals
+        let exit = match self
+            .signals
             .uncut(write((&self.cell, &self.numbers), self.shelf(), &mut live.lease, &what, patience))
             .await
         {

@@ -3,14 +3,13 @@
 //! belongs to instances, and goes with them.
 
 mod attributes;
+mod cells;
 mod groups;
 mod sleepers;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::oneshot;
@@ -20,17 +19,22 @@ use crate::model::{
     ATTRIBUTES, ActorName, ActorSpec, ExitReason, GROUPS, GroupName, Message, NameError, Phase, PluginName, log_of,
 };
 use attributes::Known;
+use cells::Cells;
 use groups::Groups;
 use sleepers::Sleepers;
 use watch::{Audience, LIBRARY_WATCHES, WATCHES, Watches};
 
-/// The actors of this host, by name.
-#[derive(Debug, Default)]
-pub(crate) struct Registry(RwLock<Book>);
+/// The actors of this host, by name. Who has a name is asked with each message, and needs no lock that all share; all else
+/// is in one book.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    cells: Arc<Cells>,
+    book: RwLock<Book>,
+}
 
 #[derive(Debug, Default)]
 struct Book {
-    cells: HashMap<ActorName, Arc<Cell>>,
+    cells: Arc<Cells>,
     groups: Groups,
     known: Known,
     asleep: Sleepers,
@@ -56,14 +60,21 @@ pub(crate) enum Refused {
     Gone,
 }
 
+impl Default for Registry {
+    fn default() -> Self {
+        let cells: Arc<Cells> = Arc::default();
+        Self { book: RwLock::new(Book { cells: cells.clone(), ..Book::default() }), cells }
+    }
+}
+
 impl Registry {
     fn read(&self) -> RwLockReadGuard<'_, Book> {
         // Every change below is complete before anything can panic.
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.book.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Book> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.book.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a name, with the groups and attributes of its spec.
@@ -72,10 +83,7 @@ impl Registry {
     /// With the one that has it.
     pub(crate) fn register(&self, cell: Arc<Cell>) -> Result<Arc<Cell>, Arc<Cell>> {
         let book = &mut *self.write();
-        match book.cells.entry(cell.name().clone()) {
-            Entry::Occupied(taken) => return Err(taken.get().clone()),
-            Entry::Vacant(free) => drop(free.insert(cell.clone())),
-        }
+        book.cells.add(cell.clone())?;
         let actor = cell.name();
         // Of one that slept, all that belongs to its name is here still.
         if book.asleep.wake(actor) {
@@ -120,7 +128,7 @@ impl Registry {
     /// An actor sleeps that slept when the host started.
     pub(crate) fn sleeps(&self, spec: &ActorSpec) {
         let book = &mut *self.write();
-        if book.cells.contains_key(&spec.name) || !spec.groups.is_empty() {
+        if book.cells.has(&spec.name) || !spec.groups.is_empty() {
             return;
         }
         book.asleep.add(spec.name.clone(), &spec.plugin);
@@ -158,7 +166,13 @@ impl Registry {
     }
 
     pub(crate) fn whereis(&self, name: &ActorName) -> Option<Arc<Cell>> {
-        self.read().cells.get(name).cloned()
+        self.cells.get(name)
+    }
+
+    /// Waits until a change that is being made is made: whoever has found a cell that has moved out finds the name free then, or
+    /// the next cell.
+    pub(crate) fn settle(&self) {
+        drop(self.read());
     }
 
     /// All of them, in the order of their names.
@@ -168,7 +182,7 @@ impl Registry {
 
     /// Those whose names are wanted, in the order of their names.
     pub(crate) fn some(&self, wanted: impl Fn(&ActorName) -> bool) -> Vec<Arc<Cell>> {
-        let mut found: Vec<_> = self.read().cells.values().filter(|cell| wanted(cell.name())).cloned().collect();
+        let mut found = self.cells.some(wanted);
         found.sort_by(|a, b| a.name().cmp(b.name()));
         found
     }
@@ -201,7 +215,7 @@ impl Registry {
     /// The same, to be sent to.
     pub(crate) fn targets(&self, group: &GroupName) -> Vec<Arc<Cell>> {
         let book = self.read();
-        book.groups.members(group).filter_map(|member| book.cells.get(member).cloned()).collect()
+        book.groups.members(group).filter_map(|member| book.cells.get(member)).collect()
     }
 
     /// Gives an attribute a value; none: removes it.
@@ -276,7 +290,7 @@ impl Registry {
         book.room(from)?;
         match book.is_up(to) {
             Some(other) => {
-                book.room(other)?;
+                book.room(&other)?;
                 book.watches.link(from.name(), to);
             }
             // A link's exit is always taken.
@@ -318,11 +332,11 @@ impl Registry {
 impl Book {
     /// Whether this very cell has its name: another one may have it by now.
     fn is_registered(&self, cell: &Cell) -> bool {
-        self.cells.get(cell.name()).is_some_and(|registered| std::ptr::eq(Arc::as_ptr(registered), cell))
+        self.cells.get(cell.name()).is_some_and(|registered| std::ptr::eq(Arc::as_ptr(&registered), cell))
     }
 
     /// An actor with an instance, or about to have one.
-    fn is_up(&self, actor: &ActorName) -> Option<&Arc<Cell>> {
+    fn is_up(&self, actor: &ActorName) -> Option<Arc<Cell>> {
         self.cells.get(actor).filter(|cell| cell.status().phase != Phase::Failed)
     }
 

@@ -4,12 +4,17 @@ mod alarm;
 mod calls;
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
 use crate::actor::{Cell, Envelope, ExitSignal, Post, Receipt};
 use crate::events::{About, EventDetail, Events};
@@ -228,12 +233,25 @@ impl Router {
     }
 
     fn put(&self, to: &ActorName, envelope: Envelope) -> Result<(), NotPut> {
+        self.put_by(to, envelope, |cell, envelope| cell.mailbox.offer(envelope))
+    }
+
+    /// `offer`: how it is offered to an actor that is there.
+    fn put_by(
+        &self,
+        to: &ActorName,
+        envelope: Envelope,
+        offer: impl Fn(&Cell, Envelope) -> Result<Result<(), SendError>, Box<Envelope>>,
+    ) -> Result<(), NotPut> {
         let mut envelope = envelope;
         while let Some(cell) = self.registry.whereis(to) {
-            match cell.mailbox.offer(envelope) {
+            match offer(&cell, envelope) {
                 Ok(taken) => return taken.map_err(NotPut::Refused),
                 // It was let go in its sleep just now: its name is free.
-                Err(back) => envelope = *back,
+                Err(back) => {
+                    envelope = *back;
+                    self.registry.settle();
+                }
             }
         }
         let refused = |why: SendError| Err(NotPut::Refused(why));
@@ -367,6 +385,7 @@ impl Router {
             let heard = cell.hear_exit(signal.clone());
             // It was let go in its sleep just now, and heard nothing.
             if cell.has_moved() {
+                self.registry.settle();
                 continue;
             }
             if let Err(error) = heard {
@@ -420,10 +439,16 @@ impl Router {
         trace: Option<&TraceContext>,
     ) -> Result<Body, CallError> {
         let (reply, answer) = oneshot::channel();
-        let message = Message::Call(request);
+        // An actor that calls is in the middle of a turn: others are not driven from within that.
+        let from_outside = request.sender.is_none();
+        let mut envelope = Envelope::new(Message::Call(request), Some(reply)).within(trace);
+        let deadline = envelope.came().checked_add(timeout);
+        let offer = |cell: &Cell, envelope| match from_outside {
+            true => cell.offer_in_place(envelope),
+            false => cell.mailbox.offer(envelope),
+        };
         let answered = async {
-            let mut envelope = Envelope::new(message, Some(reply)).within(trace);
-            while let Err(not) = self.put(to, envelope) {
+            while let Err(not) = self.put_by(to, envelope, offer) {
                 envelope = match not {
                     // Whoever calls can wait until there is room for one more to be started.
                     NotPut::Later(back) => {
@@ -441,7 +466,7 @@ impl Router {
             }
             answer.await
         };
-        match tokio::time::timeout(timeout, answered).await {
+        match by(deadline, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {
                 let reason = "its instance ended without an answer".into();
@@ -486,6 +511,16 @@ impl Router {
             dead.pop_front();
         }
         dead.push_back(letter);
+    }
+}
+
+/// Waits for `what` until `deadline`; none: as long as it takes. What is done at once needs no timer.
+async fn by<T>(deadline: Option<Instant>, what: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut what = pin!(what);
+    match (poll_fn(|cx| Poll::Ready(what.as_mut().poll(cx))).await, deadline) {
+        (Poll::Ready(done), _) => Ok(done),
+        (Poll::Pending, Some(deadline)) => tokio::time::timeout_at(deadline, what).await,
+        (Poll::Pending, None) => Ok(what.await),
     }
 }
 

@@ -64,6 +64,11 @@ impl Meter {
         bucket.take(rate, at_once, Instant::now())
     }
 
+    /// Whether its calls are done at once, as far as is known.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.habit() == Habit::Quick
+    }
+
     pub(super) fn habit(&self) -> Habit {
         match self.slowness.load(Ordering::Relaxed) {
             0 => Habit::Quick,

@@ -14,7 +14,9 @@ use super::handle::going_down;
 use super::report::ShutdownReport;
 use super::restart::End;
 use super::tree::{Ask, Do, Id, Refused, Ticket, Tree};
-use crate::actor::{Budget, Cell, Envelope, Gate, Instance, Parts, Post, Residents, Signal, StartFailure, Tenures};
+use crate::actor::{
+    Budget, Cell, Envelope, Gate, Instance, Parts, Post, Residents, Signal, StartFailure, Task, Tenures,
+};
 use crate::catalog::Catalog;
 use crate::events::{About, EventDetail, Events};
 use crate::model::{
@@ -312,7 +314,10 @@ impl Run {
         actor.failure = None;
         let (started, heard) = oneshot::channel();
         let asleep: Arc<Notify> = parts.asleep.clone();
-        let mut task = tokio::spawn(Instance::new(actor.cell.clone(), parts, receiver).run(started));
+        let mut task = tokio::spawn(Task::new(
+            actor.cell.clone(),
+            Instance::new(actor.cell.clone(), parts, receiver).run(started),
+        ));
         actor.instance = Some(Running { signal, abort: task.abort_handle() });
         let events = self.events.clone();
         tokio::spawn(async move {

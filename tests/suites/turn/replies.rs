@@ -1,6 +1,6 @@
 //! Who tries again gets the first reply, and nothing is done twice.
 
-use baton_host::{CallError, MessageId};
+use baton_host::{CallError, CallOptions, MessageId};
 
 use super::{clerk, durable, handled, plain, say, say_as, saying, until_handled, until_runs, with};
 use crate::harness::{Op, StoreDouble, name, until};
@@ -27,6 +27,23 @@ async fn who_tries_again_with_the_same_id_gets_the_first_reply_and_the_guest_is_
     let host = with(&store, [durable("a")]).await;
     assert_eq!(say_as(&host, "1", "a", "x").await.unwrap(), "x");
     assert_eq!(say(&host, "a", "w").await, "xyzw");
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn whoever_calls_an_actor_at_rest_has_its_answer_before_anybody_else_has_a_turn() {
+    let store = StoreDouble::new();
+    let host = with(&store, [plain("a")]).await;
+    assert_eq!(say(&host, "a", "x").await, "x");
+    for expected in ["xy", "xyy"] {
+        let called = name("a");
+        let answer = tokio::select! {
+            biased;
+            answer = host.call(&called, "y", CallOptions::default()) => answer.unwrap(),
+            () = std::future::ready(()) => panic!("it had to wait"),
+        };
+        assert_eq!(answer[..], *expected.as_bytes());
+    }
     host.shutdown(None).await;
 }
 
