@@ -51,7 +51,7 @@ pub(crate) struct Speed {
 }
 
 /// Groups of figures that can be measured alone.
-const GROUPS: [&str; 8] = ["call", "start", "restart", "handoff", "swap", "memory", "neighbours", "commit"];
+const GROUPS: [&str; 9] = ["call", "start", "restart", "sleep", "handoff", "swap", "memory", "neighbours", "commit"];
 
 /// What `help` says.
 pub(crate) const HELP: &str = "\

@@ -117,7 +117,7 @@ pub(crate) fn handoff(run: &Run) -> Vec<Figure> {
 }
 
 /// Actors of a template, each of which its first message starts: those that are listed one by one also end one by one.
-fn building(dir: &Path, actors: usize) -> HostBuilder {
+pub(crate) fn building(dir: &Path, actors: usize) -> HostBuilder {
     let room = u32::try_from(actors).expect("few") + 10;
     let keepers = Pattern::new("keeper/*").expect("a pattern");
     Host::builder()

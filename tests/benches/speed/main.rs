@@ -10,6 +10,7 @@ mod guests;
 mod measure;
 mod report;
 mod rivals;
+mod sleep;
 mod stores;
 
 use std::fs;
@@ -61,7 +62,7 @@ pub(crate) fn plugin(name: &str) -> PluginName {
 }
 
 /// What is measured together.
-const GROUPS: [&str; 8] = ["call", "start", "restart", "handoff", "swap", "memory", "neighbours", "commit"];
+const GROUPS: [&str; 9] = ["call", "start", "restart", "sleep", "handoff", "swap", "memory", "neighbours", "commit"];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -91,6 +92,7 @@ fn measured(run: &Run, named: &[&str], rivals: bool, root: &Path) -> Report {
             "call" => calls::measure(run),
             "start" => actors::starts(run),
             "restart" => actors::restarts(run),
+            "sleep" => sleep::wakes(run),
             "handoff" => actors::handoff(run),
             "swap" => actors::swap(run),
             "memory" => around::memory(run, &mut missing),
