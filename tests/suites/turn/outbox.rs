@@ -93,7 +93,7 @@ async fn order_holds_while_the_receiver_is_full_and_others_do_not_wait() {
         say(&host, "a", body).await;
     }
     until_handled(&host, "r/2", 1).await;
-    assert_eq!(host.actor(&name("r/1")).unwrap().waiting, 2, "it is full");
+    until("it is full", || host.actor(&name("r/1")).unwrap().waiting == 2).await;
     store.let_through();
     until_settled(&store, "a").await;
     assert_eq!(say(&host, "r/1", "h").await, "abcdefgh");
