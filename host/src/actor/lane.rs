@@ -93,17 +93,18 @@ impl Lane {
         self.instance().get_or_insert_with(|| Attending::new(true));
     }
 
-    /// Nobody is there any more, unless something came that was not heard: false.
-    pub(super) fn move_out(&self) -> bool {
+    /// Nobody is there any more, unless something came that was not heard, or `moves` says no: false. Nothing comes meanwhile.
+    pub(super) fn move_out(&self, moves: impl FnOnce() -> bool) -> bool {
         let mut instance = self.instance();
         let heard = instance.as_ref().is_none_or(|attending| {
             let asked = attending.requests.as_ref().is_some_and(|requests| !requests.is_empty());
             attending.exits.is_empty() && !attending.ends && !asked && !*attending.killed.borrow()
         });
-        if heard {
+        let moved = heard && moves();
+        if moved {
             *instance = None;
         }
-        heard
+        moved
     }
 
     /// Waits until something comes for one that sleeps. What only an instance can do stays where it is.

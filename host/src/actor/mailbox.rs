@@ -104,6 +104,8 @@ struct Inner {
     reader: Option<Waker>,
     /// Whether the loop is between two turns, and has heard nothing else.
     at_rest: bool,
+    /// Whether it sleeps.
+    asleep: bool,
 }
 
 impl Inner {
@@ -136,8 +138,15 @@ fn is_notice(message: &Message) -> bool {
 
 impl Mailbox {
     pub(super) fn new(actor: ActorName, limits: Arc<Limits>) -> Self {
-        let inner =
-            Inner { queue: VecDeque::new(), bytes: 0, notices: 0, gate: Gate::Open, reader: None, at_rest: false };
+        let inner = Inner {
+            queue: VecDeque::new(),
+            bytes: 0,
+            notices: 0,
+            gate: Gate::Open,
+            reader: None,
+            at_rest: false,
+            asleep: false,
+        };
         Self { actor, limits, inner: Mutex::new(inner) }
     }
 
@@ -221,25 +230,38 @@ impl Mailbox {
         Ok(at_rest)
     }
 
-    /// Takes nothing any more, if it is empty and open.
+    /// Takes nothing any more, if its reader sleeps, and it is empty and open.
     pub(super) fn move_out(&self) -> bool {
         let mut inner = self.inner();
-        let empty = inner.queue.is_empty() && matches!(inner.gate, Gate::Open);
-        if empty {
+        let may = inner.asleep && inner.queue.is_empty() && matches!(inner.gate, Gate::Open);
+        if may {
             inner.gate = Gate::Moved;
         }
-        empty
+        may
+    }
+
+    /// The reader sleeps: it may be made to move out.
+    pub(super) fn sleeps(&self) {
+        self.inner().asleep = true;
+    }
+
+    /// The reader sleeps no more, and nobody makes it move out from now on. False: it has.
+    pub(super) fn wakes(&self) -> bool {
+        let mut inner = self.inner();
+        inner.asleep = false;
+        !matches!(inner.gate, Gate::Moved)
     }
 
     pub(super) fn has_moved(&self) -> bool {
         matches!(self.inner().gate, Gate::Moved)
     }
 
-    /// Waits until a message is there, and leaves it where it is.
+    /// Sleeps until a message is there, and leaves it where it is.
     pub(super) async fn stirs(&self) {
         poll_fn(|cx| {
             let mut inner = self.inner();
-            if inner.queue.is_empty() {
+            inner.asleep = inner.queue.is_empty();
+            if inner.asleep {
                 inner.listen(cx);
                 return Poll::Pending;
             }
@@ -458,6 +480,19 @@ mod tests {
         assert_eq!(next(&mailbox).restored, Some((8, 0)));
         mailbox.put_back(cast("in hand"));
         assert_eq!(drained(&mailbox), ["in hand", "old 2", "new"]);
+    }
+
+    #[test]
+    fn only_one_that_sleeps_and_has_nothing_moves_out() {
+        let mailbox = mailbox(Limits::default());
+        assert!(!mailbox.move_out(), "it is awake");
+        mailbox.sleeps();
+        mailbox.push(cast("1")).expect("room");
+        assert!(!mailbox.move_out(), "something has come");
+        next(&mailbox);
+        assert!(mailbox.wakes() && !mailbox.move_out(), "it has woken since");
+        mailbox.sleeps();
+        assert!(mailbox.move_out() && !mailbox.wakes() && mailbox.has_moved());
     }
 
     #[tokio::test]

@@ -315,10 +315,10 @@ impl Cell {
             && !status.outbox_left
     }
 
-    /// Takes nothing any more, if nothing is there: whoever has a message for it finds another cell of its name. True: so it
+    /// Takes nothing any more, if it sleeps and nothing is there: whoever has a message for it finds another cell of its name. True: so it
     /// is.
     pub(crate) fn move_out(&self) -> bool {
-        self.lane.move_out() && self.mailbox.move_out()
+        self.lane.move_out(|| self.mailbox.move_out())
     }
 
     /// Whether another cell has its place.

@@ -129,7 +129,8 @@ impl Instance {
     pub(super) async fn sleep(&mut self, asleep: Asleep) -> Result<(), Exit> {
         self.cell.rest.has_slept();
         self.parts.catalog.sweep(&self.cell.spec.plugin);
-        // Whoever supervises it may let it go altogether.
+        // Whoever supervises it may let it go altogether, until it wakes.
+        self.cell.mailbox.sleeps();
         self.parts.asleep.notify_one();
         let Asleep { next_timer_ms } = asleep;
         let (lane, mailbox) = (&self.cell.lane, &self.cell.mailbox);
@@ -140,6 +141,11 @@ impl Instance {
             () = mailbox.stirs() => Ok(Stir::Asked),
             () = at(next_timer_ms) => Ok(Stir::Asked),
         };
+        if !self.cell.mailbox.wakes() {
+            // Another cell has its name: what is left is to go.
+            let interrupt = self.signals.interrupted().await;
+            return Err(self.leave(interrupt, None).await);
+        }
         match stirs {
             Err(interrupt) => Err(self.leave(interrupt, None).await),
             Ok(Stir::Exit(signal)) if signal.reason == ExitReason::Shutdown => {
