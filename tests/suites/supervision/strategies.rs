@@ -165,7 +165,10 @@ async fn a_group_restart_loses_no_message_that_a_sibling_had_accepted() {
     const ROUNDS: u32 = 6;
     const EACH: u32 = 400;
     let store = StoreDouble::new();
-    let mut above = over("s", &["a", "b"]);
+    let mut roomy = worker("b");
+    // All of them may wait at once.
+    roomy.limits.mailbox_messages = (ROUNDS * EACH + 1) as usize;
+    let mut above = over("s", &["a"]).child(roomy);
     above.strategy = Strategy::OneForAll;
     above.intensity.max_restarts = ROUNDS;
     let host = with(&store, &[], [above.into()]).await;
