@@ -239,6 +239,9 @@ async fn prepare(
     if let Some(bytes) = config.stack_bytes {
         builder = builder.stack_bytes(bytes);
     }
+    if let Some(bytes) = config.memory_reservation_bytes {
+        builder = builder.memory_reservation_bytes(bytes);
+    }
     if let Some(bytes) = config.guests_memory_bytes {
         builder = builder.guests_memory_bytes(bytes);
     }

@@ -64,6 +64,8 @@ pub struct Config {
     pub instances: Option<u32>,
     /// The stack of each guest, in bytes; none: the host's default.
     pub stack_bytes: Option<usize>,
+    /// Addresses set aside for one linear memory, in bytes; none: the host's default.
+    pub memory_reservation_bytes: Option<usize>,
     /// Linear memory of all guests together, in bytes; none: the host's default.
     pub guests_memory_bytes: Option<usize>,
     /// How many guests may compute for long at once; none: the host's default.

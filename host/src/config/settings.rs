@@ -25,6 +25,7 @@ pub(super) const TOP_KEYS: &[&str] = &[
     "shutdown_timeout_ms",
     "instances",
     "stack_bytes",
+    "memory_reservation_bytes",
     "guests_memory_bytes",
     "computing_guests",
     "core_dumps",
@@ -37,6 +38,8 @@ pub(super) const SHUTDOWN_TIMEOUT_MS: u64 = 30_000;
 pub(super) const INSTANCES: RangeInclusive<u64> = 1..=1_000_000;
 /// Each guest's stack has room of its own, and so has each host function that it calls.
 pub(super) const STACK_BYTES: RangeInclusive<u64> = 64 << 10..=64 << 20;
+/// At least as much as small guests begin with; at most what 32 bits reach.
+pub(super) const MEMORY_RESERVATION_BYTES: RangeInclusive<u64> = 1 << 20..=4 << 30;
 pub(super) const GUESTS_MEMORY_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 50;
 pub(super) const COMPUTING_GUESTS: RangeInclusive<u64> = 1..=1_024;
 pub(super) const CORE_DUMP_FILES: RangeInclusive<u64> = 1..=10_000;
@@ -103,6 +106,8 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
         .unwrap_or(Some(Duration::from_millis(SHUTDOWN_TIMEOUT_MS)));
     let instances = top.integer("instances", &INSTANCES, problems).and_then(|n| u32::try_from(n).ok());
     let stack_bytes = top.integer("stack_bytes", &STACK_BYTES, problems).and_then(|n| usize::try_from(n).ok());
+    let memory_reservation_bytes = top.integer("memory_reservation_bytes", &MEMORY_RESERVATION_BYTES, problems);
+    let memory_reservation_bytes = memory_reservation_bytes.and_then(|n| usize::try_from(n).ok());
     let guests_memory_bytes = top.integer("guests_memory_bytes", &GUESTS_MEMORY_BYTES, problems);
     let guests_memory_bytes = guests_memory_bytes.and_then(|n| usize::try_from(n).ok());
     let computing_guests =
@@ -130,6 +135,7 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
         shutdown_timeout,
         instances,
         stack_bytes,
+        memory_reservation_bytes,
         guests_memory_bytes,
         computing_guests,
         core_dumps,

@@ -87,6 +87,7 @@ data_dir = "/var/lib/baton"
 shutdown_timeout_ms = "infinity"
 instances = 50_000
 stack_bytes = 1_048_576
+memory_reservation_bytes = 0x1000_0000
 guests_memory_bytes = 2_147_483_648
 computing_guests = 3
 core_dumps = "dumps"
@@ -130,7 +131,7 @@ limits = { message_bytes = 0x500000 }
     assert_eq!(config.data_dir, Path::new("/var/lib/baton"));
     assert_eq!((config.shutdown_timeout, config.instances), (None, Some(50_000)));
     assert_eq!((config.stack_bytes, config.guests_memory_bytes), (Some(1 << 20), Some(2 << 30)));
-    assert_eq!(config.computing_guests, Some(3));
+    assert_eq!((config.memory_reservation_bytes, config.computing_guests), (Some(256 << 20), Some(3)));
     let dumps = CoreDumps { dir: "/etc/baton/dumps".into(), files: 5, bytes: 1_000_000 };
     assert_eq!(config.core_dumps, Some(dumps));
     assert_eq!(config.log, "warn,baton_host::actor=debug");

@@ -293,7 +293,8 @@ impl HostBuilder {
         self
     }
 
-    /// How many instances may live at once; [`DEFAULT_INSTANCES`] unless told. Address space is set aside for all.
+    /// How many instances may live at once; [`DEFAULT_INSTANCES`] unless told. Address space is set aside for all: see
+    /// [`HostBuilder::memory_reservation_bytes`].
     #[must_use]
     pub fn instances(mut self, count: u32) -> Self {
         self.sandbox.instances = count;
@@ -304,6 +305,15 @@ impl HostBuilder {
     #[must_use]
     pub fn stack_bytes(mut self, bytes: usize) -> Self {
         self.sandbox.stack_bytes = bytes;
+        self
+    }
+
+    /// Virtual addresses set aside for one linear memory, in bytes, beyond which none grows; 4 GiB unless told, which is all
+    /// that a guest can name, and so no access of its memory needs a check. With less each does, and there is room for more
+    /// instances, or for a host where addresses are few. It is the engine's, as the stack is.
+    #[must_use]
+    pub fn memory_reservation_bytes(mut self, bytes: usize) -> Self {
+        self.sandbox.memory_reservation_bytes = bytes;
         self
     }
 

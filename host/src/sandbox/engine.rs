@@ -30,8 +30,8 @@ const HOST_STACK_BYTES: usize = 1_536 << 10;
 const POOL_TABLE_ELEMENTS: usize = 1 << 20;
 /// What a pooled slot keeps resident between instances, in bytes.
 const KEEP_RESIDENT_BYTES: usize = 64 << 10;
-/// Virtual addresses set aside for one memory, in bytes: all that 32 bits reach, so that no access needs a check.
-const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
+/// Virtual addresses set aside for one memory, in bytes, unless told: all that 32 bits reach, so that no access needs a check.
+pub(crate) const DEFAULT_MEMORY_RESERVATION_BYTES: usize = 4 << 30;
 
 /// What a sandbox is made with.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub(crate) struct SandboxOptions {
     pub(crate) code_cache: Option<PathBuf>,
     /// Stack of a guest, in bytes. It is the engine's, and so the same for all.
     pub(crate) stack_bytes: usize,
+    /// Virtual addresses set aside for one memory, in bytes, beyond which none grows.
+    pub(crate) memory_reservation_bytes: usize,
     /// Linear memory of all guests together, in bytes; none: as much as the machine has.
     pub(crate) guests_memory_bytes: Option<usize>,
     /// How many guests may compute for long at once; none: one less than the machine has processors.
@@ -58,6 +60,7 @@ impl Default for SandboxOptions {
             instances: 1,
             code_cache: None,
             stack_bytes: DEFAULT_STACK_BYTES,
+            memory_reservation_bytes: DEFAULT_MEMORY_RESERVATION_BYTES,
             guests_memory_bytes: None,
             computing_guests: None,
             core_dumps: None,
@@ -99,7 +102,7 @@ impl Sandbox {
         let memory_bytes = options.guests_memory_bytes.unwrap_or_else(machine_memory_bytes);
         let shared = Shared {
             options: options.clone(),
-            room: Arc::new(Room::new(options.instances, options.stack_bytes, memory_bytes)),
+            room: Arc::new(Room::new(options, memory_bytes)),
             lane: Lane::new(options.computing_guests),
             dumper: options.core_dumps.clone().map(Dumper::new),
             counting: OnceLock::new(),
@@ -111,7 +114,7 @@ impl Sandbox {
         let options = &shared.options;
         let failed = |error: wasmtime::Error| {
             HostError::new(ErrorCode::Engine, format!("cannot set up room for {} instances", options.instances))
-                .hint("lower `instances`, or raise the address space limit (`ulimit -v`)")
+                .hint("lower `instances` or `memory_reservation_bytes`, or raise the address space limit (`ulimit -v`)")
                 .source(format!("{error:#}"))
         };
         let engine = Engine::new(config).map_err(failed)?;
@@ -186,13 +189,13 @@ fn configuration(options: &SandboxOptions, fuel: bool) -> Config {
     let allocation = match fuel {
         // Those whose fuel is counted are few: a second pool would take as many addresses as the first.
         true => InstanceAllocationStrategy::OnDemand,
-        false => InstanceAllocationStrategy::Pooling(pool(options.instances.saturating_add(SPARE_INSTANCES))),
+        false => InstanceAllocationStrategy::Pooling(pool(options)),
     };
     let mut config = Config::new();
     config
         .allocation_strategy(allocation)
         .consume_fuel(fuel)
-        .memory_reservation(MEMORY_RESERVATION_BYTES)
+        .memory_reservation(options.memory_reservation_bytes as u64)
         .memory_init_cow(true)
         .epoch_interruption(true)
         .max_wasm_stack(options.stack_bytes)
@@ -207,7 +210,8 @@ fn configuration(options: &SandboxOptions, fuel: bool) -> Config {
     config
 }
 
-fn pool(instances: u32) -> PoolingAllocationConfig {
+fn pool(options: &SandboxOptions) -> PoolingAllocationConfig {
+    let instances = options.instances.saturating_add(SPARE_INSTANCES);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         // Most components have a few core instances, one memory and two tables; there is always room for a large one.
@@ -221,7 +225,7 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .max_tables_per_module(MOST_TABLES)
         .max_memories_per_module(MOST_MEMORIES)
         .table_elements(POOL_TABLE_ELEMENTS)
-        .max_memory_size(usize::try_from(MEMORY_RESERVATION_BYTES).unwrap_or(usize::MAX))
+        .max_memory_size(options.memory_reservation_bytes)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES)
         .pagemap_scan(Enabled::Auto);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wasmtime::ResourceLimiter;
 
+use super::engine::SandboxOptions;
 use super::guest::Data;
 use crate::model::LimitMet;
 
@@ -19,14 +20,23 @@ pub(super) struct Room {
     pub(super) instances: u32,
     /// Stack of each, in bytes.
     pub(super) stack_bytes: usize,
+    /// Addresses set aside for one memory, in bytes.
+    reserved_bytes: usize,
     /// Linear memory of all of them together, in bytes.
     memory_bytes: usize,
     taken: AtomicUsize,
 }
 
 impl Room {
-    pub(super) fn new(instances: u32, stack_bytes: usize, memory_bytes: usize) -> Self {
-        Self { instances, stack_bytes, memory_bytes, taken: AtomicUsize::new(0) }
+    /// `memory_bytes`: of all instances together.
+    pub(super) fn new(options: &SandboxOptions, memory_bytes: usize) -> Self {
+        Self {
+            instances: options.instances,
+            stack_bytes: options.stack_bytes,
+            reserved_bytes: options.memory_reservation_bytes,
+            memory_bytes,
+            taken: AtomicUsize::new(0),
+        }
     }
 
     fn take(&self, bytes: usize) -> bool {
@@ -96,6 +106,12 @@ impl ResourceLimiter for Data {
             // Its own module does not allow it: no limit of ours was met.
             return Ok(false);
         }
+        let reserved = self.share.room.reserved_bytes;
+        if desired > reserved {
+            let met = LimitMet::of_the_host("memory_reservation_bytes", reserved);
+            self.limit_met = Some(format!("{met} (one of its memories asked for {desired})"));
+            return Ok(false);
+        }
         let total = self.share.memory_bytes().saturating_sub(current).saturating_add(desired);
         match self.share.grow(total, self.env.limits.memory_bytes) {
             Ok(()) => Ok(true),
@@ -140,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_bounded_by_ones_own_limit_and_by_what_all_share_and_comes_back() {
-        let room = Arc::new(Room::new(2, 0, 10 * MIB));
+        let room = Arc::new(Room::new(&SandboxOptions::default(), 10 * MIB));
         let mut first = Share::of(room.clone());
         first.grow(9 * MIB, 20 * MIB).expect("there is room");
         let mut second = Share::of(room.clone());

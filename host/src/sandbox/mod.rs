@@ -40,7 +40,7 @@ use crate::model::{
 use crate::telemetry::TraceContext;
 
 pub(crate) use ambient::{Ambient, Played};
-pub(crate) use engine::{DEFAULT_STACK_BYTES, Sandbox, SandboxOptions};
+pub(crate) use engine::{DEFAULT_MEMORY_RESERVATION_BYTES, DEFAULT_STACK_BYTES, Sandbox, SandboxOptions};
 pub(crate) use granted::Granted;
 pub(crate) use guest::{Guest, TurnBase};
 pub(crate) use meter::Meter;

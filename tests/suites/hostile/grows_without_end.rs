@@ -42,6 +42,21 @@ async fn what_one_takes_ends_at_its_limit() {
 }
 
 #[tokio::test]
+async fn one_memory_ends_where_the_addresses_set_aside_for_it_end() {
+    let building = host().memory_reservation_bytes(8 << 20).plugin_bytes("bad.wasm", grows().build());
+    let host = many(building, 1).build().await.unwrap();
+    let pages = count(&ask(&host, "bad/0", "g").await.unwrap());
+    assert!((112..=128).contains(&pages), "it grows by 16 pages, of which 128 are 8 MiB, not {pages}");
+    says(
+        ask(&host, "bad/0", "!").await.unwrap_err(),
+        &[
+            "limit memory_reservation_bytes = 8388608; raise it with `memory_reservation_bytes = …` at the top of baton.toml",
+        ],
+    );
+    host.shutdown(None).await;
+}
+
+#[tokio::test]
 async fn what_all_take_together_ends_at_the_hosts() {
     let building = host().guests_memory_bytes(40 << 20).plugin_bytes("bad.wasm", grows().build());
     let host = many(building, 5).build().await.unwrap();

@@ -7,14 +7,14 @@ use serde_json::json;
 use super::{Default, Form, Group, Key, Part};
 use crate::config::settings::{
     COMPUTING_GUESTS, CORE_DUMP_BYTES, CORE_DUMP_FILES, DAY_MS, GUESTS_MEMORY_BYTES, HISTORY, INSTANCES, LOG,
-    SHUTDOWN_TIMEOUT_MS, STACK_BYTES,
+    MEMORY_RESERVATION_BYTES, SHUTDOWN_TIMEOUT_MS, STACK_BYTES,
 };
 use crate::config::{DATA_DIR, api, child, grants, hosts, keeping, limits, telemetry};
 use crate::model::{
     API_CLIENT_TIMEOUT, API_CONNECTIONS, ATTRIBUTES, CoreDumps, DEFAULT_INSTANCES, DEFAULT_MAX_CHILDREN, GRANTS,
     GROUPS, HostsSettings, Intensity, PLUGIN_KEYS, Passivation,
 };
-use crate::sandbox::DEFAULT_STACK_BYTES;
+use crate::sandbox::{DEFAULT_MEMORY_RESERVATION_BYTES, DEFAULT_STACK_BYTES};
 use crate::store::DEFAULT_HISTORY;
 use crate::telemetry::OtlpOptions;
 
@@ -26,8 +26,9 @@ pub(in crate::config) static TOP: Group = Group {
     parts: &[Part { title: "the file", keys: &[
         Key::new("data_dir", Form::Path, Is(|| json!(DATA_DIR)), "where state and compiled code are kept. `--data-dir` takes its place, relative to where you are. The path of the socket in it has at most 107 bytes"),
         Key::new("shutdown_timeout_ms", Form::WordsOrInteger(&["infinity"], 1..=DAY_MS), Is(|| json!(SHUTDOWN_TIMEOUT_MS)), "how long all actors together may take to stop; [with a service manager](operating.md#times-to-stop)").live(),
-        Key::new("instances", Form::Integer(INSTANCES), Is(|| json!(DEFAULT_INSTANCES)), "how many instances may live at once. About 5 GiB of address space is set aside for each (no memory): with 47-bit addresses 16,000 fit and 18,000 do not"),
+        Key::new("instances", Form::Integer(INSTANCES), Is(|| json!(DEFAULT_INSTANCES)), "how many instances may live at once. About 5 GiB of address space is set aside for each (no memory): with 47-bit addresses 16,000 fit and 18,000 do not, unless `memory_reservation_bytes` is less"),
         Key::new("stack_bytes", Form::Integer(STACK_BYTES), Is(|| json!(DEFAULT_STACK_BYTES)), "the stack of each guest: [limits of the host](limits.md#of-the-host)"),
+        Key::new("memory_reservation_bytes", Form::Integer(MEMORY_RESERVATION_BYTES), Is(|| json!(DEFAULT_MEMORY_RESERVATION_BYTES)), "addresses set aside for one linear memory, beyond which none grows: [limits of the host](limits.md#of-the-host)"),
         Key::new("guests_memory_bytes", Form::Integer(GUESTS_MEMORY_BYTES), Told("what the machine has"), "linear memory of all guests together, beyond the first 2 MiB of each: [limits of the host](limits.md#of-the-host)"),
         Key::new("computing_guests", Form::Integer(COMPUTING_GUESTS), Told("processors less one, at least 1"), "guests that compute for long at once: [limits of the host](limits.md#of-the-host)"),
         Key::new("core_dumps", Form::Path, Told("none"), "the folder where [core dumps](limits.md#core-dumps) of guests that crash go"),

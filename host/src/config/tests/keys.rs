@@ -150,6 +150,8 @@ fn meaning(config: &Config) -> String {
     config.history = config.history.or(Some(crate::store::DEFAULT_HISTORY));
     config.instances = config.instances.or(Some(crate::model::DEFAULT_INSTANCES));
     config.stack_bytes = config.stack_bytes.or(Some(crate::sandbox::DEFAULT_STACK_BYTES));
+    let reserved = Some(crate::sandbox::DEFAULT_MEMORY_RESERVATION_BYTES);
+    config.memory_reservation_bytes = config.memory_reservation_bytes.or(reserved);
     format!("{config:#?}\n{kept:#?}")
 }
 
