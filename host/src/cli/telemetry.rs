@@ -10,7 +10,8 @@ use baton_host::telemetry::{Exporter, OtlpOptions, TRACE_TARGET};
 use clap::ValueEnum;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
+use tracing_log::AsLog as _;
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Filter, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Registry, fmt, reload};
@@ -91,12 +92,16 @@ pub(super) fn begin(
         // What a span says of itself is enough.
         let spans = spans.with_location(false).with_threads(false).with_tracked_inactivity(false);
         let spans = spans.with_target(false).with_level(false).with_context_activation(false);
-        spans.with_filter(filter_fn(|meta| meta.is_span() && meta.target() == TRACE_TARGET)).boxed()
+        let taken = filter_fn(|meta| meta.is_span() && meta.target() == TRACE_TARGET);
+        spans.with_filter(taken.with_max_level_hint(LevelFilter::INFO)).boxed()
     }));
     Registry::default().with(layers).init();
     let set = Box::new(move |text: &str| {
         let filter = EnvFilter::builder().parse(text).map_err(|error| error.to_string())?;
-        handle.reload(filter).map_err(|error| error.to_string())
+        handle.reload(filter).map_err(|error| error.to_string())?;
+        // Those that speak to `log` ask it, which was told of the first filter alone.
+        tracing_log::log::set_max_level(LevelFilter::current().as_log());
+        Ok(())
     });
     Ok((own, exporter, set))
 }
@@ -108,7 +113,7 @@ fn log(
     format: LogFormat,
     Log { logs, writer }: &Log,
 ) -> Box<dyn Layer<Registry> + Send + Sync> {
-    let filter = filter.and(filter_fn(|meta| meta.target() != TRACE_TARGET));
+    let filter = filter.and(no_spans_of_traces());
     let lines = fmt::layer().with_writer(writer.clone());
     match format {
         LogFormat::Text => {
@@ -116,6 +121,12 @@ fn log(
         }
         LogFormat::Json => lines.json().and_then(logs.layer()).with_filter(filter).boxed(),
     }
+}
+
+/// Of all levels, which has to be said: else nobody knows before a line is made that its level is not logged, and a store makes
+/// hundreds of them for a commit.
+fn no_spans_of_traces() -> impl Filter<Registry> + Send + Sync + 'static {
+    filter_fn(|meta| meta.target() != TRACE_TARGET).with_max_level_hint(LevelFilter::TRACE)
 }
 
 /// For people who look at a plugin, not at a host: no times, no targets.
@@ -158,6 +169,16 @@ impl Exporting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_logged_is_known_by_its_level_before_it_is_made() {
+        for (filter, level) in
+            [("warn", LevelFilter::WARN), ("info", LevelFilter::INFO), ("info,sled=trace", LevelFilter::TRACE)]
+        {
+            let log = log(parsed(filter).expect("a filter"), LogFormat::Text, &Log::begin().expect("a thread"));
+            assert_eq!(log.max_level_hint(), Some(level), "{filter}");
+        }
+    }
 
     #[test]
     fn without_a_collector_no_span_is_made_whatever_is_logged() {

@@ -128,4 +128,9 @@ fn a_filter_counts_from_now_on() {
     host.signal(Signal::HUP);
     // Told by the filter that has just been set.
     host.logs("taken: `log` in the file");
+    // So it does for those that speak to `log`, as the store does.
+    change(&place, "log = \"info\"\n", "log = \"info,sled=trace\"\n");
+    assert_eq!(place.baton(&["reload"]).code, 0);
+    assert_eq!(place.baton(&["stop", "counter/1"]).code, 0);
+    host.logs("TRACE sled::");
 }
