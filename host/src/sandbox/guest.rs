@@ -158,6 +158,8 @@ pub(crate) struct Guest {
     limits: Arc<Limits>,
     sandbox: Sandbox,
     place: OwnedSemaphorePermit,
+    /// What a turn looks at that is over.
+    no_timers: Arc<BTreeMap<String, u64>>,
 }
 
 impl std::fmt::Debug for Guest {
@@ -200,7 +202,7 @@ impl Guest {
         };
         let functions = (linked.exports.version.functions)(&mut store, &instance, &linked.exports)
             .map_err(|error| trap::contract("start", &error))?;
-        Ok(Self { store, functions, limits, sandbox, place })
+        Ok(Self { store, functions, limits, sandbox, place, no_timers: Arc::default() })
     }
 
     /// Takes the place of `before` among the actors' instances, and leaves it its own.
@@ -222,7 +224,7 @@ impl Guest {
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         let turn = &mut self.store.data_mut().turn;
         // The actor's timers are about to change: this was only a look at them.
-        turn.base.timers = Arc::default();
+        turn.base.timers = self.no_timers.clone();
         std::mem::take(&mut turn.effects)
     }
 
