@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Bench(Bench, Source),
     /// Kill and pause hosts that share a store, and its server.
     Nemesis(Nemesis, Source),
+    /// Count instructions and allocations; with true, what comes of it is kept.
+    Count(bool),
     /// Format, lints, dependencies.
     Check,
     /// Write the guest SDK's bindings again.
@@ -68,6 +70,8 @@ Usage: cargo xtask <command> [options]
              each language
   nemesis    three hosts on one store; they and its server are killed and paused at random, and every record is looked at:
              `--minutes N` (3), `--store postgres|mariadb|mysql|redis` (all of them)
+  count      instructions and allocations of a call, a commit and a wake-up, counted by valgrind, beside those that are
+             kept: fails where they rose by more than 5 %. `--accept` keeps what comes of it; the commit says why
   check      cargo fmt --check, clippy without warnings, also of the host with each store on a server alone, cargo deny where
              it is installed
   bindings   write the guest SDK's bindings again from wit/
@@ -92,9 +96,13 @@ Chromium; BATON_PAGE=none leaves those tests out.
 Stores are tested on PostgreSQL, MariaDB and Redis where they are installed. BATON_SERVERS=all makes it an error if they are
 not, and as root has apt-get install them. They are tested on MySQL, too, where BATON_MYSQLD names its server's program.
 
+Instructions and allocations are counted by `test`, too, where valgrind is there. BATON_COUNT=callgrind makes it an error if
+it is not, and as root has apt-get install it; BATON_COUNT=none leaves that out.
+
 Exit code: 0 done, 1 failed, 2 not understood.";
 
-const NAMES: [&str; 10] = ["setup", "guests", "test", "page", "bench", "demo", "nemesis", "check", "bindings", "help"];
+const NAMES: [&str; 11] =
+    ["setup", "guests", "test", "page", "bench", "demo", "nemesis", "count", "check", "bindings", "help"];
 
 /// Reads the words after `cargo xtask`. `preset` is what BATON_TOOLCHAIN says.
 pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, String> {
@@ -112,7 +120,12 @@ pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, S
     }
     let builds_guests = ["setup", "guests", "test", "page", "bench", "demo", "nemesis"].contains(&name.as_str());
     let (bench, options) = if name == "bench" { of_bench(options)? } else { (Bench::Languages, options.to_vec()) };
-    let (nemesis, options) = if name == "nemesis" { nemesis(&options)? } else { (None, options) };
+    let (nemesis, mut options) = if name == "nemesis" { nemesis(&options)? } else { (None, options) };
+    let given = options.len();
+    if name == "count" {
+        options.retain(|option| option != "--accept");
+    }
+    let accept = options.len() < given;
     let source = source(name, &options, preset.filter(|_| builds_guests), builds_guests)?;
     if separator.is_some() && name != "test" {
         return Err(format!("`{name}` passes nothing on, so `--` has no meaning here; only `test` does"));
@@ -125,6 +138,7 @@ pub(crate) fn parse(words: &[String], preset: Option<&str>) -> Result<Command, S
         "demo" => Command::Demo(source),
         "bench" => Command::Bench(bench, source),
         "nemesis" => Command::Nemesis(nemesis.unwrap_or_default(), source),
+        "count" => Command::Count(accept),
         "check" => Command::Check,
         _ => Command::Bindings,
     })
@@ -211,7 +225,11 @@ fn named(name: &str) -> Result<Source, String> {
 
 fn not_taken(command: &str, word: &str, takes_toolchain: bool) -> String {
     let kind = if word.starts_with('-') { "option" } else { "argument" };
-    let known: &[&str] = if takes_toolchain { &["--toolchain", "--help"] } else { &["--help"] };
+    let known: &[&str] = match (takes_toolchain, command) {
+        (true, _) => &["--toolchain", "--help"],
+        (false, "count") => &["--accept", "--help"],
+        (false, _) => &["--help"],
+    };
     let name = word.split_once('=').map_or(word, |(name, _)| name);
     let passing = if command == "test" { "; words for the test run come after `--`" } else { "" };
     format!("`{command}` takes no {kind} `{word}`{}{passing}", perhaps(name, known))
@@ -255,6 +273,8 @@ mod tests {
             ("nemesis --minutes 9 --store=redis --toolchain debian", None, {
                 Command::Nemesis(Nemesis { minutes: 9, store: Some("redis") }, Source::Debian)
             }),
+            ("count", Some("nonsense"), Command::Count(false)),
+            ("count --accept", None, Command::Count(true)),
             ("check", Some("nonsense"), Command::Check),
             ("bindings", None, Command::Bindings),
             ("help", None, Command::Help),
@@ -283,6 +303,8 @@ mod tests {
             ),
             ("bench --quik", None, "`bench` takes no option `--quik`"),
             ("bench languages --quick", None, "`bench languages` is measured by itself"),
+            ("count --acept", None, "`count` takes no option `--acept` (did you mean `--accept`?)"),
+            ("check --accept", None, "`check` takes no option `--accept`"),
             ("test store", None, "`test` takes no argument `store`; words for the test run come after `--`"),
             ("nemesis --minutes 0", None, "--minutes: `0` is not from 1 to 1440"),
             (

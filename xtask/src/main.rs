@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod check;
+mod count;
 mod demo;
 mod failure;
 mod guests;
@@ -69,6 +70,7 @@ fn run_in(project: &Project, command: Command) -> Result<()> {
         Command::Bench(Bench::Languages, source) => bench::languages(project, source),
         Command::Bench(Bench::Speed(options), source) => bench::speed(project, source, &options),
         Command::Nemesis(nemesis, source) => nemesis::run(project, source, &nemesis),
+        Command::Count(accept) => count::alone(project, accept),
         Command::Check => check::run(project),
         Command::Bindings => check::bindings(project),
     }

@@ -136,7 +136,7 @@ fn rustup_adds_target(project: &Project) -> bool {
 }
 
 /// The compiler that cargo would use.
-fn rustc() -> OsString {
+pub(crate) fn rustc() -> OsString {
     std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 

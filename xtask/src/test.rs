@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::process::{Command, Stdio};
 
 use crate::build_guests;
+use crate::count;
 use crate::failure::{Failure, Result};
 use crate::languages;
 use crate::page;
@@ -50,7 +51,7 @@ struct Ran {
 /// Runs them. `words` go to the workspace's test run; with any, nothing else is run.
 pub(crate) fn run(project: &Project, source: Source, words: &[String]) -> Result<()> {
     let all = words.is_empty();
-    let mut steps = Steps::new(if all { 9 } else { 5 });
+    let mut steps = Steps::new(if all { 10 } else { 5 });
     let mut ran = Vec::new();
     let ended = run_steps(project, source, words, &mut steps, &mut ran);
     for Ran { title, counts } in &ran {
@@ -122,6 +123,8 @@ fn run_steps(project: &Project, source: Source, words: &[String], steps: &mut St
         // Of the whole workspace: another choice of packages would be another choice of features.
         docs.args(["test", "--workspace", "--doc", "--locked"]);
         run_tests(project, docs, "examples in the documentation", 0, steps, ran)?;
+
+        count::step(project, steps)?;
     }
     Ok(())
 }
