@@ -20,8 +20,7 @@ struct Said {
 }
 
 /// What cannot be had here, with what was published or measured elsewhere.
-const ELSEWHERE: [&str; 2] = [
-    "lunatic: its runtime is not built here (`lunatic-runtime` 0.13, of 2023, brings a wasmtime of that year). Measured by hand on 2026-11-22 on two processors: a call 1.87 µs, over 8,000 actors about 6 µs, a start 67 µs, an idle actor 28 KB",
+const ELSEWHERE: [&str; 1] = [
     "Horde (three nodes and Redis): published figures alone: starts 700 to 1,370 a second, a node of three drained of 3,638 of 10,000 actors in 6.1 s",
 ];
 
@@ -30,11 +29,19 @@ pub(crate) fn run(quick: bool, root: &Path, figures: &mut [Figure], missing: &mu
     let mut otp = Command::new("escript");
     otp.arg(root.join("tests/rivals/otp/otp.escript"));
     let extism = std::env::var_os("BATON_EXTISM").map(Command::new);
-    for (who, program) in [("Erlang/OTP", Some(otp)), ("Extism", extism)] {
+    let guest = std::env::var_os("BATON_LUNATIC_GUEST");
+    let lunatic = std::env::var_os("BATON_LUNATIC").zip(guest).map(|(program, guest)| {
+        let mut lunatic = Command::new(program);
+        lunatic.arg("run").arg(guest);
+        lunatic
+    });
+    for (who, program) in [("Erlang/OTP", Some(otp)), ("Extism", extism), ("lunatic", lunatic)] {
         let Some(mut program) = program else {
             missing.push(format!("{who}: its program was not built; `cargo xtask bench --rivals` builds it"));
             continue;
         };
+        // With it lunatic takes ten times as long: each message makes errors that are thrown away, with a backtrace.
+        program.env("RUST_BACKTRACE", "0");
         program.arg(if quick { "quick" } else { "whole" });
         match output(&mut program) {
             Ok(text) => text.lines().for_each(|line| match serde_json::from_str::<Said>(line) {
