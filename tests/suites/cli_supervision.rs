@@ -223,7 +223,7 @@ fn a_child_specification_is_sent_whole_over_http() {
         ("POST", "/v1/actors/nobody/stop", "", 404, "unknown-actor"),
         ("DELETE", "/v1/children/w%2F1", "", 409, "running"),
         ("GET", "/v1/children?supervisor=nobody", "", 404, "unknown-supervisor"),
-        ("GET", "/v1/groups/a%2F%2Fb", "", 400, "bad-name"),
+        ("GET", "/v1/groups/a%2F%2Fb", "", 422, "bad-name"),
         ("PUT", "/v1/tree", "", 405, "method-not-allowed"),
     ];
     for (method, path, body, status, code) in cases {

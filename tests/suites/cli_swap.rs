@@ -303,7 +303,7 @@ fn a_request_that_is_wrong_is_told_what_is() {
         ("POST /v1/plugins/cart/swap?speed=11 HTTP/1.1", 400, "bad-request", "unknown field `speed`"),
         ("POST /v1/plugins/cart/swap?at_once=99 HTTP/1.1", 422, "unfit", "at_once = 99 is not from 1 to 48"),
         ("POST /v1/plugins/cart/swap HTTP/1.1", 400, "bad-request", "the body is empty"),
-        ("POST /v1/plugins/c%00/swap HTTP/1.1", 400, "bad-name", ""),
+        ("POST /v1/plugins/c%00/swap HTTP/1.1", 422, "bad-name", ""),
         ("POST /v1/plugins/cart/swap/back HTTP/1.1", 409, "swap", "there is no way back"),
         ("POST /v1/plugins/cart/swap/stop HTTP/1.1", 409, "swap", "no swap of `cart` runs"),
         (

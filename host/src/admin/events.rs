@@ -61,7 +61,7 @@ struct Wanted {
 /// Words for kinds of events, with commas between them.
 fn words(_: &mut SchemaGenerator) -> Schema {
     let any = EventKind::ALL.iter().map(|kind| kind.word()).collect::<Vec<_>>().join("|");
-    json_schema!({ "type": "string", "pattern": format!("^({any})(,({any}))*$") })
+    json_schema!({ "type": "string", "pattern": format!("^({any})?(,({any})?)*$") })
 }
 
 impl Wanted {

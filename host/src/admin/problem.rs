@@ -239,7 +239,7 @@ impl From<ToolError> for Problem {
 
 impl From<NameError> for Problem {
     fn from(error: NameError) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad-name", "The name cannot be used", error.to_string())
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-name", "The name cannot be used", error.to_string())
     }
 }
 

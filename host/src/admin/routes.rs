@@ -315,7 +315,7 @@ async fn dead_letters(State(context): Shared, query: Asked<NoQuery>) -> Result<J
 
 pub(super) fn read_name(name: Name) -> Result<ActorName, Problem> {
     let Path(name) = name.map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, "bad-name", "The name cannot be used", error.body_text())
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-name", "The name cannot be used", error.body_text())
     })?;
     Ok(ActorName::new(&name)?)
 }
