@@ -5,12 +5,14 @@
 //!    finished is deleted before, and a new store comes to its place as a whole: half of either would not open.
 //! 2. Records lie in chunks, so that sled makes no blob files, which it never syncs.
 //! 3. Chunks, barrier, heads, barrier, witness, answer. A barrier is sled's flush and our own syncs; many writes share it.
-//! 4. sled's asynchronous flush is never used, nor its own flusher. One thread has sled to itself, and its panic is not
+//! 4. sled syncs each write of its log, where it would only have it written out: it writes over what it takes for replaced.
+//!    See `syncs.rs`.
+//! 5. sled's asynchronous flush is never used, nor its own flusher. One thread has sled to itself, and its panic is not
 //!    the host's: after it, or after an error of the disk, the store is opened again and verified; from new files, where a
 //!    sync has failed.
-//! 5. A damaged record can fall back to its parent, and is kept in quarantine.
-//! 6. A directory that will not open, or holds less than its witness says, is not used. Recovery moves it aside.
-//! 7. One process at a time.
+//! 6. A damaged record can fall back to its parent, and is kept in quarantine.
+//! 7. A directory that will not open, or holds less than its witness says, is not used. Recovery moves it aside.
+//! 8. One process at a time.
 //!
 //! In the data directory: `store/` is sled's, `store.witness` says how much it must hold, `store.lock` names the process
 //! that uses it. An older copy of the whole data directory is consistent with itself, and nothing in here can tell.
@@ -21,6 +23,7 @@ mod nudge;
 mod open;
 mod recover;
 mod reopen;
+mod syncs;
 mod tables;
 mod worker;
 

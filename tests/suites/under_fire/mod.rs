@@ -86,9 +86,12 @@ const CHILD_ACTORS: u64 = 6;
 /// In the data directory: what the child has seen acknowledged.
 const ACKS: &str = "acks";
 
-/// What the child writes as an actor's `sequence`th record: of many sizes, and never the same twice.
+/// What the child writes as an actor's `sequence`th record: of many sizes, now and then one that sled is not given in one step
+/// with its head, and never the same twice.
 fn payload(actor: u64, sequence: u64) -> Vec<u8> {
-    let length = usize::try_from((actor * 7 + sequence) * 1_237 % 30_000).expect("small");
+    let number = actor * 7 + sequence;
+    let large = if number % 25 == 24 { 530_000 } else { 0 };
+    let length = large + usize::try_from(number * 1_237 % 30_000).expect("small");
     (0..length).map(|i| u8::try_from((i as u64 * 31 + actor + sequence) % 251).expect("small")).collect()
 }
 

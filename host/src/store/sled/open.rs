@@ -15,8 +15,11 @@ use super::lock::Lock;
 use super::tables::{Fault, Marks, Tables};
 use super::witness::{NO_WITNESS, Testimony, Totals, Witness, damaged_heads, judge, judge_heads, outdated};
 use super::worker::Worker;
-use super::{OpenError, Opened, SledOptions, recover, reopen};
+use super::{OpenError, Opened, SledOptions, recover, reopen, syncs};
 use crate::model::ActorName;
+
+/// What is said of a store on a system that filters no system calls.
+const UNSYNCED: &str = "sled cannot be made to sync all that it writes: large states may not survive the loss of power";
 
 /// The files and directories of a store in its data directory.
 #[derive(Debug, Clone)]
@@ -74,11 +77,13 @@ pub(super) fn open(dir: &Path, options: &SledOptions, disk: &Disk) -> Result<(Wo
     make_dir(dir, disk).map_err(|error| OpenError::io("make the data directory", dir, error))?;
     let places = Places::of(dir);
     let lock = Lock::take(&places.lock)?;
+    let insists = syncs::insist();
     let mut ground = Ground { places, options: options.clone(), disk: disk.clone(), lock };
     // sled syncs as it is dropped, and panics where that fails: of a store that was open already, too.
     let opening = catch_unwind(AssertUnwindSafe(|| open_on(&ground)));
     match opening.unwrap_or_else(|panic| Err(of_panic(&ground.places, &*panic))) {
-        Ok((Sound { tables, totals, opened, .. }, witness)) => {
+        Ok((Sound { tables, totals, mut opened, .. }, witness)) => {
+            opened.notes.extend(insists.err().map(|why| format!("{UNSYNCED}: {why}")));
             ground.lock.mark(false);
             Ok((Worker { tables, totals, witness, ground }, opened))
         }
