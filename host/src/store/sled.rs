@@ -4,7 +4,8 @@
 //! 1. Before sled opens the directory and after, every file and directory is synced: sled does not. What sled had not
 //!    finished is deleted before, and a new store comes to its place as a whole: half of either would not open.
 //! 2. Records lie in chunks, so that sled makes no blob files, which it never syncs.
-//! 3. Chunks, barrier, heads, barrier, witness, answer. A barrier is sled's flush and our own syncs; many writes share it.
+//! 3. Chunks and heads in one atomic step, barrier, witness, answer; of records that are together too large for one step,
+//!    chunks, barrier, heads, barrier, witness, answer. A barrier is sled's flush and our own syncs; many writes share it.
 //! 4. sled syncs each write of its log, where it would only have it written out: it writes over what it takes for replaced.
 //!    See `syncs.rs`.
 //! 5. sled's asynchronous flush is never used, nor its own flusher. One thread has sled to itself, and its panic is not

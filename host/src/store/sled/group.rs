@@ -1,4 +1,4 @@
-//! Group commit: many writes, one pair of barriers.
+//! Group commit: many writes, one barrier; a pair of them where records are large.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,10 @@ use super::disk::Disk;
 use super::tables::{Fault, Marks, Tables};
 use super::witness::{Totals, Witness};
 use crate::model::ActorName;
+
+/// Bytes of records that go with their heads in one atomic step: about what sled holds in a buffer of its log. They are
+/// bounded since all of them are in memory at once.
+const TOGETHER_BYTES: usize = 512 << 10;
 
 /// Why a batch failed.
 #[derive(Debug)]
@@ -55,8 +59,9 @@ struct Staged {
 
 /// Makes `writes`, durably, in order: as if each had been made alone. One answer for each.
 ///
-/// Chunks, barrier, heads, barrier, witness; who waits is told afterwards. This thread is the only one that writes, so a
-/// comparison here and the heads' atomic batch are together a compare-and-swap.
+/// Chunks and heads, barrier, witness; or, of large records, chunks, barrier, heads, barrier, witness. Who waits is told
+/// afterwards. This thread is the only one that writes, so a comparison here and the heads' atomic step are together a
+/// compare-and-swap.
 pub(super) fn commit(
     tables: &Tables,
     totals: &mut Totals,
@@ -78,11 +83,12 @@ pub(super) fn commit(
         let named = write.records.iter().filter(move |(record, _)| kept.is_some_and(|h| h.records.contains(record)));
         named.map(|(record, bytes)| (keys::of_record(&write.actor, record), bytes.as_slice()))
     });
-    if !plan.records.is_empty() {
+    let together = records.clone().map(|(_, bytes)| bytes.len()).sum::<usize>() <= TOGETHER_BYTES;
+    if !together {
         tables.write_records(records.clone()).map_err(before)?;
     }
 
-    let named: Vec<Vec<u8>> = records.map(|(key, _)| key).collect();
+    let named: Vec<Vec<u8>> = records.clone().filter(|_| !together).map(|(key, _)| key).collect();
     let mut new_totals = *totals;
     let mut heads = Vec::with_capacity(plan.heads.len());
     for (actor, staged) in plan.heads {
@@ -96,7 +102,7 @@ pub(super) fn commit(
         heads.push((actor, bytes));
     }
     let marks = Marks { named: &named, dropped: &plan.dropped, erased: &plan.erased };
-    tables.write_heads(&heads, &new_totals, &marks).map_err(after)?;
+    tables.write_with(records.filter(|_| together), &heads, &new_totals, &marks).map_err(after)?;
     *totals = new_totals;
     witness.tell(totals, disk).map_err(|error| after(Fault::disk("write", witness.path())(error)))?;
     Ok(Done { answers: plan.answers, dropped: plan.dropped, erased: plan.erased, replaced: plan.replaced })

@@ -115,16 +115,27 @@ async fn every_step_is_on_the_disk_before_the_next_and_all_before_the_answer() {
     let witness = dir.path().join("store.witness");
 
     let mut lease = claim(&store, &name("a")).await;
-    assert_eq!(taken(), [&data, &names, &witness].map(Clone::clone), "head, witness");
+    assert_eq!(taken(), [&data, &witness].map(Clone::clone), "head, witness");
     store.commit(&mut lease, record(vec![1; 9_000])).await.expect("commits");
-    assert_eq!(taken(), [&data, &names, &data, &names, &witness].map(Clone::clone), "chunks, head, witness");
+    assert_eq!(taken(), [&data, &witness].map(Clone::clone), "chunks with the head, witness");
+    store.commit(&mut lease, record(vec![1; 600_000])).await.expect("commits");
+    assert_eq!(taken(), [&data, &data, &witness].map(Clone::clone), "chunks, head, witness");
     store.take_up(&mut lease).await.expect("marks");
-    assert_eq!(taken(), [&data, &names, &witness].map(Clone::clone), "head, witness");
+    assert_eq!(taken(), [&data, &witness].map(Clone::clone), "head, witness");
     store.take_up(&mut lease).await.expect("stands already");
     assert!(taken().is_empty(), "nothing was written");
     let reference = lease.head.current().expect("saved").clone();
     store.quarantine(&name("a"), &reference, "why").await.expect("is kept");
-    assert_eq!(taken(), [&data, &names, &data, &names].map(Clone::clone), "the copy, what it is");
+    assert_eq!(taken(), [&data, &data].map(Clone::clone), "the copy, what it is");
+
+    // A file that comes, as sled's snapshots do, and one that goes.
+    for change in [|file: &Path| std::fs::write(file, b"new"), |file: &Path| std::fs::remove_file(file)] {
+        change(&names.join("snap.of-a-test")).expect("a change in the directory");
+        store.commit(&mut lease, record(vec![1])).await.expect("commits");
+        assert_eq!(taken(), [&data, &names, &witness].map(Clone::clone), "what is new in the directory, too");
+        store.commit(&mut lease, record(vec![1])).await.expect("commits");
+        assert_eq!(taken(), [&data, &witness].map(Clone::clone), "and nothing more of it");
+    }
 }
 
 #[tokio::test]
