@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ledger::Seen;
-use super::run::{Instance, Live, Next};
+use super::run::{Instance, Live, Next, apply_timers};
 use super::signals::Cut;
 use super::turn::{self, Plan};
 use super::{Envelope, NotAgain, Receipt, ReplyTo};
@@ -48,11 +48,14 @@ impl Instance {
 
     /// One message, from the mailbox to whatever follows.
     pub(super) async fn turn(&mut self, live: &mut Live, (envelope, timer): (Envelope, Option<NotAgain>)) -> Next {
+        let began = match envelope.is_at_once() && self.cell.driver.is_in_place() {
+            // It came just now, by whoever drives.
+            true => envelope.came(),
+            false => Instant::now(),
+        };
         let Envelope { message, reply, restored, receipt, trace, came, .. } = envelope;
-        let began = Instant::now();
         self.cell.rest.used(began);
-        let now = now_ms();
-        if let Seen::Answered(first) = live.ledger.seen(&message, now, &self.cell.limits) {
+        if let Seen::Answered(first) = live.ledger.seen(&message, now_ms, &self.cell.limits) {
             // It was handled before: whoever sent it again gets what it would have got then.
             if let Some(reply) = reply {
                 drop(reply.send(first.map_err(CallError::from)));
@@ -95,20 +98,26 @@ impl Instance {
             status.handled += 1;
             status.turns_since_record = status.turns_since_record.map(|turns| turns + 1);
         }
-        // The save comes before the reply, and the reply before the sends.
         let mut plan = turn::plan(effects);
         note_done(&live.turn, &plan, answer.as_deref());
-        live.ledger.handled(&message, answer.as_deref(), now, &self.cell.limits);
-        live.unsaved.turn(self.keeping.durability, Instant::now());
-        let keep = async {
-            self.keep(live, &mut plan, true, "handle").await?;
-            // What was committed is true whoever owns the actor by now. What was not leaves only while it is this host's.
-            if self.keeping.durability != Durability::Turn {
-                self.tenure.open().await;
-            }
-            Ok(())
+        live.ledger.handled(&message, answer.as_deref(), now_ms, &self.cell.limits);
+        live.unsaved.turn(self.keeping.durability, began);
+        let in_memory = self.keeping.durability != Durability::Turn;
+        // The save comes before the reply, and the reply before the sends.
+        let kept = if in_memory && !plan.save && self.tenure.is_open() {
+            apply_timers(&mut live.timers, &plan);
+            Ok(Ok(()))
+        } else {
+            let keep = async {
+                self.keep(live, &mut plan, true, "handle").await?;
+                // What was committed is true whoever owns the actor by now. What was not leaves only while it is this host's.
+                if in_memory {
+                    self.tenure.open().await;
+                }
+                Ok(())
+            };
+            self.signals.uncut(keep).await
         };
-        let kept = self.signals.uncut(keep).await;
         self.took(live, began.elapsed());
         match kept {
             Err(why) => return self.cut_in(live, message, (reply, receipt), why, not_again.is_some()),

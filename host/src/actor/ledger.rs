@@ -70,15 +70,15 @@ impl Ledger {
         }
     }
 
-    /// What is known of `message`.
-    pub(super) fn seen(&self, message: &Message, now_ms: u64, limits: &Limits) -> Seen {
+    /// What is known of `message`. `now_ms` is asked only where it counts.
+    pub(super) fn seen(&self, message: &Message, now_ms: impl Fn() -> u64, limits: &Limits) -> Seen {
         let (Message::Call(request) | Message::Cast(request)) = message else { return Seen::Never };
         if self.heard(request) {
             return Seen::Answered(Ok(Body::new()));
         }
         let same = |one: &&Answered| one.id == request.id && one.sender == request.sender;
         let known = self.answered.iter().rev().find(same);
-        let known = known.filter(|one| now_ms.saturating_sub(one.time_ms) <= limits.replies_ms);
+        let known = known.filter(|one| now_ms().saturating_sub(one.time_ms) <= limits.replies_ms);
         known.map_or(Seen::Never, |one| Seen::Answered(one.reply.clone()))
     }
 
@@ -88,11 +88,17 @@ impl Ledger {
         self.received.get(sender).is_some_and(|from| from.last.line == sent.line && sent.number <= from.last.number)
     }
 
-    /// Notes that `message` was handled, with what was replied.
-    pub(super) fn handled(&mut self, message: &Message, reply: Result<&[u8], &Failure>, now_ms: u64, limits: &Limits) {
+    /// Notes that `message` was handled, with what was replied. `now_ms` is asked only where it counts.
+    pub(super) fn handled(
+        &mut self,
+        message: &Message,
+        reply: Result<&[u8], &Failure>,
+        now_ms: impl Fn() -> u64,
+        limits: &Limits,
+    ) {
         match message {
             Message::Call(request) | Message::Cast(request) => match (&request.sender, request.sent) {
-                (Some(sender), Some(sent)) => self.hear(sender, sent, now_ms),
+                (Some(sender), Some(sent)) => self.hear(sender, sent, now_ms()),
                 _ if self.remembers => {
                     let expects_reply = matches!(message, Message::Call(_));
                     let reply = match reply {
@@ -100,7 +106,7 @@ impl Ledger {
                         Ok(body) => Ok(Body::copy_from_slice(body)),
                         Err(failure) => Err(failure.clone()),
                     };
-                    self.answer(request, reply, now_ms, limits);
+                    self.answer(request, reply, now_ms(), limits);
                 }
                 _ => {}
             },
@@ -251,20 +257,20 @@ mod tests {
     fn who_asks_again_gets_the_first_reply() {
         let (mut ledger, limits) = (ledger(), Limits::default());
         let call = |sender, id| Message::Call(request(sender, id, None));
-        assert_eq!(ledger.seen(&call(None, "1"), 5, &limits), Seen::Never);
-        ledger.handled(&call(None, "1"), Ok(b"first"), 5, &limits);
+        assert_eq!(ledger.seen(&call(None, "1"), || 5, &limits), Seen::Never);
+        ledger.handled(&call(None, "1"), Ok(b"first"), || 5, &limits);
         let failure = Failure { code: "no".into(), message: "not so".into() };
-        ledger.handled(&call(Some("b"), "1"), Err(&failure), 5, &limits);
-        ledger.handled(&Message::Cast(request(None, "2", None)), Ok(b"dropped"), 5, &limits);
+        ledger.handled(&call(Some("b"), "1"), Err(&failure), || 5, &limits);
+        ledger.handled(&Message::Cast(request(None, "2", None)), Ok(b"dropped"), || 5, &limits);
 
-        assert_eq!(ledger.seen(&call(None, "1"), 6, &limits), answered("first"));
-        assert_eq!(ledger.seen(&call(Some("b"), "1"), 6, &limits), Seen::Answered(Err(failure)), "by its sender");
-        assert_eq!(ledger.seen(&call(None, "2"), 6, &limits), answered(""), "a cast has no reply");
-        assert_eq!(ledger.seen(&call(Some("c"), "1"), 6, &limits), Seen::Never);
-        assert_eq!(ledger.seen(&call(None, "1"), 5 + limits.replies_ms + 1, &limits), Seen::Never, "too long ago");
+        assert_eq!(ledger.seen(&call(None, "1"), || 6, &limits), answered("first"));
+        assert_eq!(ledger.seen(&call(Some("b"), "1"), || 6, &limits), Seen::Answered(Err(failure)), "by its sender");
+        assert_eq!(ledger.seen(&call(None, "2"), || 6, &limits), answered(""), "a cast has no reply");
+        assert_eq!(ledger.seen(&call(Some("c"), "1"), || 6, &limits), Seen::Never);
+        assert_eq!(ledger.seen(&call(None, "1"), || 5 + limits.replies_ms + 1, &limits), Seen::Never, "too long ago");
 
         let again = Ledger::open(ledger.traffic(|_| false), (7, 4), true);
-        assert_eq!(again.seen(&call(None, "1"), 6, &limits), answered("first"), "after a handover too");
+        assert_eq!(again.seen(&call(None, "1"), || 6, &limits), answered("first"), "after a handover too");
     }
 
     #[test]
@@ -273,7 +279,7 @@ mod tests {
             let mut ledger = ledger();
             for (n, time) in times.iter().enumerate() {
                 let call = Message::Call(request(None, &n.to_string(), None));
-                ledger.handled(&call, Ok(&[0; 100]), *time, limits);
+                ledger.handled(&call, Ok(&[0; 100]), || *time, limits);
             }
             let ids: Vec<String> = ledger.answered.iter().map(|one| one.id.to_string()).collect();
             assert_eq!(ledger.answered_bytes, ledger.answered.iter().map(Answered::size).sum::<usize>());
@@ -289,20 +295,20 @@ mod tests {
     fn what_a_durable_sender_sends_again_is_known() {
         let (mut ledger, limits) = (ledger(), Limits::default());
         let cast = |sender, number| Message::Cast(request(Some(sender), "x", Some(number)));
-        ledger.handled(&cast("a", 5), Ok(b""), 1, &limits);
+        ledger.handled(&cast("a", 5), Ok(b""), || 1, &limits);
         for (message, seen) in [
             (cast("a", 5), answered("")),
             (cast("a", 4), answered("")),
             (cast("a", 6), Seen::Never),
             (cast("b", 5), Seen::Never),
         ] {
-            assert_eq!(ledger.seen(&message, 2, &limits), seen, "{message:?}");
+            assert_eq!(ledger.seen(&message, || 2, &limits), seen, "{message:?}");
         }
         // A sender whose state was lost begins anew, on another line.
         let anew = Request { sent: Some(Sent { line: 8, number: 1 }), ..request(Some("a"), "x", None) };
-        assert_eq!(ledger.seen(&Message::Cast(anew), 2, &limits), Seen::Never);
+        assert_eq!(ledger.seen(&Message::Cast(anew), || 2, &limits), Seen::Never);
         let again = Ledger::open(ledger.traffic(|_| false), (7, 4), false);
-        assert_eq!(again.seen(&cast("a", 5), 3, &limits), answered(""), "whatever the durability");
+        assert_eq!(again.seen(&cast("a", 5), || 3, &limits), answered(""), "whatever the durability");
     }
 
     #[test]
@@ -310,7 +316,7 @@ mod tests {
         let (mut ledger, limits) = (ledger(), Limits::default());
         for n in 0..=SENDERS {
             let message = Message::Cast(request(Some(&format!("a{n}")), "x", Some(1)));
-            ledger.handled(&message, Ok(b""), n as u64, &limits);
+            ledger.handled(&message, Ok(b""), || n as u64, &limits);
         }
         assert_eq!(ledger.received.len(), SENDERS);
         assert!(!ledger.received.contains_key(&name("a0")) && ledger.received.contains_key(&name("a1")));
@@ -344,7 +350,7 @@ mod tests {
         let mut next = Ledger::open(traffic, (7, 4), true);
         next.take(vec![send("b")], |_| vec![], &limits).expect("fits");
         assert_eq!(told(&next)[2].2, 4 << NUMBER_BITS);
-        next.handled(&Message::Down(name("w"), "normal".into()), Ok(b""), 1, &limits);
+        next.handled(&Message::Down(name("w"), "normal".into()), Ok(b""), || 1, &limits);
         assert_eq!(next.monitors().count(), 0, "it was told");
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Envelope {
     waits: Begun,
     /// When it came.
     pub(super) came: Instant,
+    /// Whether it found the reader waiting for it.
+    at_once: bool,
 }
 
 impl Envelope {
@@ -46,12 +48,18 @@ impl Envelope {
             trace: None,
             waits: Begun::nothing(),
             came: Instant::now(),
+            at_once: false,
         }
     }
 
     /// When it came.
     pub(crate) fn came(&self) -> Instant {
         self.came
+    }
+
+    /// Whether it found the reader waiting for nothing but a message, and none before it.
+    pub(super) fn is_at_once(&self) -> bool {
+        self.at_once
     }
 
     /// A message that came with a record.
@@ -224,6 +232,7 @@ impl Mailbox {
         let within = Parent::within(envelope.trace.as_ref());
         envelope.waits = part!(within, "mailbox", baton.actor = %self.actor, baton.messages_before = number(messages));
         let at_rest = messages == 0 && inner.at_rest;
+        envelope.at_once = at_rest;
         if let Some(envelope) = offered.take() {
             inner.append(envelope);
         }
@@ -319,6 +328,7 @@ impl Mailbox {
 
     /// Puts a message back that was in hand, before everything else. The bound does not apply: it was taken before.
     pub(super) fn put_back(&self, envelope: Envelope) {
+        let envelope = Envelope { at_once: false, ..envelope };
         let mut inner = self.inner();
         inner.queue.push_front(envelope);
         inner.count();

@@ -1,14 +1,16 @@
 //! Ids for messages that came without one.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::MessageId;
 
-/// Draws ids: each is a number in turn under a key of its host's own, and so as hard to guess, and as unlikely to come
-/// twice, as a random one. The system, which takes longer to answer than a guest, is asked once.
+/// Draws ids: each is a number in turn, hashed by SipHash under a key of its host's own, and so as unlikely to come twice as a
+/// random one, and not to be guessed. The system, which takes longer to answer than a guest, is asked once.
 #[derive(Debug)]
 pub(crate) struct Ids {
-    key: [u8; 32],
+    /// Drawn by the system.
+    key: RandomState,
     drawn: AtomicU64,
 }
 
@@ -16,17 +18,14 @@ impl Ids {
     /// # Panics
     /// If the system has no source of randomness, without which nothing here is safe.
     pub(crate) fn new() -> Self {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).expect("the system's random generator answers");
-        Self { key, drawn: AtomicU64::new(0) }
+        Self { key: RandomState::new(), drawn: AtomicU64::new(0) }
     }
 
     /// Another one.
     pub(crate) fn draw(&self) -> MessageId {
         let number = self.drawn.fetch_add(1, Ordering::Relaxed);
-        let hash = blake3::keyed_hash(&self.key, &number.to_le_bytes());
-        let (half, _) = hash.as_bytes().split_at(16);
-        MessageId::of_bytes(half.try_into().expect("it is split at 16"))
+        let [low, high] = [0_u8, 1].map(|half| u128::from(self.key.hash_one((number, half))));
+        MessageId::of_bytes((high << 64 | low).to_le_bytes())
     }
 }
 
@@ -47,8 +46,9 @@ mod tests {
 
     #[test]
     fn the_same_key_and_number_give_the_same_id() {
-        let ids = || Ids { key: [7; 32], drawn: AtomicU64::new(41) };
+        let key = RandomState::new();
+        let ids = || Ids { key: key.clone(), drawn: AtomicU64::new(41) };
         assert_eq!(ids().draw(), ids().draw());
-        assert_ne!(ids().draw(), Ids { key: [8; 32], drawn: AtomicU64::new(41) }.draw());
+        assert_ne!(ids().draw(), Ids { key: RandomState::new(), drawn: AtomicU64::new(41) }.draw());
     }
 }

@@ -4,17 +4,12 @@ mod alarm;
 mod calls;
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
-use std::task::Poll;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
-use tokio::time::error::Elapsed;
 
 use crate::actor::{Cell, Envelope, ExitSignal, Post, Receipt};
 use crate::events::{About, EventDetail, Events};
@@ -23,7 +18,7 @@ use crate::model::{
     Request, SendError, Template, log_of,
 };
 use crate::registry::{Refused, Registry};
-use crate::sandbox::{Granted, Meter, Out};
+use crate::sandbox::{Granted, Meter, Out, by};
 use crate::store::now_ms;
 use crate::supervisor::Supervisor;
 use crate::telemetry::{Begun, Metrics, Parent, TraceContext, part};
@@ -467,12 +462,12 @@ impl Router {
             answer.await
         };
         match by(deadline, answered).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => {
+            Some(Ok(answer)) => answer,
+            Some(Err(_)) => {
                 let reason = "its instance ended without an answer".into();
                 Err(CallError::Crashed { actor: to.to_string(), reason })
             }
-            Err(_) => {
+            None => {
                 let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
                 Err(CallError::Timeout { actor: to.to_string(), timeout_ms })
             }
@@ -511,16 +506,6 @@ impl Router {
             dead.pop_front();
         }
         dead.push_back(letter);
-    }
-}
-
-/// Waits for `what` until `deadline`; none: as long as it takes. What is done at once needs no timer.
-async fn by<T>(deadline: Option<Instant>, what: impl Future<Output = T>) -> Result<T, Elapsed> {
-    let mut what = pin!(what);
-    match (poll_fn(|cx| Poll::Ready(what.as_mut().poll(cx))).await, deadline) {
-        (Poll::Ready(done), _) => Ok(done),
-        (Poll::Pending, Some(deadline)) => tokio::time::timeout_at(deadline, what).await,
-        (Poll::Pending, None) => Ok(what.await),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One live instance of a plugin: a store of its own, its exports, and what its turn has asked for so far.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 use super::contract::{Functions, Version, by_version};
 use super::limiter::Share;
+use super::meter::Meter;
 use super::pace::{self, Beside, Pace};
 use super::program::Program;
 use super::wasi::Wasi;
@@ -157,6 +159,10 @@ pub(crate) struct Guest {
     functions: Functions,
     limits: Arc<Limits>,
     sandbox: Sandbox,
+    /// Of its calls, as its store has it.
+    pace: Arc<Pace>,
+    /// Of its actor.
+    meter: Arc<Meter>,
     place: OwnedSemaphorePermit,
     /// What a turn looks at that is over.
     no_timers: Arc<BTreeMap<String, u64>>,
@@ -202,7 +208,7 @@ impl Guest {
         };
         let functions = (linked.exports.version.functions)(&mut store, &instance, &linked.exports)
             .map_err(|error| trap::contract("start", &error))?;
-        Ok(Self { store, functions, limits, sandbox, place, no_timers: Arc::default() })
+        Ok(Self { store, functions, limits, sandbox, pace, meter, place, no_timers: Arc::default() })
     }
 
     /// Takes the place of `before` among the actors' instances, and leaves it its own.
@@ -230,8 +236,8 @@ impl Guest {
 
     /// The functions, and a call of one of them within a deadline.
     fn call(&mut self, during: &'static str, within: Option<Duration>, base: TurnBase) -> (&Functions, Call<'_>) {
-        let Self { store, functions, limits, sandbox, .. } = self;
-        (functions, Call { store, limits, sandbox, during, within, base })
+        let Self { store, functions, limits, sandbox, pace, meter, .. } = self;
+        (functions, Call { store, limits, sandbox, pace, meter, during, within, base })
     }
 
     fn turn_timeout(&self) -> Option<Duration> {
@@ -325,6 +331,8 @@ pub(super) struct Call<'a> {
     store: &'a mut Beside<Store<Data>>,
     limits: &'a Limits,
     sandbox: &'a Sandbox,
+    pace: &'a Pace,
+    meter: &'a Meter,
     during: &'static str,
     within: Option<Duration>,
     base: TurnBase,
@@ -337,29 +345,30 @@ impl Call<'_> {
         P: ComponentNamedList + Lower + Send + Sync,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        let Self { store, limits, sandbox, during, within, base } = self;
-        begin(store, limits, base, within);
+        let Self { store, limits, sandbox, pace, meter, during, within, base } = self;
+        let now = Instant::now();
+        begin(store, limits, base, within.map(|within| now + within));
+        pace.begin(now);
         // A state is the largest that an answer holds, a body the largest that it hands to the host on the way.
         let largest = if matches!(during, "snapshot" | "terminate") { limits.snapshot_bytes } else { 0 };
         store.set_hostcall_fuel(largest.max(limits.message_bytes).saturating_add(COPIED_BYTES));
-        let (pace, meter) = (store.data().pace.clone(), store.data().env.meter.clone());
-        let called = function.call_async(&mut **store, args);
-        let called = pace::run(called, &pace, &meter, sandbox.lane());
-        let waited = match within {
-            Some(within) => tokio::time::timeout(within + DEADLINE_GRACE, called).await,
-            None => Ok(called.await),
+        let until = within.map(|within| (now + within + DEADLINE_GRACE).into());
+        let waited = {
+            // Pinned here: they are large, and would be copied each time that one goes into another.
+            let called = pin!(function.call_async(&mut **store, args));
+            let called = pin!(pace::run(called, pace, meter, sandbox.lane()));
+            pace::by(until, called).await
         };
         store.data().end_of_turn();
         match waited {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(sandbox.crashed(during, &error, store, within)),
-            Err(_) => Err(trap::timeout(during, within)),
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(error)) => Err(sandbox.crashed(during, &error, store, within)),
+            None => Err(trap::timeout(during, within)),
         }
     }
 }
 
-fn begin(store: &mut Store<Data>, limits: &Limits, base: TurnBase, within: Option<Duration>) {
-    let deadline = within.map(|within| Instant::now() + within);
+fn begin(store: &mut Store<Data>, limits: &Limits, base: TurnBase, deadline: Option<Instant>) {
     let data = store.data_mut();
     // Effects that were not taken stay: those of `init` wait for `continue`.
     let effects = std::mem::take(&mut data.turn.effects);
@@ -369,7 +378,6 @@ fn begin(store: &mut Store<Data>, limits: &Limits, base: TurnBase, within: Optio
         (data.turn.effects, data.turn.timers_new) = (effects, timers_new);
     }
     data.limit_met = None;
-    data.pace.begin();
     if let Some(wasi) = &data.wasi {
         wasi.new_turn();
     }

@@ -46,6 +46,7 @@ pub(crate) use guest::{Guest, TurnBase};
 pub(crate) use meter::Meter;
 pub use needs::Need;
 pub(crate) use nobody::Nobody;
+pub(crate) use pace::by;
 pub(crate) use places::{Place, Wanted};
 pub use program::Inspection;
 pub(crate) use program::{PLUGIN_BYTES, Program};

@@ -4,13 +4,15 @@
 //! ticks has taken long: it goes on beside the workers, a tick at a time, so that however many of them there are, the
 //! workers are free for others, and the operating system shares the processors.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
+use tokio::time::{Sleep, sleep_until};
 
 use super::engine::EPOCH_TICK_MS;
 use super::meter::{Habit, Meter};
@@ -45,8 +47,12 @@ impl Lane {
 }
 
 /// What is known of the call in progress. Only the thread that polls it writes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pace {
+    /// The wall's clock is read as nanoseconds since then.
+    made: Instant,
+    /// Where it stood when the call began, until its first poll: that need not read it again.
+    now: AtomicU64,
     /// Nanoseconds that the guest computed in the polls before this one.
     computed: AtomicU64,
     /// Where the clock of this poll stood when it began, and which clock that is.
@@ -56,19 +62,46 @@ pub(super) struct Pace {
     yielded: AtomicBool,
 }
 
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            made: Instant::now(),
+            now: AtomicU64::new(UNREAD),
+            computed: AtomicU64::new(0),
+            began: AtomicU64::new(0),
+            by_processor: AtomicBool::new(false),
+            yielded: AtomicBool::new(false),
+        }
+    }
+}
+
+/// Of the wall's clock: it is to be read.
+const UNREAD: u64 = u64::MAX;
+
 impl Pace {
-    pub(super) fn begin(&self) {
+    /// A call begins, and is about to be polled.
+    pub(super) fn begin(&self, now: Instant) {
+        self.now.store(nanos(now.saturating_duration_since(self.made)), Ordering::Relaxed);
         self.computed.store(0, Ordering::Relaxed);
         self.yielded.store(false, Ordering::Relaxed);
+    }
+
+    /// Nanoseconds: of the wall's clock, or of the processor's for this thread alone, which is exact where others keep the
+    /// processors busy and takes longer to read.
+    fn clock(&self, by_processor: bool) -> u64 {
+        match by_processor {
+            true => processor(),
+            false => nanos(self.made.elapsed()),
+        }
     }
 
     /// How long the guest has computed in this call. Asked while it is polled.
     pub(super) fn computed(&self) -> Duration {
         let by_processor = self.by_processor.load(Ordering::Relaxed);
-        let mut this_poll = clock(by_processor).saturating_sub(self.began.load(Ordering::Relaxed));
+        let mut this_poll = self.clock(by_processor).saturating_sub(self.began.load(Ordering::Relaxed));
         if !by_processor {
             // The wall's clock goes on while others have the processor: a tick at most is this guest's.
-            this_poll = this_poll.min(u64::try_from(LONG.as_nanos()).unwrap_or(u64::MAX));
+            this_poll = this_poll.min(nanos(LONG));
         }
         Duration::from_nanos(self.computed.load(Ordering::Relaxed) + this_poll)
     }
@@ -85,25 +118,50 @@ impl Pace {
 
     fn poll<T>(&self, by_processor: bool, poll: impl FnOnce() -> Poll<T>) -> (Poll<T>, bool) {
         self.by_processor.store(by_processor, Ordering::Relaxed);
-        self.began.store(clock(by_processor), Ordering::Relaxed);
+        let began = match self.now.swap(UNREAD, Ordering::Relaxed) {
+            now if now != UNREAD && !by_processor => now,
+            _ => self.clock(by_processor),
+        };
+        self.began.store(began, Ordering::Relaxed);
         let polled = poll();
         if polled.is_pending() {
-            let computed = u64::try_from(self.computed().as_nanos()).unwrap_or(u64::MAX);
-            self.computed.store(computed, Ordering::Relaxed);
+            self.computed.store(nanos(self.computed()), Ordering::Relaxed);
         }
         (polled, self.yielded.swap(false, Ordering::Relaxed))
     }
 }
 
-/// Nanoseconds: of the wall's clock, or of the processor's for this thread alone, which is exact where others keep the
-/// processors busy and takes longer to read.
-fn clock(by_processor: bool) -> u64 {
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How long this thread has had a processor, in nanoseconds.
+fn processor() -> u64 {
     use rustix::time::{ClockId, clock_gettime};
-    let at = clock_gettime(if by_processor { ClockId::ThreadCPUTime } else { ClockId::Monotonic });
+    let at = clock_gettime(ClockId::ThreadCPUTime);
     u64::try_from(at.tv_sec)
         .unwrap_or(0)
         .saturating_mul(1_000_000_000)
         .saturating_add(u64::try_from(at.tv_nsec).unwrap_or(0))
+}
+
+/// Waits for `what` until `deadline`; none: as long as it takes, and that is when the answer is none. What is done at once needs no timer.
+pub(crate) async fn by<T>(deadline: Option<tokio::time::Instant>, what: impl Future<Output = T>) -> Option<T> {
+    let (mut what, mut timer) = (pin!(what), pin!(None::<Sleep>));
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = what.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        let Some(deadline) = deadline else { return Poll::Pending };
+        if timer.is_none() {
+            timer.set(Some(sleep_until(deadline)));
+        }
+        match timer.as_mut().as_pin_mut() {
+            Some(timer) => timer.poll(cx).map(|()| None),
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Runs a call into a guest to its end.
@@ -115,7 +173,7 @@ pub(super) async fn run<F: Future>(call: F, pace: &Pace, meter: &Meter, lane: &L
         let doubtful = habit == Habit::Doubtful;
         // The clock may tick in a call that is nearly done.
         for _ in 0..GRACE {
-            let quick = std::future::poll_fn(|cx| match pace.poll(doubtful, || call.as_mut().poll(cx)) {
+            let quick = poll_fn(|cx| match pace.poll(doubtful, || call.as_mut().poll(cx)) {
                 (Poll::Ready(out), _) => Poll::Ready(Some(out)),
                 (Poll::Pending, true) => Poll::Ready(None),
                 (Poll::Pending, false) => Poll::Pending,
@@ -138,7 +196,7 @@ pub(super) async fn run<F: Future>(call: F, pace: &Pace, meter: &Meter, lane: &L
     loop {
         // The semaphore is never closed; were it, the call would go on without its permit.
         let permit = lane.guests.acquire().await;
-        let step = std::future::poll_fn(|cx| Poll::Ready(beside(|| pace.poll(true, || call.as_mut().poll(cx)))));
+        let step = poll_fn(|cx| Poll::Ready(beside(|| pace.poll(true, || call.as_mut().poll(cx)))));
         let polled = step.await;
         drop(permit);
         match polled {
@@ -158,7 +216,7 @@ pub(super) async fn run<F: Future>(call: F, pace: &Pace, meter: &Meter, lane: &L
 /// Waits for whatever the poll before this has asked to be woken by.
 async fn woken() {
     let mut first = true;
-    std::future::poll_fn(|_| if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) }).await;
+    poll_fn(|_| if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) }).await;
 }
 
 /// Does what takes long and cannot give way, while another thread takes over as this worker, where the runtime has such.

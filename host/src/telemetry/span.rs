@@ -40,16 +40,20 @@ impl<'a> Parent<'a> {
     }
 }
 
-/// A part of a trace that has begun; it ends when this is dropped. Of no trace, it is nothing.
+/// A part of a trace that has begun; it ends when this is dropped. Of no trace, it is nothing, and takes the room of a pointer:
+/// each message has one.
 #[derive(Debug)]
-pub(crate) struct Begun {
+pub(crate) struct Begun(Option<Box<Part>>);
+
+#[derive(Debug)]
+struct Part {
     span: Span,
-    place: Option<TraceContext>,
+    place: TraceContext,
 }
 
 impl Begun {
     pub(crate) const fn nothing() -> Self {
-        Self { span: Span::none(), place: None }
+        Self(None)
     }
 
     /// `span` was made without a parent just now.
@@ -61,26 +65,24 @@ impl Begun {
             // Where nobody takes traces the span has no place in one.
             drop(span.set_parent(parent.as_parent()));
         }
-        match TraceContext::of(span.context().span().span_context()) {
-            Some(place) => Self { span, place: Some(place) },
-            None => Self::nothing(),
-        }
+        let place = TraceContext::of(span.context().span().span_context());
+        Self(place.map(|place| Box::new(Part { span, place })))
     }
 
     /// Where parts of it belong; none: it is in no trace, or in one that is not kept.
     pub(crate) fn place(&self) -> Option<&TraceContext> {
-        self.place.as_ref().filter(|place| place.is_sampled())
+        self.told().filter(|place| place.is_sampled())
     }
 
     /// The same for those outside: they are also told that it was drawn not to be kept.
     pub(crate) fn told(&self) -> Option<&TraceContext> {
-        self.place.as_ref()
+        Some(&self.0.as_ref()?.place)
     }
 
     /// Notes more of it, where it is anything: `what` is not called else.
     pub(crate) fn note(&self, what: impl FnOnce(&Span)) {
-        if self.place().is_some() {
-            what(&self.span);
+        if let Some(part) = self.0.as_ref().filter(|part| part.place.is_sampled()) {
+            what(&part.span);
         }
     }
 
