@@ -509,6 +509,8 @@ impl Host {
             drop(host.0.premises.lock().unwrap_or_else(PoisonError::into_inner).take());
             host.0.events.close();
             host.0.logs.iter().for_each(Logs::close);
+            // Whoever hears of it may make another host at once, and there are addresses for one room full of instances.
+            drop(host);
             tell.send_replace(Some(report));
         });
         report

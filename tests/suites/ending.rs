@@ -355,3 +355,15 @@ async fn told_after(host: &Host, before: &str) -> Told {
     until(before, || host.actor(&name("j/1")).unwrap().handled == 1).await;
     told(host).await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_has_ended_holds_nothing_any_more() {
+    for _ in 0..50 {
+        let store = StoreDouble::new();
+        let host = start(&store).await;
+        say(&host, "a").await;
+        assert!(host.shutdown(None).await.all_saved());
+        drop(host);
+        assert_eq!(Arc::strong_count(&store), 1, "whoever hears of the end may build the next one where this one was");
+    }
+}
