@@ -315,8 +315,8 @@ impl Cell {
             && !status.outbox_left
     }
 
-    /// Takes nothing any more, if it sleeps and nothing is there: whoever has a message for it finds another cell of its name. True: so it
-    /// is.
+    /// Takes nothing any more, if it sleeps and nothing is there: whoever has a message for it finds another cell of its
+    /// name. True: so it is.
     pub(crate) fn move_out(&self) -> bool {
         self.lane.move_out(|| self.mailbox.move_out())
     }
