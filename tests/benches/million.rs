@@ -149,8 +149,10 @@ async fn load(host: &Host, seen: &Arc<Seen>, play: &Play) {
                 // The busy ones are not neighbours.
                 let place = rank.wrapping_mul(2_654_435_761) % actors;
                 if dice.one_in(10) {
-                    if host.cast(&name_of(place), "a", None).is_ok() {
-                        seen.expected[place].fetch_add(1, Ordering::Relaxed);
+                    // Before it is sent: another's call may be answered with it before this one goes on.
+                    seen.expected[place].fetch_add(1, Ordering::Relaxed);
+                    if host.cast(&name_of(place), "a", None).is_err() {
+                        seen.expected[place].fetch_sub(1, Ordering::Relaxed);
                     }
                 } else {
                     call(&host, &seen, place).await;
