@@ -145,7 +145,8 @@ fn processor() -> u64 {
         .saturating_add(u64::try_from(at.tv_nsec).unwrap_or(0))
 }
 
-/// Waits for `what` until `deadline`; none: as long as it takes, and that is when the answer is none. What is done at once needs no timer.
+/// Waits for `what` until `deadline`, and answers with none where that comes first; none: as long as it takes. What is done at
+/// once needs no timer.
 pub(crate) async fn by<T>(deadline: Option<tokio::time::Instant>, what: impl Future<Output = T>) -> Option<T> {
     let (mut what, mut timer) = (pin!(what), pin!(None::<Sleep>));
     poll_fn(|cx| {
