@@ -53,6 +53,7 @@ mod supervision;
 mod swap;
 mod telemetry;
 mod tls;
+mod unread;
 pub mod view;
 
 use std::time::Duration;

@@ -27,6 +27,7 @@ use super::problem::Problem;
 use super::reload::Reload;
 use super::routes;
 use super::socket::Socket;
+use super::unread::ReadOut;
 use crate::host::Host;
 
 /// How long answers may take to reach their clients once the actors have stopped.
@@ -36,7 +37,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_millis(100);
 /// How long a client may take to agree on keys.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Clients over TCP that are told at once that there are too many; those beyond are not answered.
+/// Clients over TCP that are told at once that there are too many; those beyond wait in the system's queue until one of
+/// these has gone.
 const TURNED_AWAY: usize = 256;
 /// How long one that is turned away may take to send its request and to take the answer.
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -70,9 +72,11 @@ pub async fn serve(
 
 /// One listener, with all who come through it.
 async fn door(listener: Listener, router: axum::Router, drained: watch::Receiver<bool>) {
-    let permits = Arc::new(Semaphore::new(listener.connections()));
+    let room = Room {
+        inside: Arc::new(Semaphore::new(listener.connections())),
+        outside: Arc::new(Semaphore::new(TURNED_AWAY)),
+    };
     let limit = listener.client_timeout();
-    let away = Arc::new(Semaphore::new(TURNED_AWAY));
     let mut connections = JoinSet::new();
     let admit = |connections: &mut JoinSet<()>, arrival, place: Place| match place {
         Place::Inside(permit) => {
@@ -82,13 +86,12 @@ async fn door(listener: Listener, router: axum::Router, drained: watch::Receiver
                 drop(permit);
             });
         }
-        Place::Outside => {
-            if let Ok(permit) = Arc::clone(&away).try_acquire_owned() {
-                connections.spawn(async move {
-                    turn_away(arrival).await;
-                    drop(permit);
-                });
-            }
+        Place::Outside(permit) => {
+            let drained = drained.clone();
+            connections.spawn(async move {
+                turn_away(arrival, drained).await;
+                drop(permit);
+            });
         }
     };
     let mut ending = drained.clone();
@@ -98,8 +101,8 @@ async fn door(listener: Listener, router: axum::Router, drained: watch::Receiver
             biased;
             () = &mut drain => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            (accepted, place) = accept(&listener, &permits) => match accepted {
-                Ok(arrival) => admit(&mut connections, arrival, place),
+            accepted = accept(&listener, &room) => match accepted {
+                Ok((arrival, place)) => admit(&mut connections, arrival, place),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     // Out of file descriptors, most likely: trying again at once would only spin.
@@ -110,7 +113,7 @@ async fn door(listener: Listener, router: axum::Router, drained: watch::Receiver
     }
     // From here on nobody can connect; whoever has is still answered.
     listener.close();
-    while let Some((Ok(arrival), place)) = accept(&listener, &permits).now_or_never() {
+    while let Some(Ok((arrival, place))) = accept(&listener, &room).now_or_never() {
         admit(&mut connections, arrival, place);
     }
     let all = async { while connections.join_next().await.is_some() {} };
@@ -119,25 +122,46 @@ async fn door(listener: Listener, router: axum::Router, drained: watch::Receiver
     }
 }
 
-/// Whether there is room for a client.
-enum Place {
-    Inside(OwnedSemaphorePermit),
-    Outside,
+/// How many clients there may still be.
+struct Room {
+    inside: Arc<Semaphore>,
+    /// Of those that are told that there is no room.
+    outside: Arc<Semaphore>,
 }
 
-/// The owner waits for room. A peer is told that there is none: whoever waits in the system's queue knows nothing.
-async fn accept(listener: &Listener, permits: &Arc<Semaphore>) -> (std::io::Result<Arrival>, Place) {
-    match listener {
-        Listener::Unix(_) => {
-            let permit = Arc::clone(permits).acquire_owned().await;
-            // Never closed, so a permit always comes.
-            let place = permit.map_or(Place::Outside, Place::Inside);
-            (listener.accept().await, place)
+/// Where a client found room.
+enum Place {
+    Inside(OwnedSemaphorePermit),
+    Outside(OwnedSemaphorePermit),
+}
+
+impl Room {
+    /// The owner waits for a place. A peer is told that there is none: whoever waits in the system's queue knows nothing.
+    async fn wait(&self, listener: &Listener) {
+        // No semaphore is ever closed, so each gives a permit in the end; it is taken only once the client is there.
+        match listener {
+            Listener::Unix(_) => drop(self.inside.acquire().await),
+            Listener::Tcp(_) => tokio::select! {
+                inside = self.inside.acquire() => drop(inside),
+                outside = self.outside.acquire() => drop(outside),
+            },
         }
-        Listener::Tcp(_) => {
-            let arrival = listener.accept().await;
-            let permit = Arc::clone(permits).try_acquire_owned();
-            (arrival, permit.map_or(Place::Outside, Place::Inside))
+    }
+
+    fn place(&self) -> Option<Place> {
+        let inside = Arc::clone(&self.inside).try_acquire_owned().map(Place::Inside);
+        inside.or_else(|_| Arc::clone(&self.outside).try_acquire_owned().map(Place::Outside)).ok()
+    }
+}
+
+/// The next client, with its place. Nothing is lost where this is dropped early.
+async fn accept(listener: &Listener, room: &Room) -> std::io::Result<(Arrival, Place)> {
+    loop {
+        room.wait(listener).await;
+        let arrival = listener.accept().await?;
+        // One door alone takes places, so the one that was seen is still there.
+        if let Some(place) = room.place() {
+            return Ok((arrival, place));
         }
     }
 }
@@ -187,6 +211,7 @@ async fn connection<S>(
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limit));
     let stream = pin!(stream);
+    let stream = ReadOut::new(stream, drained.clone());
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limit).max_buf_size(HEAD_BYTES);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -208,22 +233,26 @@ async fn connection<S>(
 }
 
 /// Answers one request with the advice to come again.
-async fn turn_away(arrival: Arrival) {
+async fn turn_away(arrival: Arrival, drained: watch::Receiver<bool>) {
     let Arrival::Peer(stream, _, access) = arrival else { return };
-    let busy = service_fn(|_request: Request<Incoming>| async {
-        let mut response = Problem::busy("as many clients as may are connected").into_response();
-        response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-        Ok::<_, std::convert::Infallible>(response)
-    });
     let answered = async {
         match access.tls() {
-            None => http1::Builder::new().serve_connection(TokioIo::new(stream), busy).await.is_ok(),
+            None => busy(stream, drained).await,
             Some(config) => match TlsAcceptor::from(config).accept(stream).await {
-                Ok(stream) => http1::Builder::new().serve_connection(TokioIo::new(stream), busy).await.is_ok(),
+                Ok(stream) => busy(stream, drained).await,
                 Err(_) => false,
             },
         }
     };
     // Whoever is slow finds the connection closed.
     drop(timeout(TURN_AWAY_TIMEOUT, answered).await);
+}
+
+async fn busy(stream: impl AsyncRead + AsyncWrite + Unpin, drained: watch::Receiver<bool>) -> bool {
+    let service = service_fn(|_request: Request<Incoming>| async {
+        let mut response = Problem::busy("as many clients as may are connected").into_response();
+        response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        Ok::<_, std::convert::Infallible>(response)
+    });
+    http1::Builder::new().serve_connection(TokioIo::new(ReadOut::new(stream, drained)), service).await.is_ok()
 }

@@ -1,13 +1,24 @@
 //! Clients that are too many, too slow, or gone.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use super::{CALL, READ, answer, ask, connect, place, url};
+use crate::cli::{Place, Running};
 
 #[test]
 fn more_clients_than_may_be_connected_are_told_so_and_the_owner_is_served() {
+    let (place, _host, url, _inside) = full();
+    let refused = ask(&url, "GET /v1/health", Some(READ), "");
+    assert_eq!((refused.status, &*refused.code()), (503, "busy"), "{refused:?}");
+    assert!(refused.head.contains("retry-after: 1"), "{refused:?}");
+    assert_eq!(place.baton(&["ps"]).code, 0);
+}
+
+/// A host for which two clients are as many as may be, and the two.
+fn full() -> (Place, Running, String, [TcpStream; 2]) {
     let place = place("insecure_loopback = true\nconnections = 2");
     let host = place.host();
     let url = url(&host);
@@ -19,10 +30,31 @@ fn more_clients_than_may_be_connected_are_told_so_and_the_owner_is_served() {
         stream.read_exact(&mut begin).unwrap();
         assert_eq!(&begin, b"HTTP/1.1 200");
     }
-    let refused = ask(&url, "GET /v1/health", Some(READ), "");
+    (place, host, url, inside)
+}
+
+#[test]
+fn clients_beyond_those_that_are_told_so_wait_their_turn_and_are_told_as_well() {
+    let (_place, _host, url, _inside) = full();
+    // More than are turned away at once, and none of them says anything.
+    let _silent: Vec<_> = (0..300).map(|_| connect(&url)).collect();
+    for _ in 0..3 {
+        let refused = ask(&url, "GET /v1/health", Some(READ), "");
+        assert_eq!((refused.status, &*refused.code()), (503, "busy"), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_client_that_is_answered_before_its_body_was_read_still_gets_its_answer() {
+    // More than the system takes in for a connection that nobody reads.
+    let body = format!("{:?}", "x".repeat(16 << 20));
+    let (_place, _host, url, inside) = full();
+    let refused = ask(&url, "POST /v1/actors/counter%2F1/call", Some(CALL), &body);
     assert_eq!((refused.status, &*refused.code()), (503, "busy"), "{refused:?}");
-    assert!(refused.head.contains("retry-after: 1"), "{refused:?}");
-    assert_eq!(place.baton(&["ps"]).code, 0);
+    drop(inside);
+    let answer = std::iter::repeat_with(|| ask(&url, "POST /v1/actors/counter%2F1/call", Some(CALL), &body))
+        .find(|answer| answer.status != 503);
+    assert_eq!(answer.map(|answer| answer.status), Some(413));
 }
 
 #[test]
