@@ -301,8 +301,9 @@ impl Tables {
         totals: &Totals,
         marks: &Marks<'_>,
     ) -> Result<(), Fault> {
-        let mut chunks = Batch::default();
+        let mut chunks = None;
         for (key, bytes) in records {
+            let chunks = chunks.get_or_insert_with(Batch::default);
             for (index, chunk) in (0u32..).zip(bytes.chunks(CHUNK_BYTES)) {
                 chunks.insert(keys::of_chunk(&key, index), chunk);
             }
@@ -313,17 +314,25 @@ impl Tables {
         marks.dropped.iter().for_each(|key| batch.insert(pending_key(key), &[]));
         marks.erased.iter().for_each(|actor| batch.insert(erased_key(actor), &[]));
         batch.insert(&TOTALS_KEY, totals.encode().as_slice());
-        // sled recovers what a transaction wrote to its log as it recovers a batch: whole, or not at all.
+        match chunks {
+            None => self.heads.apply_batch(batch).map_err(|error| self.sled(error))?,
+            Some(chunks) => self.write_both(&chunks, &batch)?,
+        }
+        self.barrier()
+    }
+
+    /// Two batches in one atomic step. sled recovers what a transaction wrote to its log as it recovers a batch: whole, or
+    /// not at all; but reads each value that it replaces, which a batch does not.
+    fn write_both(&self, chunks: &Batch, heads: &Batch) -> Result<(), Fault> {
         let written = (&self.chunks, &self.heads).transaction(|(in_chunks, in_heads)| {
-            in_chunks.apply_batch(&chunks)?;
-            in_heads.apply_batch(&batch)?;
+            in_chunks.apply_batch(chunks)?;
+            in_heads.apply_batch(heads)?;
             Ok::<(), ConflictableTransactionError<Infallible>>(())
         });
         written.map_err(|error| match error {
             TransactionError::Storage(error) => self.sled(error),
             TransactionError::Abort(never) => match never {},
-        })?;
-        self.barrier()
+        })
     }
 
     /// Deletes the chunks of records that no durable head names any more. Needs no barrier: what a crash leaves is found
