@@ -33,8 +33,10 @@ pub(super) async fn sweep(host: Weak<Inner>, residents: Arc<Residents>, wanted: 
             cells[at].ask_to_sleep(why);
         }
         drop(cells);
-        // A round may be long where there are many: others have at least as much time as it took.
-        let pause = began.elapsed();
+        // A round may be long where there are many. Whoever waits for a place is not to wait for long, but others have at least
+        // as much time as the round took; where nobody waits, nine times as much.
+        let took = began.elapsed();
+        let pause = if wanted.count() == 0 { took * 9 } else { took };
         tokio::time::sleep(pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await;
         if !residents.too_many() && wanted.count() == 0 {
             tokio::select! {
