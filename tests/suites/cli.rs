@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -133,8 +133,13 @@ impl Running {
         self.child.as_ref().unwrap().id()
     }
 
+    /// Sends `signal`. Of one that pauses it waits until every thread stands: until then some go on.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
+        let process = Pid::from_child(self.child.as_ref().unwrap());
+        kill_process(process, signal).unwrap();
+        if signal == Signal::STOP {
+            waitpid(Some(process), WaitOptions::UNTRACED).unwrap();
+        }
     }
 
     /// Waits for its end.
