@@ -42,6 +42,28 @@ test("the tree is live: a start, a crash and a stop are seen without a reload", 
   await shows(cell(page, "stock", "phase"), "running");
 });
 
+test("whoever sleeps is shown asleep, with its history, and wakes for a message", async (t) => {
+  const rest = "[passivation]\npassivate_after_ms = 20\nleast_resident_ms = 0\n";
+  const pool = '[[actors]]\npattern = "w/*"\nplugin = "counter"\n';
+  const host = await Host.start(t, `${rest}${plugin("counter")}${actor("stock", "counter")}${pool}`);
+  await host.call("w/1", '{"add":2}');
+  const page = await look(t, host);
+  await shows(cell(page, "stock", "phase"), "asleep");
+  for (const [name, before] of [
+    ["stock", 0],
+    ["w/1", 2],
+  ]) {
+    await page.goto(`${host.url}/#/actors/${encodeURIComponent(name)}/message`);
+    await page.getByRole("textbox", { name: "Message" }).fill('{"add":3}');
+    await page.getByRole("button", { name: "Call" }).click();
+    await page.locator(".reply pre", { hasText: new RegExp(`^${before + 3}$`) }).waitFor();
+    await until(async () => (await host.actor(name)).phase === "asleep", `${name} sleeps again`);
+    await page.locator(".pill.p-asleep").first().waitFor();
+    await page.getByRole("tab", { name: "History" }).click();
+    await page.getByText("stopped (passivate)").first().waitFor();
+  }
+});
+
 test("what is done to an actor is asked for with its cost, and told", async (t) => {
   const host = await Host.start(t, SHOP);
   const page = await look(t, host, { hash: "#/actors/stock/message" });
