@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use baton_host::store::{Backend, SnapshotStore, StoreOptions};
+use baton_host::store::{Backend, DEFAULT_CACHE_BYTES, SnapshotStore, StoreOptions};
 use baton_host::{ActorName, CallOptions, Host, Passivation, Pattern, PluginName, Template};
 use baton_tests::{Dice, WatGuest};
 
-const USAGE: &str = "million [--actors N] [--minutes M] [--resident R] [--clients C] [--backend sled|redb]";
+const USAGE: &str =
+    "million [--actors N] [--minutes M] [--resident R] [--clients C] [--backend sled|redb] [--cache-mib C]";
 
 /// What is played.
 #[derive(Debug, Clone)]
@@ -22,11 +23,15 @@ struct Play {
     resident: u32,
     clients: usize,
     backend: Backend,
+    /// Of the store.
+    cache_mib: u64,
 }
 
 impl Play {
     fn read(words: &[String]) -> Result<Self, String> {
-        let mut play = Self { actors: 1_000_000, minutes: 10.0, resident: 8_000, clients: 64, backend: Backend::Sled };
+        let cache_mib = DEFAULT_CACHE_BYTES >> 20;
+        let (backend, minutes) = (Backend::Sled, 10.0);
+        let mut play = Self { actors: 1_000_000, minutes, resident: 8_000, clients: 64, backend, cache_mib };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let value = words.next().ok_or_else(|| format!("`{word}` needs a value"))?;
@@ -36,6 +41,7 @@ impl Play {
                 "--minutes" => play.minutes = value.parse().map_err(|_| format!("{word} {value}: not a number"))?,
                 "--resident" => play.resident = value.parse().map_err(wrong)?,
                 "--clients" => play.clients = value.parse().map_err(wrong)?,
+                "--cache-mib" => play.cache_mib = value.parse().map_err(wrong)?,
                 "--backend" => {
                     let found = Backend::ALL.into_iter().find(|backend| backend.name() == value);
                     play.backend = found.ok_or_else(|| format!("{word} {value}: no such store"))?;
@@ -245,6 +251,7 @@ async fn run(play: Play) -> bool {
     let host = Host::builder()
         .data_dir(dir.path())
         .backend(play.backend)
+        .store_cache_bytes(play.cache_mib << 20)
         .instances(play.resident + play.resident / 4 + 64)
         .plugin_bytes("counter.wasm", WatGuest::new("counter").build())
         .template(Template::new(Pattern::new("c/*").expect("a pattern"), plugin()))

@@ -233,6 +233,9 @@ async fn prepare(
     if let Some(records) = config.history {
         builder = builder.history(records);
     }
+    if let Some(bytes) = config.store_cache_bytes {
+        builder = builder.store_cache_bytes(bytes);
+    }
     if let Some(instances) = config.instances {
         builder = builder.instances(instances);
     }

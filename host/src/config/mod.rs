@@ -58,6 +58,8 @@ pub struct Config {
     pub store_url: Option<StoreUrl>,
     /// Records kept for each actor, the current one included; none: the host's default.
     pub history: Option<usize>,
+    /// What the store in the data directory may keep in memory, in bytes; none: the host's default.
+    pub store_cache_bytes: Option<u64>,
     /// How long all actors together may take to stop; none: as long as it takes.
     pub shutdown_timeout: Option<Duration>,
     /// How many instances may live at once; none: the host's default.

@@ -44,6 +44,7 @@ pub(super) const GUESTS_MEMORY_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 50;
 pub(super) const COMPUTING_GUESTS: RangeInclusive<u64> = 1..=1_024;
 pub(super) const CORE_DUMP_FILES: RangeInclusive<u64> = 1..=10_000;
 pub(super) const CORE_DUMP_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 40;
+pub(super) const STORE_CACHE_BYTES: RangeInclusive<u64> = 1 << 20..=1 << 40;
 pub(super) const HISTORY: RangeInclusive<u64> = LEAST_HISTORY as u64..=MOST_HISTORY as u64;
 pub(super) const LOG: &str = "info";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -117,7 +118,8 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
     let log = top.read("log", log, log_filter, problems).unwrap_or_else(|| LOG.to_owned());
     let plugin_keys = top.list("plugin_keys", PLUGIN_KEYS, str::parse::<PluginKey>, problems);
     let api = api::read(&mut top, base_dir, files, problems);
-    let StoreSettings { backend, history, url: store_url } = store::read(&mut top, base_dir, files, problems);
+    let StoreSettings { backend, history, cache_bytes: store_cache_bytes, url: store_url } =
+        store::read(&mut top, base_dir, files, problems);
     let hosts = hosts::read(&mut top, problems);
     let passivation = passivation::read(&mut top, instances, problems);
     let telemetry = telemetry::read(&mut top, base_dir, files, problems);
@@ -132,6 +134,7 @@ fn config(table: &DeTable<'_>, base_dir: &Path, files: &dyn Files, problems: &mu
         backend,
         store_url,
         history,
+        store_cache_bytes,
         shutdown_timeout,
         instances,
         stack_bytes,

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Files;
 use super::problem::Problems;
 use super::section::{Elsewhere, Section};
-use super::settings::{HISTORY, TOP_KEYS};
+use super::settings::{HISTORY, STORE_CACHE_BYTES, TOP_KEYS};
 use crate::store::{Backend, StoreUrl};
 
 /// Longest password, in bytes.
@@ -17,6 +17,8 @@ pub(super) struct StoreSettings {
     pub(super) backend: Backend,
     /// Records of each actor; none: the host's default.
     pub(super) history: Option<usize>,
+    /// What the store in the data directory may keep in memory; none: the host's default.
+    pub(super) cache_bytes: Option<u64>,
     /// A store on a server, instead.
     pub(super) url: Option<StoreUrl>,
 }
@@ -31,6 +33,7 @@ pub(super) fn read(
     let words = Backend::ALL.map(|backend| (backend.name(), backend));
     let backend = own.word_or_integer("backend", &words, None, problems);
     let history = own.integer("history", &HISTORY, problems).and_then(|n| usize::try_from(n).ok());
+    let cache_bytes = own.integer("cache_bytes", &STORE_CACHE_BYTES, problems);
     let url = own.string("url", "a URL such as \"postgres://baton@db/baton\"", problems);
     let url = own.read("url", url, check, problems);
     let file = own.string("password_file", "a path", problems);
@@ -39,18 +42,19 @@ pub(super) fn read(
         (Some(url), Some(password)) => Some(url.with_password(&password)),
         (url, _) => url,
     };
-    for key in ["password_file", "backend"] {
-        let clashes = if key == "backend" { own.has("url") } else { !own.has("url") };
+    for key in ["password_file", "backend", "cache_bytes"] {
+        let clashes = if key == "password_file" { !own.has("url") } else { own.has("url") };
         if own.has(key) && clashes {
             let text = match key {
                 "backend" => "`backend` beside `url` in [store]: the state is in the data directory, or on the server",
+                "cache_bytes" => "`cache_bytes` beside `url` in [store]: it is for a store in the data directory",
                 _ => "`password_file` without `url` in [store], the server that it is for",
             };
             problems.add(own.place(key), text.to_owned());
         }
     }
     own.finish(&[Elsewhere { place: "at the top of the file", keys: TOP_KEYS }], problems);
-    StoreSettings { backend: backend.unwrap_or_default(), history, url }
+    StoreSettings { backend: backend.unwrap_or_default(), history, cache_bytes, url }
 }
 
 /// The URL, which is shown by many: it has no password in it.

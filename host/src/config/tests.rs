@@ -98,6 +98,7 @@ log = "warn,baton_host::actor=debug"
 [store]
 backend = "redb"
 history = 1_000
+cache_bytes = 0x4000_0000
 
 [[plugin]]
 path = "counter.wasm"
@@ -136,6 +137,7 @@ limits = { message_bytes = 0x500000 }
     assert_eq!(config.core_dumps, Some(dumps));
     assert_eq!(config.log, "warn,baton_host::actor=debug");
     assert_eq!((config.backend, config.history), (Backend::Redb, Some(1_000)));
+    assert_eq!(config.store_cache_bytes, Some(1 << 30));
     let path = "/etc/baton/counter.wasm".into();
     assert_eq!(
         config.plugins,
@@ -232,13 +234,18 @@ const BAD: &[(&str, &[&str])] = &[
     ),
     ("zzz = 1", &["baton.toml:1: unknown key `zzz` in the file"]),
     (
-        "[store]\nbackend = \"reddb\"\nhistory = 1\nhistori = 3\nlog = \"info\"",
+        "[store]\nbackend = \"reddb\"\nhistory = 1\nhistori = 3\nlog = \"info\"\ncache_bytes = 1",
         &[
             "baton.toml:2: `backend` in [store] is \"reddb\"; expected \"sled\" or \"redb\"; did you mean `redb`?",
             "baton.toml:3: `history` in [store] is 1; expected an integer from 2 to 1000",
             "baton.toml:4: unknown key `histori` in [store]; did you mean `history`?",
             "baton.toml:5: unknown key `log` in [store]; did you mean `log`, which belongs at the top of the file?",
+            "baton.toml:6: `cache_bytes` in [store] is 1; expected an integer from 1048576 to 1099511627776",
         ],
+    ),
+    (
+        "[store]\nurl = \"redis://db\"\ncache_bytes = 67_108_864",
+        &["baton.toml:3: `cache_bytes` beside `url` in [store]: it is for a store in the data directory"],
     ),
     (
         "[store]\nurl = \"postgres://ann:s3cret@db/x\"\nbackend = \"redb\"\npassword_file = \"nowhere\"",

@@ -171,6 +171,15 @@ impl HostBuilder {
         self
     }
 
+    /// What the store in the data directory may keep in memory of what it has read, in bytes:
+    /// [`DEFAULT_CACHE_BYTES`](crate::store::DEFAULT_CACHE_BYTES) unless told. Where many actors sleep and wake, a
+    /// store that finds their heads in its cache answers faster.
+    #[must_use]
+    pub fn store_cache_bytes(mut self, bytes: u64) -> Self {
+        self.options.cache_bytes = bytes;
+        self
+    }
+
     /// A plugin's file. Of several versions of one plugin, the last one is current.
     #[must_use]
     pub fn plugin_file(mut self, path: impl Into<PathBuf>) -> Self {

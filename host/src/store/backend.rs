@@ -78,14 +78,15 @@ impl Backend {
     /// # Errors
     /// As [`SledStore::open`] and [`RedbStore::open`].
     pub fn open(self, dir: &Path, options: &StoreOptions) -> Result<(Arc<dyn SnapshotStore>, Opened), OpenError> {
-        let StoreOptions { recover, history_records } = *options;
+        let StoreOptions { recover, history_records, cache_bytes } = *options;
         match self {
             Self::Sled => {
-                let options = SledOptions { recover, history_records, ..SledOptions::default() };
+                let options = SledOptions { recover, history_records, cache_bytes, ..SledOptions::default() };
                 SledStore::open(dir, &options).map(|(store, opened)| (Arc::new(store) as _, opened))
             }
             Self::Redb => {
-                let options = RedbOptions { recover, history_records, ..RedbOptions::default() };
+                let cache_bytes = usize::try_from(cache_bytes).unwrap_or(usize::MAX);
+                let options = RedbOptions { recover, history_records, cache_bytes, ..RedbOptions::default() };
                 RedbStore::open(dir, &options).map(|(store, opened)| (Arc::new(store) as _, opened))
             }
         }
@@ -107,6 +108,9 @@ impl FromStr for Backend {
     }
 }
 
+/// What an embedded store may keep in memory of what it has read, in bytes, unless told.
+pub const DEFAULT_CACHE_BYTES: u64 = 64 << 20;
+
 /// How a store is opened, whichever backend it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreOptions {
@@ -115,11 +119,13 @@ pub struct StoreOptions {
     pub recover: bool,
     /// Records kept for each actor, the current one included: 2 to 1,000, and 3 by default.
     pub history_records: usize,
+    /// What the backend may keep in memory of what it has read, in bytes: [`DEFAULT_CACHE_BYTES`].
+    pub cache_bytes: u64,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { recover: false, history_records: head::DEFAULT_HISTORY }
+        Self { recover: false, history_records: head::DEFAULT_HISTORY, cache_bytes: DEFAULT_CACHE_BYTES }
     }
 }
 

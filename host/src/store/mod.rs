@@ -41,7 +41,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{ActorName, Digest, StopReason};
 
-pub use self::backend::{Backend, StoreOptions};
+pub use self::backend::{Backend, DEFAULT_CACHE_BYTES, StoreOptions};
 pub use self::redb::{RedbOptions, RedbStore};
 pub use self::sled::{OpenError, Opened, Recovered, SledOptions, SledStore};
 pub use connect::{Premises, connect};

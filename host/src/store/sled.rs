@@ -35,7 +35,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::embedded::{ANSWER_TIMEOUT_MS, Bounds, Front, Fronted, LARGEST_RECORD_BYTES};
-use super::{Backend, head};
+use super::{Backend, DEFAULT_CACHE_BYTES, head};
 use super::{disk, lock, witness};
 use disk::Disk;
 
@@ -62,7 +62,7 @@ impl Default for SledOptions {
         Self {
             recover: false,
             largest_record_bytes: LARGEST_RECORD_BYTES,
-            cache_bytes: 64 << 20,
+            cache_bytes: DEFAULT_CACHE_BYTES,
             answer_timeout_ms: ANSWER_TIMEOUT_MS,
             history_records: head::DEFAULT_HISTORY,
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Default, Form, Group, Key, Part};
 use crate::config::settings::{
     COMPUTING_GUESTS, CORE_DUMP_BYTES, CORE_DUMP_FILES, DAY_MS, GUESTS_MEMORY_BYTES, HISTORY, INSTANCES, LOG,
-    MEMORY_RESERVATION_BYTES, SHUTDOWN_TIMEOUT_MS, STACK_BYTES,
+    MEMORY_RESERVATION_BYTES, SHUTDOWN_TIMEOUT_MS, STACK_BYTES, STORE_CACHE_BYTES,
 };
 use crate::config::{DATA_DIR, api, child, grants, hosts, keeping, limits, telemetry};
 use crate::model::{
@@ -15,7 +15,7 @@ use crate::model::{
     GROUPS, HostsSettings, Intensity, PLUGIN_KEYS, Passivation,
 };
 use crate::sandbox::{DEFAULT_MEMORY_RESERVATION_BYTES, DEFAULT_STACK_BYTES};
-use crate::store::DEFAULT_HISTORY;
+use crate::store::{DEFAULT_CACHE_BYTES, DEFAULT_HISTORY};
 use crate::telemetry::OtlpOptions;
 
 use Default::{Is, Required, Told};
@@ -79,6 +79,12 @@ static STORE: Group = Group {
                 Form::Integer(HISTORY),
                 Is(|| json!(DEFAULT_HISTORY)),
                 "records kept for each actor, the current one included. Where the number was lowered, an actor's next commit drops what is more",
+            ),
+            Key::new(
+                "cache_bytes",
+                Form::Integer(STORE_CACHE_BYTES),
+                Is(|| json!(DEFAULT_CACHE_BYTES)),
+                "what the store in the data directory may keep in memory of what it has read: more is better where [many actors sleep and wake](sleep.md#what-it-costs)",
             ),
         ],
     }],

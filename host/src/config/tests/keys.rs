@@ -148,6 +148,7 @@ fn meaning(config: &Config) -> String {
     config.children.iter_mut().for_each(plain);
     // What is the host's own default is said where it is resolved.
     config.history = config.history.or(Some(crate::store::DEFAULT_HISTORY));
+    config.store_cache_bytes = config.store_cache_bytes.or(Some(crate::store::DEFAULT_CACHE_BYTES));
     config.instances = config.instances.or(Some(crate::model::DEFAULT_INSTANCES));
     config.stack_bytes = config.stack_bytes.or(Some(crate::sandbox::DEFAULT_STACK_BYTES));
     let reserved = Some(crate::sandbox::DEFAULT_MEMORY_RESERVATION_BYTES);
