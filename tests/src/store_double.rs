@@ -23,6 +23,7 @@ pub enum Op {
     Commit,
     Switch,
     TakeUp,
+    Rest,
     Release,
     Forget,
     Load,
@@ -262,6 +263,18 @@ impl SnapshotStore for StoreDouble {
         })
     }
 
+    fn wake<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        Box::pin(async move {
+            self.pass(Op::Claim, actor).await?;
+            self.inner.wake(actor, expect, owner).await
+        })
+    }
+
     fn commit<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
         Box::pin(async move {
             self.pass(Op::Commit, &lease.actor).await?;
@@ -298,6 +311,23 @@ impl SnapshotStore for StoreDouble {
                 return self.answer(Op::TakeUp, ());
             }
             self.inner.take_up(lease).await
+        })
+    }
+
+    fn rest<'a>(
+        &'a self,
+        lease: &'a mut Lease,
+        record: Option<NewRecord>,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            self.pass(Op::Rest, &lease.actor).await?;
+            if self.answer(Op::Rest, ()).is_err() {
+                // The caller's lease is left as it was: it does not know.
+                let mut unheard = lease.clone();
+                let done = self.inner.rest(&mut unheard, record).await?;
+                return self.answer(Op::Rest, done);
+            }
+            self.inner.rest(lease, record).await
         })
     }
 

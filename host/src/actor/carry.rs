@@ -89,7 +89,7 @@ impl Instance {
                 Ok((lease, record)) => {
                     let rest = rest.iter().map(|envelope| envelope.message.clone()).collect();
                     let not_again = self.cell.status().not_again.clone();
-                    let taken_up = lease.head.taken_up.is_some();
+                    let taken_up = lease.is_taken_up();
                     let had = record.as_ref().is_some_and(|record| !record.header.inbox.is_empty());
                     let carried = carried(record, rest, handled, &not_again, taken_up);
                     let waiting = carried.as_ref().map_or(had, |record| !record.inbox.is_empty());

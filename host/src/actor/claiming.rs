@@ -1,5 +1,6 @@
 //! Whether an actor may be claimed here, where hosts share a store.
 
+use super::handoff;
 use super::run::Instance;
 use super::tenure::Tenure;
 use crate::events::EventDetail;
@@ -76,12 +77,19 @@ impl Instance {
         if let Whose::Others(owner) = whose {
             return Err(NotClaimed::Elsewhere(owner));
         }
-        let claimed = store.claim(actor, head.map(|(_, revision)| revision), tenure.id()).await;
+        let early = self.cell.status().early;
+        let wakes = head.as_ref().is_some_and(|(head, _)| handoff::is_woken(head, early));
+        let revision = head.map(|(_, revision)| revision);
+        let claimed = match wakes {
+            true => store.wake(actor, revision, tenure.id()).await,
+            false => store.claim(actor, revision, tenure.id()).await,
+        };
         let lease = claimed.inspect_err(|error| {
             if matches!(error, StoreError::Conflict(_)) {
                 tenure.doubt();
             }
         })?;
+        self.cell.status().early = lease.head.taken_up.filter(|_| !lease.is_taken_up());
         if let Whose::Left(node) = whose {
             log_of!(info, self.cell.label(), node, "taken over from a host that is gone");
             self.parts.metrics.hosts().takeovers.one_more();

@@ -1,6 +1,6 @@
 //! What may be handed over, decided before any guest code sees it.
 
-use crate::model::{BadStatePolicy, Description, Handoff, HoldCause, Keeping, Message, Origin, State};
+use crate::model::{BadStatePolicy, Description, Handoff, HoldCause, Keeping, Message, Origin, State, StopReason};
 use crate::store::{Cause, Head, Record, RecordError, StoreError, StoredTimer, Traffic};
 
 /// What a record comes to.
@@ -13,9 +13,10 @@ pub(crate) enum Checked {
 }
 
 /// Checks a whole record against the plugin that is to take it over: the plugin's name, then the schema, then the age.
+/// `taken_up`: an instance has taken it over before.
 pub(crate) fn check(
     record: &Record,
-    head: &Head,
+    taken_up: bool,
     turns: Option<u64>,
     plugin: &Description,
     keeping: &Keeping,
@@ -44,7 +45,7 @@ pub(crate) fn check(
     }
     Checked::Fits(Some(Handoff {
         state: State { schema: wrote.schema, data: record.data.clone() },
-        origin: origin(&record.header.cause, head.taken_up.is_some(), turns),
+        origin: origin(&record.header.cause, taken_up, turns),
         generation: wrote.generation,
         written_by: wrote.version.clone(),
         age_ms,
@@ -75,6 +76,14 @@ pub(crate) fn origin(cause: &Cause, taken_up: bool, turns: Option<u64>) -> Origi
 pub(crate) fn needs_mark(head: &Head) -> bool {
     head.taken_up.is_none()
         && head.current().is_some_and(|record| !matches!(record.cause, Cause::Checkpoint | Cause::Turn))
+}
+
+/// Whether an actor with this head is woken from a sleep that it slept in peace: then the mark can be set with the claim,
+/// since a message waits for it. `early`: the generation that was to take the record up and has not, where this host knows
+/// of one.
+pub(crate) fn is_woken(head: &Head, early: Option<u64>) -> bool {
+    let kept = head.current().is_some_and(|record| record.cause == Cause::Stopped(StopReason::Passivate));
+    kept && (head.taken_up.is_none() || head.taken_up == early)
 }
 
 /// What a failed load means for the actor.
@@ -225,21 +234,8 @@ mod tests {
 
     #[test]
     fn a_state_older_than_it_may_be_is_stale_and_judged_by_its_own_policy() {
-        let head = Head {
-            epoch: 1,
-            generation: 1,
-            sequence: 1,
-            owner: None,
-            nonce: 1,
-            stopped: None,
-            taken_up: None,
-            records: vec![],
-            line: 1,
-            refusals: vec![],
-            way_back: None,
-        };
         let keeping = Keeping { max_age: Some(Duration::from_millis(500)), ..Keeping::default() };
-        let at = |now| check(&record(1, &[]), &head, None, &plugin(), &keeping, now);
+        let at = |now| check(&record(1, &[]), false, None, &plugin(), &keeping, now);
         assert!(matches!(at(1_500), Checked::Fits(Some(_))), "just not too old");
         let Checked::Unfit(stale) = at(1_501) else { panic!("too old") };
         assert_eq!(stale, HoldCause::Stale { age_ms: 501, max_age_ms: 500 });

@@ -197,7 +197,9 @@ impl Instance {
     }
 
     fn live(&self, guest: Guest, trap_exit: bool, opened: Opened, effects: Vec<Effect>) -> Live {
-        let Opened { lease, handoff, inbox, timers, traffic, loose, .. } = opened;
+        let Opened { mut lease, handoff, inbox, timers, traffic, loose, .. } = opened;
+        let woken = lease.head.taken_up.is_some() && !lease.is_taken_up();
+        lease.takes_up();
         let handed_over = handoff.is_some();
         let line = (lease.head.line, lease.head.epoch);
         let mut ledger = Ledger::open(traffic, line, self.keeping.durability == Durability::Turn);
@@ -216,8 +218,9 @@ impl Instance {
         {
             let mut status = self.cell.status();
             status.phase = Phase::Running;
+            status.early = None;
             // A complete state counts from here; how much a predecessor in another process did is not known.
-            if mark || lease.head.current().is_none() {
+            if mark || woken || lease.head.current().is_none() {
                 status.turns_since_record = Some(0);
             }
         }

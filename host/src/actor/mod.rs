@@ -185,6 +185,8 @@ pub(crate) struct Status {
     pub(crate) not_again: Vec<NotAgain>,
     /// Refusals that the store could not be told of.
     pub(crate) refused: Vec<Refused>,
+    /// The generation by which its record is marked as taken up, and that has not taken it up; none: there is none such.
+    pub(crate) early: Option<u64>,
     /// When the first timer of the record that counts is due, in milliseconds since the Unix epoch.
     pub(crate) next_timer_ms: Option<u64>,
     /// Whether that record has messages that were sent and that nobody has confirmed.
@@ -235,6 +237,7 @@ impl Cell {
             inbox_left: false,
             not_again: Vec::new(),
             refused: Vec::new(),
+            early: None,
             next_timer_ms: None,
             outbox_left: false,
             bad_states: 0,

@@ -171,7 +171,7 @@ impl Instance {
         }
         let turns = self.cell.status().turns_since_record.filter(|_| !is_older);
         let (plugin, now) = (self.parts.program.description(), crate::store::now_ms());
-        match handoff::check(&record, &lease.head, turns, plugin, &self.keeping, now) {
+        match handoff::check(&record, lease.is_taken_up(), turns, plugin, &self.keeping, now) {
             Checked::Fits(handoff) if is_older => Judged::Fits(Box::new(record), handoff.map(handoff::given_up_after)),
             Checked::Fits(handoff) => Judged::Fits(Box::new(record), handoff),
             Checked::Unfit(cause) => Judged::Unfit(cause, Some(Box::new(record))),

@@ -10,7 +10,7 @@ use super::run::{Instance, Live, apply_timers};
 use super::turn::Plan;
 use super::writes::{Write, write};
 use super::{Budget, Cell};
-use crate::model::{Crash, CrashKind, Durability, LimitMet, Message, Phase, Sent, State, log_of};
+use crate::model::{Crash, CrashKind, Durability, LimitMet, Message, Phase, Sent, State, StopReason, log_of};
 use crate::sandbox::{Program, TurnBase};
 use crate::store::{Cause, Lease, NewRecord, Origination, StoreError, StoredTimer, now_ms};
 use crate::telemetry::{Begun, Parent, part};
@@ -165,7 +165,9 @@ impl Instance {
         }
         let record = self.record(live, state, cause, self.cell.mailbox.restored());
         let (named, part) = (named(&record), self.commit_of(live, &record.cause));
-        let what = Write::Checkpoint(Box::new(record));
+        let rests = record.cause == Cause::Stopped(StopReason::Passivate) && self.sleeps_on();
+        let record = Box::new(record);
+        let what = if rests { Write::Rest(Some(record)) } else { Write::Checkpoint(record) };
         let patience = Budget::within(Some(Duration::from_millis(patience_ms)));
         let written = write((&self.cell, &self.numbers), self.shelf(), &mut live.lease, &what, patience).await;
         written.inspect_err(|error| part.failed(|| error.to_string())).map_err(Failed::Store)?;

@@ -11,6 +11,7 @@ use super::rest::Why;
 use super::run::{Instance, Live, Next};
 use super::saving::Failed;
 use super::signals::Interrupt;
+use super::writes::{Write, write};
 use super::{Budget, Signal};
 use crate::events::EventDetail;
 use crate::model::{Durability, Exit, ExitReason, Phase, StopReason, log_of};
@@ -82,9 +83,26 @@ impl Instance {
         // With each turn committed, the record that counts is that state already.
         let fresh = self.keeping.durability == Durability::Turn && self.cell.status().turns_since_record == Some(0);
         if fresh && live.lease.head.current().is_some_and(|record| record.schema.is_some()) {
+            if self.sleeps_on() {
+                let patience = Budget::within(Some(Duration::from_millis(PATIENCE_MS)));
+                let who = (&*self.cell, &*self.numbers);
+                write(who, self.shelf(), &mut live.lease, &Write::Rest(None), patience).await.map_err(Failed::Store)?;
+            }
             return Ok(());
         }
         self.checkpoint(live, Cause::Stopped(StopReason::Passivate), PATIENCE_MS).await
+    }
+
+    /// Whether it goes on sleeping when the host starts again, even after a crash. Whoever is in a group, or watches others,
+    /// is started with the host: it takes part in what others do.
+    fn may_sleep_on(&self) -> bool {
+        !self.parts.post.is_bound(&self.cell)
+    }
+
+    /// Whether the last record before its sleep says so. Among hosts that share a store it is given up afterwards instead, so
+    /// that any of them may wake it.
+    pub(super) fn sleeps_on(&self) -> bool {
+        !self.parts.tenures.is_shared() && self.may_sleep_on()
     }
 
     fn stays_awake(&self, live: &mut Live, pause: Duration) -> Next {
@@ -112,10 +130,8 @@ impl Instance {
             (status.component, status.started_ms) = (None, None);
         }
         self.cell.figures.memory(0);
-        // Whoever is in a group, or watches others, is started with the host: it takes part in what others do. And where it is
-        // listed, other hosts wait for what is given up.
-        let awaited = self.parts.stays && self.parts.tenures.is_shared();
-        if !awaited && !self.parts.post.is_bound(&self.cell) {
+        // Where it is listed, other hosts wait for what is given up.
+        if self.parts.tenures.is_shared() && !self.parts.stays && self.may_sleep_on() {
             self.give_up(lease, &StopReason::Passivate, Budget::within(None)).await;
         }
         // The end of the host's lease on the store ends nobody who does nothing.

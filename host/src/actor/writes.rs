@@ -41,6 +41,8 @@ pub(super) enum Write {
     Checkpoint(Box<NewRecord>),
     /// A record of the instance that takes over while this one waits.
     Switch(Box<NewRecord>),
+    /// The last record before a sleep, if there is one.
+    Rest(Option<Box<NewRecord>>),
     /// The last record, if there is one, and the release.
     Release(Option<Box<NewRecord>>, StopReason),
     /// The release, and nothing kept.
@@ -53,6 +55,10 @@ impl Write {
             Self::TakeUp => store.take_up(lease).await,
             Self::Checkpoint(record) => store.commit(lease, (**record).clone()).await.map(drop),
             Self::Switch(record) => store.switch(lease, (**record).clone()).await.map(drop),
+            Self::Rest(record) => {
+                let record = record.as_ref().map(|record| (**record).clone());
+                store.rest(lease, record).await.map(drop)
+            }
             Self::Release(record, reason) => {
                 let record = record.as_ref().map(|record| (**record).clone());
                 store.release(lease, record, reason.clone()).await.map(drop)
@@ -65,8 +71,11 @@ impl Write {
     fn counted(&self, numbers: &OfVersion, lease: &Lease, took: Duration) {
         numbers.commit.time(took);
         let record = match self {
-            Self::Checkpoint(record) | Self::Switch(record) | Self::Release(Some(record), _) => record,
-            Self::TakeUp | Self::Release(None, _) | Self::Forget => return,
+            Self::Checkpoint(record)
+            | Self::Switch(record)
+            | Self::Rest(Some(record))
+            | Self::Release(Some(record), _) => record,
+            Self::TakeUp | Self::Rest(None) | Self::Release(None, _) | Self::Forget => return,
         };
         numbers.commit_bytes.more(lease.head.current().map_or(0, |record| record.bytes));
         if let Some((_, state)) = &record.state {
@@ -79,10 +88,11 @@ impl Write {
         match self {
             Self::TakeUp => now.taken_up == Some(before.generation),
             // An earlier one that nobody waited for any more may have taken place since: they differ in their times.
-            Self::Checkpoint(record) => {
+            Self::Checkpoint(record) | Self::Rest(Some(record)) => {
                 let same = now.current().is_some_and(|current| current.time_ms == record.time_ms);
                 same && now.sequence > before.sequence
             }
+            Self::Rest(None) => now.stopped == Some(StopReason::Passivate),
             Self::Switch(_) => now.generation > before.generation,
             Self::Release(..) | Self::Forget => now.owner.is_none(),
         }

@@ -160,7 +160,7 @@ impl Front {
         record: Option<(RecordRef, Vec<u8>)>,
     ) -> Result<Revision, StoreError> {
         lease.head = self.write(&lease.actor, step, record.into_iter().collect(), None).await?;
-        lease.revision = head::revision(&lease.head);
+        (lease.revision, lease.early) = (head::revision(&lease.head), false);
         Ok(lease.revision)
     }
 
@@ -218,10 +218,24 @@ impl<S: Fronted> SnapshotStore for S {
         owner: &'a str,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
         Box::pin(async move {
-            let step = Step::Claim { expect, owner: owner.to_owned() };
+            let step = Step::Claim { expect, owner: owner.to_owned(), wakes: false };
             let head = self.front().write(actor, step, Vec::new(), None).await?;
             let revision = head::revision(&head);
             Ok(Lease::new(actor.clone(), owner.to_owned(), head, revision))
+        })
+    }
+
+    fn wake<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        Box::pin(async move {
+            let step = Step::Claim { expect, owner: owner.to_owned(), wakes: true };
+            let head = self.front().write(actor, step, Vec::new(), None).await?;
+            let revision = head::revision(&head);
+            Ok(Lease::of_wake(actor.clone(), owner.to_owned(), head, revision))
         })
     }
 
@@ -245,6 +259,20 @@ impl<S: Fronted> SnapshotStore for S {
         Box::pin(async move {
             let step = Step::TakeUp { held: Held::from(&*lease) };
             self.front().renew(lease, step, None).await.map(drop)
+        })
+    }
+
+    fn rest<'a>(
+        &'a self,
+        lease: &'a mut Lease,
+        record: Option<NewRecord>,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let largest = self.front().largest_record;
+            let sealed = record.map(|record| head::seal(lease, record, largest)).transpose()?;
+            let record = sealed.as_ref().map(|(record, _)| record.clone());
+            let step = Step::Rest { held: Held::from(&*lease), record };
+            self.front().renew(lease, step, sealed).await
         })
     }
 

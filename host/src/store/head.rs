@@ -41,25 +41,30 @@ pub(super) struct Held {
     owner: String,
     epoch: u64,
     revision: Revision,
+    /// The record is marked, and nobody has taken it up yet.
+    early: bool,
 }
 
 impl From<&Lease> for Held {
     fn from(lease: &Lease) -> Self {
-        Self { owner: lease.owner.clone(), epoch: lease.head.epoch, revision: lease.revision }
+        let Lease { owner, revision, early, .. } = lease;
+        Self { owner: owner.clone(), epoch: lease.head.epoch, revision: *revision, early: *early }
     }
 }
 
 /// One write to a head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
-    /// See [`super::SnapshotStore::claim`].
-    Claim { expect: Option<Revision>, owner: String },
+    /// See [`super::SnapshotStore::claim`]; `wakes`: [`super::SnapshotStore::wake`].
+    Claim { expect: Option<Revision>, owner: String, wakes: bool },
     /// See [`super::SnapshotStore::commit`].
     Commit { held: Held, record: RecordRef },
     /// See [`super::SnapshotStore::switch`].
     Switch { held: Held, record: RecordRef },
     /// See [`super::SnapshotStore::take_up`].
     TakeUp { held: Held },
+    /// See [`super::SnapshotStore::rest`].
+    Rest { held: Held, record: Option<RecordRef> },
     /// See [`super::SnapshotStore::release`].
     Release { held: Held, record: Option<RecordRef>, stopped: StopReason },
     /// See [`super::SnapshotStore::forget`].
@@ -84,6 +89,7 @@ impl Step {
             Self::Commit { held, .. }
             | Self::Switch { held, .. }
             | Self::TakeUp { held }
+            | Self::Rest { held, .. }
             | Self::Release { held, .. }
             | Self::Forget { held }
             | Self::Refuse { held, .. } => Some(&held.owner),
@@ -125,7 +131,13 @@ pub(super) fn apply(stored: Option<&Head>, step: &Step, nonce: u64, history: usi
         _ => nonce,
     };
     match step {
-        Step::Claim { expect, owner } => claim(stored, *expect, owner, nonce),
+        Step::Claim { expect, owner, wakes } => {
+            let mut change = claim(stored, *expect, owner, nonce)?;
+            if *wakes && !change.head.records.is_empty() {
+                change.head.taken_up = Some(change.head.generation);
+            }
+            Ok(change)
+        }
         Step::Commit { held, record } => Ok(push(check(stored, held)?, record, nonce, history)),
         Step::Switch { held, record } => {
             let head = check(stored, held)?;
@@ -136,12 +148,13 @@ pub(super) fn apply(stored: Option<&Head>, step: &Step, nonce: u64, history: usi
             Ok(change)
         }
         Step::TakeUp { held } => Ok(take_up(check(stored, held)?, nonce)),
+        Step::Rest { held, record } => {
+            let mut change = last(check(stored, held)?, held, record.as_ref(), nonce, history);
+            change.head.stopped = Some(StopReason::Passivate);
+            Ok(change)
+        }
         Step::Release { held, record, stopped } => {
-            let head = check(stored, held)?;
-            let mut change = match record {
-                Some(record) => push(head, record, nonce, history),
-                None => Change { head: Head { nonce, ..head.clone() }, dropped: Vec::new() },
-            };
+            let mut change = last(check(stored, held)?, held, record.as_ref(), nonce, history);
             change.head.owner = None;
             change.head.stopped = Some(stopped.clone());
             Ok(change)
@@ -152,7 +165,11 @@ pub(super) fn apply(stored: Option<&Head>, step: &Step, nonce: u64, history: usi
             (erased.records, erased.refusals) = (Vec::new(), Vec::new());
             Ok(Change { head: erased, dropped: head.records.clone() })
         }
-        Step::Refuse { held, refused } => Ok(refuse(check(stored, held)?, refused, nonce)),
+        Step::Refuse { held, refused } => {
+            let mut change = refuse(check(stored, held)?, refused, nonce);
+            change.head.taken_up = change.head.taken_up.filter(|_| !held.early);
+            Ok(change)
+        }
         Step::Put { expect, head } => put(stored, *expect, head, nonce, history),
         Step::Prune { keep } => {
             let mut head = stored.ok_or_else(|| StoreError::Conflict("it has no head".to_owned()))?.clone();
@@ -272,13 +289,24 @@ fn describe(head: &Head) -> String {
     }
 }
 
+/// With `record` as the one that counts, where there is one, and without a mark that came too early.
+fn last(head: &Head, held: &Held, record: Option<&RecordRef>, nonce: u64, history: usize) -> Change {
+    match record {
+        Some(record) => push(head, record, nonce, history),
+        None => {
+            let taken_up = head.taken_up.filter(|_| !held.early);
+            Change { head: Head { nonce, taken_up, ..head.clone() }, dropped: Vec::new() }
+        }
+    }
+}
+
 /// With `record` as the one that counts.
 fn push(head: &Head, record: &RecordRef, nonce: u64, history: usize) -> Change {
     let mut records = Vec::with_capacity(history.min(head.records.len()) + 1);
     records.push(record.clone());
     records.extend_from_slice(&head.records);
     let dropped = beyond(&mut records, history, head.way_back);
-    let mut head = Head { sequence: head.sequence + 1, nonce, taken_up: None, records, ..head.clone() };
+    let mut head = Head { sequence: head.sequence + 1, nonce, stopped: None, taken_up: None, records, ..head.clone() };
     forget_refusals_of(&mut head, &dropped);
     Change { head, dropped }
 }
@@ -349,7 +377,7 @@ fn take_up(head: &Head, nonce: u64) -> Change {
     let mut head = head.clone();
     // With no record there is nothing to mark, and a mark that stands needs no second write.
     if !head.records.is_empty() && head.taken_up != Some(head.generation) {
-        head.taken_up = Some(head.generation);
+        (head.taken_up, head.stopped) = (Some(head.generation), None);
         head.nonce = nonce;
     }
     Change { head, dropped: Vec::new() }

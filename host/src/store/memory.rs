@@ -175,7 +175,7 @@ impl MemoryStore {
         record: Option<(RecordRef, Vec<u8>)>,
     ) -> Result<Revision, StoreError> {
         lease.head = self.write(&lease.actor, step, record.into_iter().collect())?;
-        lease.revision = head::revision(&lease.head);
+        (lease.revision, lease.early) = (head::revision(&lease.head), false);
         Ok(lease.revision)
     }
 }
@@ -260,9 +260,24 @@ impl SnapshotStore for MemoryStore {
         owner: &'a str,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
         Box::pin(async move {
-            let head = self.write(actor, &Step::Claim { expect, owner: owner.to_owned() }, Vec::new())?;
+            let step = Step::Claim { expect, owner: owner.to_owned(), wakes: false };
+            let head = self.write(actor, &step, Vec::new())?;
             let revision = head::revision(&head);
             Ok(Lease::new(actor.clone(), owner.to_owned(), head, revision))
+        })
+    }
+
+    fn wake<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        Box::pin(async move {
+            let step = Step::Claim { expect, owner: owner.to_owned(), wakes: true };
+            let head = self.write(actor, &step, Vec::new())?;
+            let revision = head::revision(&head);
+            Ok(Lease::of_wake(actor.clone(), owner.to_owned(), head, revision))
         })
     }
 
@@ -286,6 +301,19 @@ impl SnapshotStore for MemoryStore {
         Box::pin(async move {
             let step = Step::TakeUp { held: Held::from(&*lease) };
             self.renew(lease, &step, None).map(drop)
+        })
+    }
+
+    fn rest<'a>(
+        &'a self,
+        lease: &'a mut Lease,
+        record: Option<NewRecord>,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let sealed = record.map(|record| head::seal(lease, record, self.largest_record)).transpose()?;
+            let record = sealed.as_ref().map(|(record, _)| record.clone());
+            let step = Step::Rest { held: Held::from(&*lease), record };
+            self.renew(lease, &step, sealed)
         })
     }
 

@@ -157,7 +157,7 @@ async fn copy(
 
     let expect = to.head(actor).await.map_err(target)?.map(|(_, revision)| revision);
     let revision = to.put(actor, expect, image.clone()).await.map_err(target)?;
-    if let Some(owner) = &image.head.owner {
+    if let Some(owner) = owner_to_be_told(&image.head) {
         // Whoever had it when its host was killed is started again by the next host: that is told by the owner.
         to.claim(actor, Some(revision), owner).await.map_err(target)?;
     }
@@ -194,10 +194,15 @@ async fn compare(to: &dyn SnapshotStore, actor: &ActorName, image: &Image) -> Re
     Ok(expected.len())
 }
 
+/// Whose host was killed while the actor was awake. Of a sleeper it says nothing.
+fn owner_to_be_told(head: &Head) -> Option<&str> {
+    head.owner.as_deref().filter(|_| head.stopped.is_none())
+}
+
 /// What of a copied head is not what it was, or went back.
 fn head_differs(found: &Head, was: &Head) -> Option<&'static str> {
     let checks = [
-        ("owner", found.owner == was.owner),
+        ("owner", found.owner.as_deref() == owner_to_be_told(was)),
         ("stop", found.stopped == was.stopped),
         ("mark of who took it up", found.taken_up == was.taken_up),
         ("epoch", found.epoch > was.epoch),

@@ -100,6 +100,23 @@ pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
         owner: &'a str,
     ) -> BoxFuture<'a, Result<Lease, StoreError>>;
 
+    /// As `claim`, for an actor that is woken: in the same step its record, if there is one, is marked as taken up by the
+    /// new generation, so that a first reply waits for one write instead of two. Until [`Lease::takes_up`] is called, a
+    /// release or a refusal under this lease takes that mark away again.
+    ///
+    /// A store that does not implement this claims; the mark is then set by `take_up`.
+    ///
+    /// # Errors
+    /// As `claim`.
+    fn wake<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        self.claim(actor, expect, owner)
+    }
+
     /// Writes `record`, then swaps the head to it: sequence + 1. Durable on `Ok`. What of the record the lease decides
     /// (epoch, generation of the commit, sequence, parent) is filled in here. Clears the mark "taken up".
     ///
@@ -121,6 +138,27 @@ pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// As `commit`.
     fn take_up<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// As `commit` of an optional record, and in the same step `stopped` says that the actor sleeps. The lease stays: the
+    /// actor is not given up, and whatever is written next under that lease says that it is awake.
+    ///
+    /// A store that does not implement this commits; after a crash of the host the actor is then started as one that was
+    /// awake.
+    ///
+    /// # Errors
+    /// As `commit`.
+    fn rest<'a>(
+        &'a self,
+        lease: &'a mut Lease,
+        record: Option<NewRecord>,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            match record {
+                Some(record) => self.commit(lease, record).await,
+                None => Ok(lease.revision),
+            }
+        })
+    }
 
     /// Gives the actor up after an optional last record, in one step: no owner, and `stopped` says how it ended.
     ///
@@ -303,7 +341,7 @@ pub struct Head {
     pub owner: Option<String>,
     /// Drawn anew with every write: settles whether a write whose answer was lost took place.
     pub nonce: u64,
-    /// How the actor was given up; none while it is owned.
+    /// How the actor was given up, or that it sleeps, which it may do while it is owned; none while it is awake.
     pub stopped: Option<StopReason>,
     /// The generation that has taken the current record up and handled messages since; none: nobody yet.
     pub taken_up: Option<u64>,
@@ -400,13 +438,33 @@ pub struct Lease {
     /// What a server's row was marked with by this lease's last write, and the head's nonce then; none where it is not known.
     #[allow(dead_code, reason = "of a build with servers")]
     seen: Option<Seen>,
+    /// The record is marked as taken up by this lease's generation, which has not taken it up yet.
+    early: bool,
 }
 
 impl Lease {
     /// What a claim gives that has just been written: `head`, of this revision.
     #[must_use]
     pub fn new(actor: ActorName, owner: String, head: Head, revision: Revision) -> Self {
-        Self { actor, owner, head, revision, seen: None }
+        Self { actor, owner, head, revision, seen: None, early: false }
+    }
+
+    /// The same of a wake.
+    #[must_use]
+    pub fn of_wake(actor: ActorName, owner: String, head: Head, revision: Revision) -> Self {
+        let early = head.taken_up == Some(head.generation);
+        Self { early, ..Self::new(actor, owner, head, revision) }
+    }
+
+    /// Whether an instance has taken the record up.
+    #[must_use]
+    pub fn is_taken_up(&self) -> bool {
+        self.head.taken_up.is_some() && !self.early
+    }
+
+    /// The instance of this lease has taken the record up: a mark that was set before counts from here.
+    pub fn takes_up(&mut self) {
+        self.early = false;
     }
 }
 

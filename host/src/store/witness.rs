@@ -300,7 +300,9 @@ mod tests {
             counted
         };
         let good = head::encode(
-            &head::apply(None, &head::Step::Claim { expect: None, owner: "h".to_owned() }, 1, 3).expect("claims").head,
+            &head::apply(None, &head::Step::Claim { expect: None, owner: "h".to_owned(), wakes: false }, 1, 3)
+                .expect("claims")
+                .head,
         );
         let damaged: Vec<u8> = good.iter().map(|byte| byte ^ 1).collect();
         let whole = count(&[("a", &good), ("b", &good)]);

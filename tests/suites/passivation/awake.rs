@@ -27,7 +27,7 @@ async fn cannot(guest: &WatGuest, expected: &str) {
     let why = stays_awake(&host, "c/1").await;
     assert!(why.contains(expected), "{why}");
     assert_eq!(phase(&host, "c/1"), Some(Phase::Running));
-    assert_eq!((say(&host, "c/1", "a").await, store.asked(Op::Commit, &name("c/1"))), (2, 0));
+    assert_eq!((say(&host, "c/1", "a").await, store.asked(Op::Rest, &name("c/1"))), (2, 0));
     host.shutdown(None).await;
 }
 
@@ -44,15 +44,15 @@ async fn who_gives_no_snapshot_stays_awake_and_is_told() {
 async fn who_cannot_be_kept_goes_on_and_is_not_tried_again_at_once() {
     let store = StoreDouble::new();
     let host = counters(&store, at_once()).build().await.unwrap();
-    store.fail(Op::Commit, StoreError::Unavailable("gone fishing".into()));
+    store.fail(Op::Rest, StoreError::Unavailable("gone fishing".into()));
     assert_eq!(say(&host, "c/1", "a").await, 1);
     let why = stays_awake(&host, "c/1").await;
     assert!(why.contains("gone fishing"), "{why}");
-    let tried = store.asked(Op::Commit, &name("c/1"));
+    let tried = store.asked(Op::Rest, &name("c/1"));
     for count in 2..100 {
         assert_eq!(say(&host, "c/1", "a").await, count);
     }
-    assert_eq!((phase(&host, "c/1"), store.asked(Op::Commit, &name("c/1"))), (Some(Phase::Running), tried));
+    assert_eq!((phase(&host, "c/1"), store.asked(Op::Rest, &name("c/1"))), (Some(Phase::Running), tried));
     assert_eq!(store.asked(Op::Claim, &name("c/1")), 1, "it is the same instance");
     store.mend();
     assert!(host.shutdown(None).await.all_saved());
@@ -62,9 +62,9 @@ async fn who_cannot_be_kept_goes_on_and_is_not_tried_again_at_once() {
 async fn a_message_while_it_is_kept_finds_the_same_instance() {
     let store = StoreDouble::new();
     let host = counters(&store, at_once()).build().await.unwrap();
-    store.hold(Op::Commit);
+    store.hold(Op::Rest);
     assert_eq!(say(&host, "c/1", "a").await, 1);
-    until("it is about to sleep", || store.asked(Op::Commit, &name("c/1")) > 0).await;
+    until("it is about to sleep", || store.asked(Op::Rest, &name("c/1")) > 0).await;
     let call = tokio::spawn({
         let host = host.clone();
         async move { host.call(&name("c/1"), "b", CallOptions::default()).await }

@@ -6,6 +6,7 @@ mod promises;
 mod race;
 mod room;
 mod told;
+mod writes;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -47,7 +47,7 @@ async fn actors_of_every_kind_sleep_and_those_with_a_place_in_the_tree_keep_it()
 
 #[tokio::test]
 async fn a_call_that_comes_while_its_actor_falls_asleep_gets_its_reply() {
-    for (held, template) in [(Op::Commit, true), (Op::Commit, false), (Op::Release, true), (Op::Release, false)] {
+    for (held, template) in [(Op::Rest, true), (Op::Rest, false)] {
         let store = StoreDouble::new();
         let host = counters(&store, at_once()).actor(actor("l/1", "counter")).build().await.unwrap();
         let to = if template { "c/1" } else { "l/1" };
@@ -247,14 +247,21 @@ async fn a_sleeper_can_be_stopped_killed_suspended_and_asked_for_its_state() {
 #[tokio::test]
 async fn who_slept_when_the_host_stopped_sleeps_when_it_starts_and_wakes_as_before() {
     let store = StoreDouble::new();
-    let host = counters(&store, at_once()).build().await.unwrap();
-    assert_eq!(say(&host, "c/1", "a").await, 1);
-    until_let_go(&host, "c/1").await;
-    host.shutdown(None).await;
-    let host = counters(&store, at_once()).build().await.unwrap();
-    until_let_go(&host, "c/1").await;
-    assert_eq!((instances(&host), store.asked(Op::Claim, &name("c/1"))), (0, 1), "nobody was started");
-    assert_eq!(say(&host, "c/1", "a").await, 2);
+    let mut host = counters(&store, at_once()).build().await.unwrap();
+    for (round, in_peace) in (1..).zip([true, false, true]) {
+        assert_eq!(say(&host, "c/1", "a").await, round);
+        until_let_go(&host, "c/1").await;
+        if in_peace {
+            host.shutdown(None).await;
+        }
+        // One that vanishes says nothing to anybody.
+        drop(host);
+        host = counters(&store, at_once()).build().await.unwrap();
+        until_let_go(&host, "c/1").await;
+        let claims = usize::try_from(round).unwrap();
+        assert_eq!((instances(&host), store.asked(Op::Claim, &name("c/1"))), (0, claims), "nobody was started");
+    }
+    assert_eq!(say(&host, "c/1", "a").await, 4);
     host.shutdown(None).await;
 }
 

@@ -142,6 +142,8 @@ conformance! {
     of_two_claims_at_one_revision_one_wins
     the_mark_taken_up_lasts_until_the_next_record
     a_release_may_bring_a_last_record
+    a_sleeper_keeps_its_lease_and_says_so_until_the_next_write
+    a_wake_marks_what_it_claims_until_it_is_given_up_unused
     forgetting_erases_all_but_the_numbers
     the_history_is_bounded_and_linked
     payloads_of_every_size_come_back
@@ -271,6 +273,8 @@ async fn refuses_all(store: &Store, lease: &Lease) {
     let mut stale = lease.clone();
     assert!(conflict(store.commit(&mut stale, record(vec![9])).await.map(drop)), "commit");
     assert!(conflict(store.take_up(&mut stale).await), "take up");
+    assert!(conflict(store.rest(&mut stale, None).await.map(drop)), "rest");
+    assert!(conflict(store.rest(&mut stale, Some(record(vec![9]))).await.map(drop)), "rest with a record");
     assert!(conflict(store.release(&mut stale, None, StopReason::Normal).await.map(drop)), "release");
     let last = Some(record(vec![9]));
     assert!(conflict(store.release(&mut stale, last, StopReason::Normal).await.map(drop)), "release with a record");
@@ -343,6 +347,76 @@ async fn a_release_may_bring_a_last_record(store: Store) {
     store.release(&mut lease, None, StopReason::Passivate).await.expect("releases");
     assert_eq!(stored(&store, &actor).await.stopped, Some(StopReason::Passivate));
     assert_eq!(data(&store, &actor).await, b"last", "without a record the one before stays");
+}
+
+async fn a_sleeper_keeps_its_lease_and_says_so_until_the_next_write(store: Store) {
+    let actor = name("a");
+    let mut lease = claim(&*store, &actor, "host-a").await;
+    let said = async || {
+        let head = stored(&store, &actor).await;
+        (head.owner.is_some(), head.stopped, head.sequence)
+    };
+    let asleep = Some(StopReason::Passivate);
+    store.rest(&mut lease, Some(record(b"one".to_vec()))).await.expect("rests");
+    assert_eq!(said().await, (true, asleep.clone(), 1));
+    assert_eq!(data(&store, &actor).await, b"one");
+    store.take_up(&mut lease).await.expect("the lease goes on");
+    assert_eq!(said().await, (true, None, 1), "it is awake");
+    store.rest(&mut lease, None).await.expect("rests");
+    assert_eq!(said().await, (true, asleep.clone(), 1), "with no record the one before stays");
+    assert_eq!(stored(&store, &actor).await.taken_up, Some(1), "and so does what is known of it");
+    store.commit(&mut lease, record(b"two".to_vec())).await.expect("commits");
+    assert_eq!(said().await, (true, None, 2));
+    store.rest(&mut lease, None).await.expect("rests");
+    let mut lease = claim(&*store, &actor, "host-b").await;
+    assert_eq!(said().await, (true, None, 2), "whoever claims it wakes it");
+    store.rest(&mut lease, None).await.expect("rests");
+    store.release(&mut lease, None, StopReason::Shutdown).await.expect("releases");
+    assert_eq!(said().await, (false, Some(StopReason::Shutdown), 2));
+}
+
+async fn a_wake_marks_what_it_claims_until_it_is_given_up_unused(store: Store) {
+    let actor = name("a");
+    let wake = async |actor: &ActorName| {
+        let revision = store.head(actor).await.expect("answers").map(|(_, revision)| revision);
+        store.wake(actor, revision, "host-a").await.expect("wakes")
+    };
+    let mut lease = wake(&name("b")).await;
+    assert_eq!((lease.head.taken_up, lease.is_taken_up()), (None, false), "there is nothing to mark");
+    store.commit(&mut lease, record(vec![1])).await.expect("it is a claim like any other");
+
+    let mut lease = claim(&*store, &actor, "host-a").await;
+    store.rest(&mut lease, Some(record(vec![1]))).await.expect("rests");
+    let refused = || Refused {
+        record: Digest::of(b"r"),
+        component: Digest::of(b"c"),
+        version: "1.0.0".to_owned(),
+        why: "no".to_owned(),
+        time_ms: 1,
+    };
+    for used in [false, true] {
+        for ends in 0..3 {
+            let mut lease = wake(&actor).await;
+            let generation = lease.head.generation;
+            assert_eq!(stored(&store, &actor).await.taken_up, Some(generation), "durably");
+            assert_eq!((&lease.head.stopped, lease.is_taken_up()), (&None, false));
+            if used {
+                lease.takes_up();
+                assert!(lease.is_taken_up());
+            }
+            match ends {
+                0 => store.release(&mut lease, None, StopReason::Shutdown).await.map(drop).expect("releases"),
+                1 => store.refuse(&mut lease, refused()).await.expect("refuses"),
+                _ => store.rest(&mut lease, None).await.map(drop).expect("rests"),
+            }
+            assert_eq!(stored(&store, &actor).await.taken_up, used.then_some(generation), "{ends}");
+        }
+    }
+    let mut lease = wake(&actor).await;
+    store.take_up(&mut lease).await.expect("there is nothing left to write");
+    assert!(lease.is_taken_up(), "it was taken up all the same");
+    store.release(&mut lease, None, StopReason::Shutdown).await.expect("releases");
+    assert!(stored(&store, &actor).await.taken_up.is_some());
 }
 
 async fn forgetting_erases_all_but_the_numbers(store: Store) {

@@ -24,6 +24,7 @@ const REFUSALS: usize = 8;
 enum Ask {
     Claim {
         seen: bool,
+        wakes: bool,
     },
     Commit {
         bytes: usize,
@@ -31,6 +32,9 @@ enum Ask {
     },
     Switch,
     TakeUp,
+    Rest {
+        record: bool,
+    },
     Release {
         record: bool,
     },
@@ -56,10 +60,11 @@ enum Ask {
 
 fn asks() -> impl Strategy<Value = Vec<(usize, usize, Ask)>> {
     let ask = prop_oneof![
-        4 => any::<bool>().prop_map(|seen| Ask::Claim { seen }),
+        4 => any::<(bool, bool)>().prop_map(|(seen, wakes)| Ask::Claim { seen, wakes }),
         8 => (0usize..9_000, any::<bool>()).prop_map(|(bytes, lost)| Ask::Commit { bytes, lost }),
         2 => Just(Ask::Switch),
         2 => Just(Ask::TakeUp),
+        2 => any::<bool>().prop_map(|record| Ask::Rest { record }),
         2 => any::<bool>().prop_map(|record| Ask::Release { record }),
         1 => Just(Ask::Forget),
         2 => (0u8..3).prop_map(|component| Ask::Refuse { component }),
@@ -94,7 +99,7 @@ struct Kept {
 impl Kept {
     fn push(&mut self, data: Vec<u8>, history: usize) {
         self.sequence += 1;
-        self.taken_up = None;
+        (self.taken_up, self.stopped) = (None, false);
         self.records.insert(0, (self.sequence, data));
         self.trim(history);
     }
@@ -163,7 +168,7 @@ impl Play {
 
     async fn step(&mut self, actor: usize, host: usize, ask: &Ask) {
         match ask {
-            Ask::Claim { seen } => self.claim(actor, host, *seen).await,
+            Ask::Claim { seen, wakes } => self.claim(actor, host, *seen, *wakes).await,
             Ask::Save => {
                 let image = tools::image(&*self.store, &self.names[actor]).await.expect("reads");
                 let kept = self.actors[actor].kept.clone();
@@ -196,13 +201,16 @@ impl Play {
         }
     }
 
-    async fn claim(&mut self, actor: usize, host: usize, seen: bool) {
+    async fn claim(&mut self, actor: usize, host: usize, seen: bool, wakes: bool) {
         let expect = match seen {
             true => self.revision(actor).await,
             // One that never was.
             false => Some(Revision(self.revision(actor).await.map_or(1, |revision| revision.0 ^ 1))),
         };
-        let claimed = self.store.claim(&self.names[actor], expect, OWNERS[host]).await;
+        let claimed = match wakes {
+            true => self.store.wake(&self.names[actor], expect, OWNERS[host]).await,
+            false => self.store.claim(&self.names[actor], expect, OWNERS[host]).await,
+        };
         if !seen || !self.runs(host) {
             return conflicts(&claimed.map(drop), "claim");
         }
@@ -212,6 +220,10 @@ impl Play {
         *version += 1;
         (kept.epoch, kept.generation) = (kept.epoch + 1, kept.generation + 1);
         (kept.owner, kept.stopped) = (Some(host), false);
+        if wakes && !kept.records.is_empty() {
+            kept.taken_up = Some(kept.generation);
+            assert!(!lease.is_taken_up(), "nobody has, though it is marked");
+        }
         leases.insert(host, (lease, *version));
     }
 
@@ -280,7 +292,8 @@ impl Play {
             return;
         }
         outcome.expect("it holds its lease");
-        self.actors[actor].apply(ask, data, self.history);
+        let early = before.head.taken_up.is_some() && !before.is_taken_up();
+        self.actors[actor].apply(ask, data, early, self.history);
         if matches!(ask, Ask::Commit { lost: true, .. }) {
             // As if nobody had heard the answer: what counts is read again.
             let (head, revision) = self.store.head(&self.names[actor]).await.expect("answers").expect("a head");
@@ -296,6 +309,7 @@ impl Play {
             Ask::Commit { .. } => store.commit(lease, record(data)).await.map(drop),
             Ask::Switch => store.switch(lease, record(data)).await.map(drop),
             Ask::TakeUp => store.take_up(lease).await,
+            Ask::Rest { record: with } => store.rest(lease, with.then(|| record(data))).await.map(drop),
             Ask::Release { record: false } => store.release(lease, None, StopReason::Normal).await.map(drop),
             Ask::Release { record: true } => {
                 store.release(lease, Some(record(data)), StopReason::Normal).await.map(drop)
@@ -378,8 +392,11 @@ impl Play {
 
 impl Actor {
     /// What a write does that a lease allows.
-    fn apply(&mut self, ask: &Ask, data: Vec<u8>, history: usize) {
+    fn apply(&mut self, ask: &Ask, data: Vec<u8>, early: bool, history: usize) {
         let kept = self.kept.as_mut().expect("it was claimed");
+        if early && matches!(ask, Ask::Rest { .. } | Ask::Release { .. } | Ask::Refuse { .. }) {
+            kept.taken_up = None;
+        }
         match ask {
             Ask::Commit { .. } => kept.push(data, history),
             Ask::Switch => {
@@ -392,7 +409,13 @@ impl Actor {
                 if kept.records.is_empty() || kept.taken_up == Some(kept.generation) {
                     return;
                 }
-                kept.taken_up = Some(kept.generation);
+                (kept.taken_up, kept.stopped) = (Some(kept.generation), false);
+            }
+            Ask::Rest { record } => {
+                if *record {
+                    kept.push(data, history);
+                }
+                kept.stopped = true;
             }
             Ask::Release { record } => {
                 if *record {

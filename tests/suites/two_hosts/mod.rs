@@ -3,6 +3,7 @@
 mod frozen;
 mod owning;
 mod process;
+mod sleeping;
 mod taking_over;
 
 use std::sync::Arc;

@@ -23,6 +23,7 @@ fn lease(head: &Head) -> Lease {
         revision: revision(head),
         head: head.clone(),
         seen: None,
+        early: false,
     }
 }
 
@@ -31,7 +32,7 @@ fn held(head: &Head) -> Held {
 }
 
 fn claimed(stored: Option<&Head>, owner: &str, nonce: u64) -> Head {
-    let step = Step::Claim { expect: stored.map(revision), owner: owner.to_owned() };
+    let step = Step::Claim { expect: stored.map(revision), owner: owner.to_owned(), wakes: false };
     apply(stored, &step, nonce, DEFAULT_HISTORY).expect("claims").head
 }
 
@@ -46,6 +47,8 @@ fn leased(held: &Held) -> Vec<Step> {
         Step::Commit { held: held.clone(), record: reference(9) },
         Step::Switch { held: held.clone(), record: reference(9) },
         Step::TakeUp { held: held.clone() },
+        Step::Rest { held: held.clone(), record: None },
+        Step::Rest { held: held.clone(), record: Some(reference(9)) },
         Step::Release { held: held.clone(), record: None, stopped: StopReason::Normal },
         Step::Release { held: held.clone(), record: Some(reference(9)), stopped: StopReason::Normal },
         Step::Forget { held: held.clone() },
@@ -125,11 +128,11 @@ fn a_claim_needs_the_head_that_is_there() {
         (Some(&head), Some(revision(&head)), true),
     ];
     for (stored, expect, wins) in cases {
-        let outcome = apply(stored, &Step::Claim { expect, owner: "b".to_owned() }, 2, DEFAULT_HISTORY);
+        let outcome = apply(stored, &Step::Claim { expect, owner: "b".to_owned(), wakes: false }, 2, DEFAULT_HISTORY);
         assert_eq!(outcome.is_ok(), wins, "{expect:?} against {stored:?}");
         assert!(wins || matches!(outcome, Err(StoreError::Conflict(_))));
     }
-    let long = Step::Claim { expect: None, owner: "x".repeat(OWNER_BYTES + 1) };
+    let long = Step::Claim { expect: None, owner: "x".repeat(OWNER_BYTES + 1), wakes: false };
     assert!(matches!(apply(None, &long, 1, DEFAULT_HISTORY), Err(StoreError::Unsupported(_))));
 }
 

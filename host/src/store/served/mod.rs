@@ -158,7 +158,7 @@ impl<S: Server> Served<S> {
         record: Option<(RecordRef, Vec<u8>)>,
     ) -> Result<Revision, StoreError> {
         (lease.head, lease.seen) = self.write_over(known(lease), &lease.actor, step, record.as_slice(), None).await?;
-        lease.revision = head::revision(&lease.head);
+        (lease.revision, lease.early) = (head::revision(&lease.head), false);
         Ok(lease.revision)
     }
 
@@ -237,10 +237,24 @@ impl<S: Server> SnapshotStore for Served<S> {
         owner: &'a str,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
         Box::pin(async move {
-            let step = Step::Claim { expect, owner: owner.to_owned() };
+            let step = Step::Claim { expect, owner: owner.to_owned(), wakes: false };
             let (head, seen) = self.write_over(None, actor, &step, &[], None).await?;
             let revision = head::revision(&head);
-            Ok(Lease { actor: actor.clone(), owner: owner.to_owned(), head, revision, seen })
+            Ok(Lease { seen, ..Lease::new(actor.clone(), owner.to_owned(), head, revision) })
+        })
+    }
+
+    fn wake<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        expect: Option<Revision>,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        Box::pin(async move {
+            let step = Step::Claim { expect, owner: owner.to_owned(), wakes: true };
+            let (head, seen) = self.write_over(None, actor, &step, &[], None).await?;
+            let revision = head::revision(&head);
+            Ok(Lease { seen, ..Lease::of_wake(actor.clone(), owner.to_owned(), head, revision) })
         })
     }
 
@@ -264,6 +278,19 @@ impl<S: Server> SnapshotStore for Served<S> {
         Box::pin(async move {
             let step = Step::TakeUp { held: Held::from(&*lease) };
             self.renew(lease, &step, None).await.map(drop)
+        })
+    }
+
+    fn rest<'a>(
+        &'a self,
+        lease: &'a mut Lease,
+        record: Option<NewRecord>,
+    ) -> BoxFuture<'a, Result<Revision, StoreError>> {
+        Box::pin(async move {
+            let sealed = record.map(|record| head::seal(lease, record, self.largest())).transpose()?;
+            let record = sealed.as_ref().map(|(record, _)| record.clone());
+            let step = Step::Rest { held: Held::from(&*lease), record };
+            self.renew(lease, &step, sealed).await
         })
     }
 
@@ -464,7 +491,7 @@ mod tests {
 
     #[test]
     fn a_host_writes_under_its_lease_and_a_tool_where_nobody_holds_one() {
-        let claim = Step::Claim { expect: None, owner: "a".into() };
+        let claim = Step::Claim { expect: None, owner: "a".into(), wakes: false };
         let pardon = Step::Pardon { expect: Revision(1) };
         let cases = [
             (&claim, Some("b"), Guard::Runs("a")),

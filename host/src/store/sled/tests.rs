@@ -323,7 +323,9 @@ async fn an_actor_whose_head_is_damaged_does_not_hide_the_others() {
     let tables = Tables::open(&dir.path().join("store"), 1 << 20, &Disk::default()).expect("opens");
     let mut totals = witness::Totals { heads: 2, writes: 2, ..witness::Totals::new([1; 16]) };
     let good = head::encode(
-        &head::apply(None, &Step::Claim { expect: None, owner: "h".to_owned() }, 1, DEFAULT_HISTORY).expect("ok").head,
+        &head::apply(None, &Step::Claim { expect: None, owner: "h".to_owned(), wakes: false }, 1, DEFAULT_HISTORY)
+            .expect("ok")
+            .head,
     );
     let heads = [(name("bad"), b"nonsense".to_vec()), (name("good"), good)];
     heads.iter().for_each(|(actor, bytes)| totals.toggle(actor.as_str().as_bytes(), bytes));
