@@ -150,6 +150,21 @@ impl StoreDouble {
         }
     }
 
+    /// A write under `lease`. Where its answer is lost, the caller's lease is left as it was: it does not know.
+    async fn under<T>(
+        &self,
+        op: Op,
+        lease: &mut Lease,
+        write: impl AsyncFnOnce(&mut Lease) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.pass(op, &lease.actor).await?;
+        if self.answer(op, ()).is_err() {
+            let done = write(&mut lease.clone()).await?;
+            return self.answer(op, done);
+        }
+        write(lease).await
+    }
+
     /// Nothing fails any more, and records are what they are.
     pub fn mend(&self) {
         let mut rules = self.rules();
@@ -276,42 +291,18 @@ impl SnapshotStore for StoreDouble {
     }
 
     fn commit<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
-        Box::pin(async move {
-            self.pass(Op::Commit, &lease.actor).await?;
-            if self.answer(Op::Commit, ()).is_err() {
-                // The caller's lease is left as it was: it does not know.
-                let mut unheard = lease.clone();
-                let done = self.inner.commit(&mut unheard, record).await?;
-                return self.answer(Op::Commit, done);
-            }
-            self.inner.commit(lease, record).await
-        })
+        let written = async |lease: &mut Lease| self.inner.commit(lease, record).await;
+        Box::pin(self.under(Op::Commit, lease, written))
     }
 
     fn switch<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
-        Box::pin(async move {
-            self.pass(Op::Switch, &lease.actor).await?;
-            if self.answer(Op::Switch, ()).is_err() {
-                // The caller's lease is left as it was: it does not know.
-                let mut unheard = lease.clone();
-                let done = self.inner.switch(&mut unheard, record).await?;
-                return self.answer(Op::Switch, done);
-            }
-            self.inner.switch(lease, record).await
-        })
+        let written = async |lease: &mut Lease| self.inner.switch(lease, record).await;
+        Box::pin(self.under(Op::Switch, lease, written))
     }
 
     fn take_up<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            self.pass(Op::TakeUp, &lease.actor).await?;
-            if self.answer(Op::TakeUp, ()).is_err() {
-                // The caller's lease is left as it was: it does not know.
-                let mut unheard = lease.clone();
-                self.inner.take_up(&mut unheard).await?;
-                return self.answer(Op::TakeUp, ());
-            }
-            self.inner.take_up(lease).await
-        })
+        let written = async |lease: &mut Lease| self.inner.take_up(lease).await;
+        Box::pin(self.under(Op::TakeUp, lease, written))
     }
 
     fn rest<'a>(
@@ -319,16 +310,8 @@ impl SnapshotStore for StoreDouble {
         lease: &'a mut Lease,
         record: Option<NewRecord>,
     ) -> BoxFuture<'a, Result<Revision, StoreError>> {
-        Box::pin(async move {
-            self.pass(Op::Rest, &lease.actor).await?;
-            if self.answer(Op::Rest, ()).is_err() {
-                // The caller's lease is left as it was: it does not know.
-                let mut unheard = lease.clone();
-                let done = self.inner.rest(&mut unheard, record).await?;
-                return self.answer(Op::Rest, done);
-            }
-            self.inner.rest(lease, record).await
-        })
+        let written = async |lease: &mut Lease| self.inner.rest(lease, record).await;
+        Box::pin(self.under(Op::Rest, lease, written))
     }
 
     fn release<'a>(
@@ -337,16 +320,8 @@ impl SnapshotStore for StoreDouble {
         record: Option<NewRecord>,
         stopped: StopReason,
     ) -> BoxFuture<'a, Result<Revision, StoreError>> {
-        Box::pin(async move {
-            self.pass(Op::Release, &lease.actor).await?;
-            if self.answer(Op::Release, ()).is_err() {
-                // The caller's lease is left as it was: it does not know.
-                let mut unheard = lease.clone();
-                let done = self.inner.release(&mut unheard, record, stopped).await?;
-                return self.answer(Op::Release, done);
-            }
-            self.inner.release(lease, record, stopped).await
-        })
+        let written = async |lease: &mut Lease| self.inner.release(lease, record, stopped).await;
+        Box::pin(self.under(Op::Release, lease, written))
     }
 
     fn forget<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -168,6 +168,32 @@ impl MemoryStore {
         })
     }
 
+    /// A claim; `wakes`: with the mark.
+    async fn claimed(
+        &self,
+        actor: &ActorName,
+        expect: Option<Revision>,
+        owner: &str,
+        wakes: bool,
+    ) -> Result<Lease, StoreError> {
+        let step = Step::Claim { expect, owner: owner.to_owned(), wakes };
+        let head = self.write(actor, &step, Vec::new())?;
+        let revision = head::revision(&head);
+        Ok(Lease::new(actor.clone(), owner.to_owned(), head, revision))
+    }
+
+    /// A last record, if there is one, in the same step as what `step` says.
+    async fn ended(
+        &self,
+        lease: &mut Lease,
+        record: Option<NewRecord>,
+        step: impl FnOnce(Held, Option<RecordRef>) -> Step,
+    ) -> Result<Revision, StoreError> {
+        let sealed = record.map(|record| head::seal(lease, record, self.largest_record)).transpose()?;
+        let step = step(Held::from(&*lease), sealed.as_ref().map(|(record, _)| record.clone()));
+        self.renew(lease, &step, sealed)
+    }
+
     fn renew(
         &self,
         lease: &mut Lease,
@@ -259,12 +285,7 @@ impl SnapshotStore for MemoryStore {
         expect: Option<Revision>,
         owner: &'a str,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
-        Box::pin(async move {
-            let step = Step::Claim { expect, owner: owner.to_owned(), wakes: false };
-            let head = self.write(actor, &step, Vec::new())?;
-            let revision = head::revision(&head);
-            Ok(Lease::new(actor.clone(), owner.to_owned(), head, revision))
-        })
+        Box::pin(self.claimed(actor, expect, owner, false))
     }
 
     fn wake<'a>(
@@ -273,12 +294,7 @@ impl SnapshotStore for MemoryStore {
         expect: Option<Revision>,
         owner: &'a str,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
-        Box::pin(async move {
-            let step = Step::Claim { expect, owner: owner.to_owned(), wakes: true };
-            let head = self.write(actor, &step, Vec::new())?;
-            let revision = head::revision(&head);
-            Ok(Lease::of_wake(actor.clone(), owner.to_owned(), head, revision))
-        })
+        Box::pin(self.claimed(actor, expect, owner, true))
     }
 
     fn commit<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
@@ -309,12 +325,7 @@ impl SnapshotStore for MemoryStore {
         lease: &'a mut Lease,
         record: Option<NewRecord>,
     ) -> BoxFuture<'a, Result<Revision, StoreError>> {
-        Box::pin(async move {
-            let sealed = record.map(|record| head::seal(lease, record, self.largest_record)).transpose()?;
-            let record = sealed.as_ref().map(|(record, _)| record.clone());
-            let step = Step::Rest { held: Held::from(&*lease), record };
-            self.renew(lease, &step, sealed)
-        })
+        Box::pin(self.ended(lease, record, |held, record| Step::Rest { held, record }))
     }
 
     fn release<'a>(
@@ -323,12 +334,7 @@ impl SnapshotStore for MemoryStore {
         record: Option<NewRecord>,
         stopped: StopReason,
     ) -> BoxFuture<'a, Result<Revision, StoreError>> {
-        Box::pin(async move {
-            let sealed = record.map(|record| head::seal(lease, record, self.largest_record)).transpose()?;
-            let record = sealed.as_ref().map(|(record, _)| record.clone());
-            let step = Step::Release { held: Held::from(&*lease), record, stopped };
-            self.renew(lease, &step, sealed)
-        })
+        Box::pin(self.ended(lease, record, |held, record| Step::Release { held, record, stopped }))
     }
 
     fn forget<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -446,14 +446,9 @@ impl Lease {
     /// What a claim gives that has just been written: `head`, of this revision.
     #[must_use]
     pub fn new(actor: ActorName, owner: String, head: Head, revision: Revision) -> Self {
-        Self { actor, owner, head, revision, seen: None, early: false }
-    }
-
-    /// The same of a wake.
-    #[must_use]
-    pub fn of_wake(actor: ActorName, owner: String, head: Head, revision: Revision) -> Self {
+        // A claim leaves the mark of another generation; that of its own is a wake's.
         let early = head.taken_up == Some(head.generation);
-        Self { early, ..Self::new(actor, owner, head, revision) }
+        Self { actor, owner, head, revision, seen: None, early }
     }
 
     /// Whether an instance has taken the record up.

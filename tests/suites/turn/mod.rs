@@ -116,7 +116,9 @@ async fn with_guests(
     for guest in guests {
         building = building.plugin_bytes("guest.wasm", guest.build());
     }
-    actors.into_iter().fold(building, |building, actor| building.actor(actor)).build().await.unwrap()
+    let building = actors.into_iter().fold(building, |building, actor| building.actor(actor));
+    // Apart: what builds a host is large, and so would be whoever waits for it.
+    Box::pin(building.build()).await.unwrap()
 }
 
 /// Calls `actor`, and gives its journal.

@@ -162,6 +162,32 @@ impl<S: Server> Served<S> {
         Ok(lease.revision)
     }
 
+    /// A claim; `wakes`: with the mark.
+    async fn claimed(
+        &self,
+        actor: &ActorName,
+        expect: Option<Revision>,
+        owner: &str,
+        wakes: bool,
+    ) -> Result<Lease, StoreError> {
+        let step = Step::Claim { expect, owner: owner.to_owned(), wakes };
+        let (head, seen) = self.write_over(None, actor, &step, &[], None).await?;
+        let revision = head::revision(&head);
+        Ok(Lease { seen, ..Lease::new(actor.clone(), owner.to_owned(), head, revision) })
+    }
+
+    /// A last record, if there is one, in the same step as what `step` says.
+    async fn ended(
+        &self,
+        lease: &mut Lease,
+        record: Option<NewRecord>,
+        step: impl FnOnce(Held, Option<RecordRef>) -> Step,
+    ) -> Result<Revision, StoreError> {
+        let sealed = record.map(|record| head::seal(lease, record, self.largest())).transpose()?;
+        let step = step(Held::from(&*lease), sealed.as_ref().map(|(record, _)| record.clone()));
+        self.renew(lease, &step, sealed).await
+    }
+
     fn largest(&self) -> usize {
         self.server.largest_record()
     }
@@ -236,12 +262,7 @@ impl<S: Server> SnapshotStore for Served<S> {
         expect: Option<Revision>,
         owner: &'a str,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
-        Box::pin(async move {
-            let step = Step::Claim { expect, owner: owner.to_owned(), wakes: false };
-            let (head, seen) = self.write_over(None, actor, &step, &[], None).await?;
-            let revision = head::revision(&head);
-            Ok(Lease { seen, ..Lease::new(actor.clone(), owner.to_owned(), head, revision) })
-        })
+        Box::pin(self.claimed(actor, expect, owner, false))
     }
 
     fn wake<'a>(
@@ -250,12 +271,7 @@ impl<S: Server> SnapshotStore for Served<S> {
         expect: Option<Revision>,
         owner: &'a str,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
-        Box::pin(async move {
-            let step = Step::Claim { expect, owner: owner.to_owned(), wakes: true };
-            let (head, seen) = self.write_over(None, actor, &step, &[], None).await?;
-            let revision = head::revision(&head);
-            Ok(Lease { seen, ..Lease::of_wake(actor.clone(), owner.to_owned(), head, revision) })
-        })
+        Box::pin(self.claimed(actor, expect, owner, true))
     }
 
     fn commit<'a>(&'a self, lease: &'a mut Lease, record: NewRecord) -> BoxFuture<'a, Result<Revision, StoreError>> {
@@ -286,12 +302,7 @@ impl<S: Server> SnapshotStore for Served<S> {
         lease: &'a mut Lease,
         record: Option<NewRecord>,
     ) -> BoxFuture<'a, Result<Revision, StoreError>> {
-        Box::pin(async move {
-            let sealed = record.map(|record| head::seal(lease, record, self.largest())).transpose()?;
-            let record = sealed.as_ref().map(|(record, _)| record.clone());
-            let step = Step::Rest { held: Held::from(&*lease), record };
-            self.renew(lease, &step, sealed).await
-        })
+        Box::pin(self.ended(lease, record, |held, record| Step::Rest { held, record }))
     }
 
     fn release<'a>(
@@ -300,12 +311,7 @@ impl<S: Server> SnapshotStore for Served<S> {
         record: Option<NewRecord>,
         stopped: StopReason,
     ) -> BoxFuture<'a, Result<Revision, StoreError>> {
-        Box::pin(async move {
-            let sealed = record.map(|record| head::seal(lease, record, self.largest())).transpose()?;
-            let record = sealed.as_ref().map(|(record, _)| record.clone());
-            let step = Step::Release { held: Held::from(&*lease), record, stopped };
-            self.renew(lease, &step, sealed).await
-        })
+        Box::pin(self.ended(lease, record, |held, record| Step::Release { held, record, stopped }))
     }
 
     fn forget<'a>(&'a self, lease: &'a mut Lease) -> BoxFuture<'a, Result<(), StoreError>> {
