@@ -29,7 +29,7 @@ use std::path::Path;
 
 use super::disk::Disk;
 use super::embedded::{ANSWER_TIMEOUT_MS, Bounds, Front, Fronted, LARGEST_RECORD_BYTES};
-use super::{Backend, OpenError, Opened, head};
+use super::{Backend, DEFAULT_CACHE_BYTES, OpenError, Opened, head};
 
 /// How a [`RedbStore`] is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Default for RedbOptions {
         Self {
             recover: false,
             largest_record_bytes: LARGEST_RECORD_BYTES,
-            cache_bytes: 64 << 20,
+            cache_bytes: usize::try_from(DEFAULT_CACHE_BYTES).unwrap_or(usize::MAX),
             answer_timeout_ms: ANSWER_TIMEOUT_MS,
             history_records: head::DEFAULT_HISTORY,
         }
