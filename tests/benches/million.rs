@@ -150,10 +150,7 @@ async fn load(host: &Host, seen: &Arc<Seen>, play: &Play) {
         tokio::spawn(async move {
             let mut dice = Dice::with_seed(client as u64);
             while !over.load(Ordering::Relaxed) {
-                let chance = dice.below(1 << 53) as f64 / (1_u64 << 53) as f64;
-                let rank = (actors as f64).powf(chance) as usize % actors;
-                // The busy ones are not neighbours.
-                let place = rank.wrapping_mul(2_654_435_761) % actors;
+                let place = dice.zipf(actors);
                 if dice.one_in(10) {
                     // Before it is sent: another's call may be answered with it before this one goes on.
                     seen.expected[place].fetch_add(1, Ordering::Relaxed);

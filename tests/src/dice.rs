@@ -36,6 +36,14 @@ impl Dice {
         usize::try_from((z ^ (z >> 31)) % limit as u64).expect("below a usize")
     }
 
+    /// A number below `limit`, which is not 0, by Zipf's law with exponent 1: the busiest comes twice as often as the next, and
+    /// so on. Busy ones are no neighbours: each rank is multiplied by a large prime.
+    pub fn zipf(&mut self, limit: usize) -> usize {
+        let chance = self.below(1 << 53) as f64 / (1_u64 << 53) as f64;
+        let rank = (limit as f64).powf(chance) as usize % limit;
+        rank.wrapping_mul(2_654_435_761) % limit
+    }
+
     /// Whether one of `sides` equal chances came.
     pub fn one_in(&mut self, sides: usize) -> bool {
         self.below(sides) == 0

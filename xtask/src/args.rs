@@ -81,9 +81,10 @@ Options of setup, guests, test, page, bench, demo and nemesis:
   --toolchain any|rustup|debian   where the guests' toolchain comes from: whatever works (any, the default), the Rust in
                                   use with rustup's help, or Debian's packages. BATON_TOOLCHAIN says the same.
 
-Options of bench, before or after the names of groups (call, start, restart, handoff, swap, memory, neighbours, commit):
+Options of bench, before or after the names of groups (call, start, restart, sleep, handoff, swap, memory,
+neighbours, commit):
   --quick    the same in under two minutes
-  --rivals   Erlang/OTP and Extism on the same work, in the same run
+  --rivals   Erlang/OTP, Extism and lunatic on the same work, in the same run
   --keep     keep the figures in docs/bench, the table and the plot in the book: for a release
 
 The tools of other languages come from the registries of Python and npm, into <target>/toolchains; the guests of those that

@@ -132,6 +132,11 @@ impl BareInstance {
     }
 }
 
+/// Addresses to set aside for one memory, in bytes: what the host does unless told, or what 47 bits have room for.
+pub(crate) fn reservation(instances: u32) -> usize {
+    if instances > 16_000 { 256 << 20 } else { 4 << 30 }
+}
+
 /// What the host configures, number for number.
 fn configuration(instances: u32) -> Config {
     let mut pool = PoolingAllocationConfig::new();
@@ -141,14 +146,14 @@ fn configuration(instances: u32) -> Config {
         .total_tables(instances.saturating_mul(2))
         .total_stacks(instances)
         .table_elements(1 << 20)
-        .max_memory_size(4 << 30)
+        .max_memory_size(reservation(instances))
         .linear_memory_keep_resident(64 << 10)
         .table_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto);
     let mut config = Config::new();
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        .memory_reservation(4 << 30)
+        .memory_reservation(reservation(instances) as u64)
         .memory_init_cow(true)
         .epoch_interruption(true)
         .max_wasm_stack(512 << 10)

@@ -7,11 +7,15 @@ use baton_host::{ActorName, ActorSpec, CallOptions, Host};
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::bare::{Bare, BareInstance};
+use crate::bare::{Bare, BareInstance, reservation};
 use crate::guests::echo;
 use crate::measure::{Figure, Series};
 use crate::{Run, name, plugin};
 
+/// Actors that are awake at once at most.
+const CROWD: usize = 100_000;
+/// What an instance has of the kernel's mappings: its memory's parts, its stack and that one's guard.
+const MAPPINGS: usize = 7;
 /// Callers, and actors, where many call many.
 const MANY: usize = 64;
 
@@ -27,7 +31,10 @@ pub(crate) fn threads(workers: usize) -> Runtime {
 async fn host(actors: usize) -> (Host, Vec<ActorName>) {
     let names: Vec<ActorName> = (0..actors).map(|n| name(&format!("echo/{n}"))).collect();
     let room = u32::try_from(actors).expect("few") + 10;
-    let mut building = Host::builder().instances(room).plugin_bytes("echo.wasm", echo("echo").build());
+    let mut building = Host::builder()
+        .instances(room)
+        .memory_reservation_bytes(reservation(room))
+        .plugin_bytes("echo.wasm", echo("echo").build());
     for actor in &names {
         building = building.actor(ActorSpec::new(actor.clone(), plugin("echo")));
     }
@@ -47,7 +54,7 @@ pub(crate) fn body(bytes: usize) -> &'static [u8] {
     vec![b'x'; bytes].leak()
 }
 
-pub(crate) fn measure(run: &Run) -> Vec<Figure> {
+pub(crate) fn measure(run: &Run, missing: &mut Vec<String>) -> Vec<Figure> {
     let mut figures = Vec::new();
     for (name, bytes, times) in
         [("16-B", 16, 20_000), ("1-KiB", 1 << 10, 20_000), ("64-KiB", 1 << 16, 4_000), ("1-MiB", 1 << 20, 300)]
@@ -55,7 +62,13 @@ pub(crate) fn measure(run: &Run) -> Vec<Figure> {
         figures.push(one_caller(run, &format!("call/one/{name}"), 1, body(bytes), times));
     }
     for (name, actors) in [("100", 100), ("10000", 10_000)] {
-        figures.push(one_caller(run, &format!("call/over/{name}"), actors, body(16), 20_000.max(2 * actors)));
+        figures.push(over(run, name, actors));
+    }
+    if run.is_whole("call/over/100000", missing) {
+        match have_room(CROWD) {
+            Ok(()) => figures.push(over(run, "100000", CROWD)),
+            Err(why) => missing.push(format!("`call/over/100000`: {why}")),
+        }
     }
     figures.push(many(run, "call/many/1-worker", 1));
     figures.push(many(run, "call/many/2-workers", 2));
@@ -63,6 +76,21 @@ pub(crate) fn measure(run: &Run) -> Vec<Figure> {
     figures.push(telling(run, "call/logging", false));
     figures.push(telling(run, "call/tracing-to-nobody", true));
     figures
+}
+
+fn over(run: &Run, name: &str, actors: usize) -> Figure {
+    one_caller(run, &format!("call/over/{name}"), actors, body(16), 20_000.max(actors))
+}
+
+/// Whether the kernel lets a process have so many instances, which it does not unless told.
+fn have_room(instances: usize) -> Result<(), String> {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let most: usize = read("/proc/sys/vm/max_map_count").trim().parse().unwrap_or(usize::MAX);
+    let needed = instances * MAPPINGS;
+    match most < needed {
+        true => Err(format!("vm.max_map_count is {most}; `sysctl -w vm.max_map_count={needed}` makes room for them")),
+        false => Ok(()),
+    }
 }
 
 /// So many bare guests and so many actors have mappings enough for one process; with more they are there one after the other.

@@ -10,6 +10,7 @@ mod guests;
 mod measure;
 mod report;
 mod rivals;
+mod served;
 mod sleep;
 mod stores;
 
@@ -41,6 +42,14 @@ impl Run {
     /// How often something is done in a round.
     pub(crate) fn times(&self, times: usize) -> usize {
         if self.quick { times.div_ceil(4) } else { times }
+    }
+
+    /// Whether what takes long to set up is measured, too. Where it is not, that is said.
+    pub(crate) fn is_whole(&self, figure: &str, missing: &mut Vec<String>) -> bool {
+        if self.quick {
+            missing.push(format!("`{figure}`: not in the quick run"));
+        }
+        !self.quick
     }
 
     /// A new folder.
@@ -89,15 +98,18 @@ fn measured(run: &Run, named: &[&str], rivals: bool, root: &Path) -> Report {
     for group in GROUPS.into_iter().filter(|group| named.is_empty() || named.contains(group)) {
         eprintln!("measuring: {group}");
         figures.extend(match group {
-            "call" => calls::measure(run),
+            "call" => calls::measure(run, &mut missing),
             "start" => actors::starts(run),
             "restart" => actors::restarts(run),
-            "sleep" => sleep::wakes(run),
+            "sleep" => sleep::measure(run, &mut missing),
             "handoff" => actors::handoff(run),
             "swap" => actors::swap(run),
             "memory" => around::memory(run, &mut missing),
             "neighbours" => around::neighbours(run),
-            _ => stores::measure(run),
+            _ => {
+                let embedded = stores::measure(run);
+                embedded.into_iter().chain(served::measure(run, &mut missing)).collect()
+            }
         });
     }
     if rivals {

@@ -12,10 +12,14 @@ use baton_host::store::{
     Traffic,
 };
 use redb::{Database, Durability, TableDefinition};
+use tokio::runtime::Runtime;
 
 use crate::calls::threads;
 use crate::measure::{Figure, Series};
 use crate::{Run, name, plugin};
+
+/// Who writes.
+pub(crate) const OWNER: &str = "bench";
 
 const TABLE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("floor");
 
@@ -103,48 +107,90 @@ pub(crate) fn sled_alone(dir: &Path, puts: usize, bytes: usize) {
 pub(crate) fn measure(run: &Run) -> Vec<Figure> {
     let mut figures = Vec::new();
     for backend in ["memory", "sled", "redb"] {
-        for writers in [1, 64] {
-            for (size, bytes) in [("256-B", 256), ("16-KiB", 16 << 10)] {
-                figures.push(commits(run, backend, writers, (size, bytes)));
-            }
+        for load in Load::ALL {
+            figures.push(embedded(run, backend, load));
         }
     }
     figures
 }
 
-fn commits(run: &Run, backend: &str, writers: usize, (size, bytes): (&str, usize)) -> Figure {
-    let what = format!("commit/{backend}/{writers}/{size}");
+/// Who writes, and what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) writers: usize,
+    size: &'static str,
+    pub(crate) bytes: usize,
+}
+
+impl Load {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::of(1, "256-B", 256),
+        Self::of(1, "16-KiB", 16 << 10),
+        Self::of(64, "256-B", 256),
+        Self::of(64, "16-KiB", 16 << 10),
+    ];
+
+    const fn of(writers: usize, size: &'static str, bytes: usize) -> Self {
+        Self { writers, size, bytes }
+    }
+
+    /// The name of its figure.
+    pub(crate) fn figure(self, backend: &str) -> String {
+        format!("commit/{backend}/{}/{}", self.writers, self.size)
+    }
+}
+
+fn embedded(run: &Run, backend: &str, load: Load) -> Figure {
+    let what = load.figure(backend);
     let label = what.replace('/', "-");
     let runtime = threads(2);
     let store = open(backend, &run.dir(&label));
     let mut engine = alone(backend, &run.dir(&format!("{label}-floor")));
-    let mut leases: Vec<Lease> = (0..writers)
-        .map(|n| runtime.block_on(store.claim(&name(&format!("w/{n}")), None, "bench")).expect("it is claimed"))
-        .collect();
-    let (mut own, mut floor) = (Series::new(), Series::new());
-    let each = run.times(match (backend, writers) {
+    let each = run.times(match (backend, load.writers) {
         ("memory", 1) => 20_000,
         ("memory", _) => 1_000,
         (_, 1) => 500,
         _ => 60,
     });
-    for round in 0..run.rounds() + 1 {
+    let mut put = |each: usize, floor: &mut Series| {
+        let Some(engine) = &mut engine else { return };
+        let began = Instant::now();
+        for _ in 0..each {
+            let began = Instant::now();
+            engine.put(load.writers, load.bytes);
+            // Each of a batch has waited for the whole.
+            (0..load.writers).for_each(|_| floor.add(began.elapsed()));
+        }
+        floor.end_round(Some(began.elapsed()));
+    };
+    let (own, floor) = commits(&runtime, &store, load, (run.rounds(), each), &mut put);
+    runtime.block_on(store.close()).expect("it closes");
+    let figure = Figure::of(what, &own);
+    if engine.is_some() { figure.above(&format!("{backend} alone, as many in a batch"), &floor) } else { figure }
+}
+
+/// Every writer puts so many records, in each of so many rounds, after one that warms up; `put` does the same without Baton.
+pub(crate) fn commits(
+    runtime: &Runtime,
+    store: &Arc<dyn SnapshotStore>,
+    load: Load,
+    (rounds, each): (usize, usize),
+    put: &mut dyn FnMut(usize, &mut Series),
+) -> (Series, Series) {
+    let claimed = |n| {
+        let actor = name(&format!("{}-{}/{n}", load.writers, load.size));
+        runtime.block_on(store.claim(&actor, None, OWNER)).expect("it is claimed")
+    };
+    let mut leases: Vec<Lease> = (0..load.writers).map(claimed).collect();
+    let (mut own, mut floor) = (Series::new(), Series::new());
+    for round in 0..=rounds {
         let each = if round == 0 { each / 10 + 1 } else { each };
         let mut discarded = (Series::new(), Series::new());
         let (own, floor) = if round == 0 { (&mut discarded.0, &mut discarded.1) } else { (&mut own, &mut floor) };
-        if let Some(engine) = &mut engine {
-            let began = Instant::now();
-            for _ in 0..each {
-                let began = Instant::now();
-                engine.put(writers, bytes);
-                // Each of a batch has waited for the whole.
-                (0..writers).for_each(|_| floor.add(began.elapsed()));
-            }
-            floor.end_round(Some(began.elapsed()));
-        }
+        put(each, floor);
         let began = Instant::now();
         let busy: Vec<_> =
-            leases.drain(..).map(|lease| runtime.spawn(write_on(store.clone(), lease, each, bytes))).collect();
+            leases.drain(..).map(|lease| runtime.spawn(write_on(store.clone(), lease, each, load.bytes))).collect();
         for writer in busy {
             let (lease, series) = runtime.block_on(writer).expect("it ends");
             own.merge(&series);
@@ -152,9 +198,7 @@ fn commits(run: &Run, backend: &str, writers: usize, (size, bytes): (&str, usize
         }
         own.end_round(Some(began.elapsed()));
     }
-    runtime.block_on(store.close()).expect("it closes");
-    let figure = Figure::of(what, &own);
-    if engine.is_some() { figure.above(&format!("{backend} alone, as many in a batch"), &floor) } else { figure }
+    (own, floor)
 }
 
 fn open(backend: &str, dir: &Path) -> Arc<dyn SnapshotStore> {
@@ -197,7 +241,7 @@ fn record(lease: &Lease, bytes: usize) -> NewRecord {
     NewRecord {
         state: Some((wrote, vec![7; bytes])),
         cause: Cause::Turn,
-        node: "bench".into(),
+        node: OWNER.into(),
         time_ms,
         inbox: Vec::new(),
         timers: Vec::new(),
