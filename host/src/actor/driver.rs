@@ -32,10 +32,13 @@ struct Seat {
     /// None once it has ended.
     work: Option<BoxFuture<'static, Exit>>,
     /// How it has ended, until its task hears of it.
-    ended: Option<Result<Exit, Box<dyn Any + Send>>>,
+    ended: Option<Ended>,
     /// Its task, and the runtime of that: none before its first poll.
     task: Option<(Waker, Id)>,
 }
+
+/// By itself, or by a panic.
+type Ended = Result<Exit, Box<dyn Any + Send>>;
 
 impl std::fmt::Debug for Driver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -43,17 +46,15 @@ impl std::fmt::Debug for Driver {
     }
 }
 
-impl Seat {
-    /// One poll. A panic ends the loop as it ends a task.
-    fn poll(&mut self, cx: &mut Context<'_>) {
-        let Some(work) = &mut self.work else { return };
-        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => return,
-            Ok(Poll::Ready(exit)) => self.ended = Some(Ok(exit)),
-            Err(panic) => self.ended = Some(Err(panic)),
-        }
-        self.work = None;
+/// One poll. A panic ends the loop as it ends a task.
+fn poll(work: &mut Option<BoxFuture<'static, Exit>>, ended: &mut Option<Ended>, cx: &mut Context<'_>) {
+    let Some(going) = work else { return };
+    match catch_unwind(AssertUnwindSafe(|| going.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => return,
+        Ok(Poll::Ready(exit)) => *ended = Some(Ok(exit)),
+        Err(panic) => *ended = Some(Err(panic)),
     }
+    *work = None;
 }
 
 impl Driver {
@@ -80,25 +81,41 @@ impl Driver {
     fn drive(&self) -> bool {
         let Ok(here) = Handle::try_current() else { return false };
         let Some(mut seat) = self.try_seat() else { return false };
-        let Some(task) = seat.task.as_ref().filter(|(_, runtime)| *runtime == here.id()).map(|(task, _)| task.clone())
-        else {
-            return false;
-        };
+        let Seat { work, ended, task } = &mut *seat;
+        let Some((task, _)) = task.as_ref().filter(|(_, runtime)| *runtime == here.id()) else { return false };
         self.in_place.store(true, Ordering::Relaxed);
         // The sender's own share of its worker is not spent by this: it is bounded by what the loop does in one poll.
         let polled = std::future::poll_fn(|cx| {
-            seat.poll(cx);
+            poll(work, ended, cx);
             Poll::Ready(())
         });
-        let _ = pin!(unconstrained(polled)).poll(&mut Context::from_waker(&task));
+        let _ = pin!(unconstrained(polled)).poll(&mut Context::from_waker(task));
         self.in_place.store(false, Ordering::Relaxed);
         let ended = seat.ended.is_some();
         drop(seat);
         // Looked at after the lock is free: a task that does not get it notes that first, and tries once more.
         if self.missed.swap(false, Ordering::SeqCst) || ended {
-            task.wake();
+            self.wake();
         }
         true
+    }
+
+    /// Wakes the task. Its waker is behind the lock: whoever has that meanwhile looks for what was missed as well.
+    fn wake(&self) {
+        let Some(seat) = self.try_seat_or_miss() else { return };
+        let task = seat.task.as_ref().map(|(task, _)| task.clone());
+        drop(seat);
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    /// The seat; or none, and whoever has it wakes the task when it is done.
+    fn try_seat_or_miss(&self) -> Option<MutexGuard<'_, Seat>> {
+        self.try_seat().or_else(|| {
+            self.missed.store(true, Ordering::SeqCst);
+            self.try_seat()
+        })
     }
 }
 
@@ -129,19 +146,15 @@ impl Future for Task {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
         let driver = &self.0.driver;
-        let seat = driver.try_seat().or_else(|| {
-            driver.missed.store(true, Ordering::SeqCst);
-            driver.try_seat()
-        });
-        // Whoever has it wakes this task when it is done.
-        let Some(mut seat) = seat else { return Poll::Pending };
+        let Some(mut seat) = driver.try_seat_or_miss() else { return Poll::Pending };
         driver.missed.store(false, Ordering::SeqCst);
         match &mut seat.task {
             Some((task, _)) => task.clone_from(cx.waker()),
             None => seat.task = Some((cx.waker().clone(), Handle::current().id())),
         }
-        seat.poll(cx);
-        let ended = seat.ended.take();
+        let Seat { work, ended, .. } = &mut *seat;
+        poll(work, ended, cx);
+        let ended = ended.take();
         drop(seat);
         match ended {
             None => Poll::Pending,
@@ -197,7 +210,7 @@ mod tests {
 
     async fn echo(cell: Arc<Cell>) -> Exit {
         loop {
-            answer(cell.mailbox.next().await.reply);
+            answer(cell.mailbox.next().await.open().reply);
         }
     }
 
@@ -271,7 +284,7 @@ mod tests {
         let work = {
             let cell = cell.clone();
             async move {
-                let reply = cell.mailbox.next().await.reply;
+                let reply = cell.mailbox.next().await.open().reply;
                 let mut first = true;
                 std::future::poll_fn(|cx| {
                     if !std::mem::take(&mut first) {

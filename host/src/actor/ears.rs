@@ -25,12 +25,15 @@ pub(super) struct Ears {
     cell: Arc<Cell>,
     hears: Pin<Box<dyn Future<Output = Step> + Send>>,
     rung: Arc<Bell>,
+    /// The bell, as a waker.
     waker: Waker,
+    /// Whose turn the bell was told that it is.
+    task: Waker,
 }
 
 /// Rung by whoever has something.
 #[derive(Debug)]
-struct Bell {
+pub(super) struct Bell {
     rung: AtomicBool,
     /// Whose turn it is then.
     task: Mutex<Waker>,
@@ -47,12 +50,30 @@ impl Wake for Bell {
     }
 }
 
+impl Bell {
+    /// Whether there may be something: it rings before anybody listens, and once nobody does any more.
+    pub(super) fn has_rung(&self) -> bool {
+        self.rung.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Ears {
+    fn drop(&mut self) {
+        self.rung.rung.store(true, Ordering::Release);
+    }
+}
+
 impl Ears {
     pub(super) fn new(signals: &Signals, cell: &Arc<Cell>) -> Self {
         // It listens from its first poll on.
-        let rung = Arc::new(Bell { rung: AtomicBool::new(true), task: Mutex::new(Waker::noop().clone()) });
+        let task = Waker::noop().clone();
+        let rung = Arc::new(Bell { rung: AtomicBool::new(true), task: Mutex::new(task.clone()) });
         let (signals, cell) = (signals.clone(), cell.clone());
-        Self { hears: hears(&signals, &cell), signals, cell, waker: rung.clone().into(), rung }
+        Self { hears: hears(&signals, &cell), signals, cell, waker: rung.clone().into(), rung, task }
+    }
+
+    pub(super) fn bell(&self) -> Arc<Bell> {
+        self.rung.clone()
     }
 
     /// Waits until something is said. Nothing is lost if the future is dropped.
@@ -62,13 +83,15 @@ impl Ears {
 
     /// What was said, if anything was: what was said before a message came is heard before that message.
     pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Step> {
-        {
-            let mut task = self.rung.task.lock().unwrap_or_else(PoisonError::into_inner);
-            task.clone_from(cx.waker());
+        // The same task as the last time, most often: then there is no lock to be taken.
+        if !self.task.will_wake(cx.waker()) {
+            self.task.clone_from(cx.waker());
+            self.rung.task.lock().unwrap_or_else(PoisonError::into_inner).clone_from(cx.waker());
         }
-        if !self.rung.rung.swap(false, Ordering::Acquire) {
+        if !self.rung.has_rung() {
             return Poll::Pending;
         }
+        self.rung.rung.swap(false, Ordering::Acquire);
         let heard = self.hears.as_mut().poll(&mut Context::from_waker(&self.waker));
         if heard.is_ready() {
             self.hears = hears(&self.signals, &self.cell);
@@ -125,5 +148,41 @@ impl Stint {
             polled
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::sync::watch;
+
+    use super::super::signals::{Cut, Interrupt};
+    use super::*;
+    use crate::actor::Signal;
+    use crate::model::{ActorName, ActorSpec, PluginName};
+
+    #[tokio::test]
+    async fn the_bell_is_silent_only_while_somebody_listens_and_nothing_was_told() {
+        let name = ActorName::new("a").expect("valid");
+        let cell = Arc::new(Cell::new(ActorSpec::new(name, PluginName::new("p").expect("valid"))));
+        let (tells, told) = watch::channel(Signal::Go);
+        let mut signals = Signals::new(told, cell.lane.attend());
+        let mut ears = Ears::new(&signals, &cell);
+        let bell = ears.bell();
+        signals.ring(bell.clone());
+        let listens = |ears: &mut Ears| ears.poll(&Context::from_waker(Waker::noop()));
+        assert!(bell.has_rung(), "nobody has listened yet");
+        assert!(listens(&mut ears).is_pending() && !bell.has_rung());
+        assert!(signals.uncut(async { 7 }).await.is_ok_and(|done| done == 7));
+        tells.send(Signal::Kill).expect("it listens");
+        assert!(bell.has_rung());
+        assert!(matches!(signals.uncut(pending::<()>()).await, Err(Cut::Killed)));
+        assert!(matches!(listens(&mut ears), Poll::Ready(Step::Interrupt(Interrupt::Kill))));
+        assert!(bell.has_rung(), "what was heard is true still");
+        // Whatever was heard last.
+        bell.rung.store(false, Ordering::Release);
+        drop(ears);
+        assert!(bell.has_rung(), "nobody listens any more");
     }
 }

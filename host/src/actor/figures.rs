@@ -1,7 +1,7 @@
-//! What is measured of an actor: how long its turns take, and how much memory its instance has. Of bounded size, and written
-//! by its own loop alone.
+//! What is measured of an actor: its turns, how long they take, and how much memory its instance has. Of bounded size, and
+//! written by its own loop alone.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,15 +29,57 @@ pub struct TurnTimes {
 }
 
 /// One actor's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Figures {
     /// None before the first turn: most of many actors sleep.
     turns: Mutex<Option<Box<Turns>>>,
     /// 0: there is no instance.
     memory_bytes: AtomicUsize,
+    /// Messages that were handled.
+    handled: AtomicU64,
+    /// Those since the record that counts.
+    since_record: AtomicU64,
+}
+
+/// Says of a number that it is not known.
+const UNKNOWN: u64 = u64::MAX;
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            turns: Mutex::default(),
+            memory_bytes: AtomicUsize::new(0),
+            handled: AtomicU64::new(0),
+            since_record: AtomicU64::new(UNKNOWN),
+        }
+    }
 }
 
 impl Figures {
+    /// A message was handled.
+    pub(super) fn handles(&self) {
+        // Nobody else writes: no step that others could come between.
+        self.handled.store(self.handled() + 1, Ordering::Relaxed);
+        if let Some(since) = self.handled_since_record() {
+            self.since_record.store(since + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Messages handled since the host started.
+    pub(super) fn handled(&self) -> u64 {
+        self.handled.load(Ordering::Relaxed)
+    }
+
+    /// Messages handled since the record that counts; none: not known in this process.
+    pub(super) fn handled_since_record(&self) -> Option<u64> {
+        Some(self.since_record.load(Ordering::Relaxed)).filter(|since| *since != UNKNOWN)
+    }
+
+    /// All that it has done stands in the record that counts.
+    pub(super) fn recorded(&self) {
+        self.since_record.store(0, Ordering::Relaxed);
+    }
+
     /// A turn has ended, and left its instance with so much memory.
     pub(super) fn turn(&self, took: Duration, memory_bytes: usize) {
         self.memory(memory_bytes);
@@ -66,11 +108,13 @@ struct Turns {
     full: Window,
 }
 
+/// In this order: beside what is written with each turn lie the counts of short ones, which most are, in one cache line.
 #[derive(Debug)]
+#[repr(C)]
 struct Window {
-    counts: [u16; BUCKETS],
-    turns: u16,
     longest: u32,
+    turns: u16,
+    counts: [u16; BUCKETS],
 }
 
 impl Default for Window {
@@ -178,5 +222,19 @@ mod tests {
         assert_eq!(figures.turn_times().map(|times| times.max), Some(u64::from(u32::MAX)));
         figures.memory(0);
         assert_eq!(figures.memory_bytes(), None);
+    }
+
+    #[test]
+    fn messages_are_counted_from_a_record_on_once_there_is_one() {
+        let figures = Figures::default();
+        let seen = || (figures.handled(), figures.handled_since_record());
+        figures.handles();
+        assert_eq!(seen(), (1, None), "how much was done before is not known");
+        figures.recorded();
+        figures.handles();
+        figures.handles();
+        assert_eq!(seen(), (3, Some(2)));
+        figures.recorded();
+        assert_eq!(seen(), (3, Some(0)));
     }
 }

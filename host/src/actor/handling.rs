@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ledger::Seen;
+use super::mailbox::Letter;
 use super::run::{Instance, Live, Next, apply_timers};
 use super::signals::Cut;
 use super::turn::{self, Plan};
@@ -53,7 +54,7 @@ impl Instance {
             true => envelope.came(),
             false => Instant::now(),
         };
-        let Envelope { message, reply, restored, receipt, trace, came, .. } = envelope;
+        let Letter { message, reply, restored, receipt, trace, came, .. } = envelope.open();
         self.cell.rest.used(began);
         if let Seen::Answered(first) = live.ledger.seen(&message, now_ms, &self.cell.limits) {
             // It was handled before: whoever sent it again gets what it would have got then.
@@ -70,9 +71,11 @@ impl Instance {
         let not_again = restored.map(|(sequence, place)| NotAgain::Message(sequence, place)).or(timer);
         let not_again = not_again.or_else(|| self.watched_durably(live, &message));
         live.turns += 1;
-        let mut base = TurnBase::new(self.id_of(live, &message, not_again.as_ref()), live.timers.clone());
+        let mut base = TurnBase::new(self.id_of(live, &message, not_again.as_ref()), &live.timers);
         live.turn = self.turn_of(&message, &base.id, trace.as_ref());
         base.trace = live.turn.place().cloned();
+        // The guest's own time begins after the mark.
+        base.began = (!live.mark).then(|| began.into_std());
         // The mark first: what a turn does at once, such as a call of its own, may not be ahead of it.
         let handle = async {
             self.mark(live).await?;
@@ -93,18 +96,15 @@ impl Instance {
         {
             log_of!(warn, self.cell.label(), %failure, "a message that expects no reply failed");
         }
-        {
-            let mut status = self.cell.status();
-            status.handled += 1;
-            status.turns_since_record = status.turns_since_record.map(|turns| turns + 1);
-        }
+        self.cell.figures.handles();
         let mut plan = turn::plan(effects);
         note_done(&live.turn, &plan, answer.as_deref());
         live.ledger.handled(&message, answer.as_deref(), now_ms, &self.cell.limits);
         live.unsaved.turn(self.keeping.durability, began);
         let in_memory = self.keeping.durability != Durability::Turn;
         // The save comes before the reply, and the reply before the sends.
-        let kept = if in_memory && !plan.save && self.tenure.is_open() {
+        let at_once = in_memory && !plan.save && self.tenure.is_open();
+        let kept = if at_once {
             apply_timers(&mut live.timers, &plan);
             Ok(Ok(()))
         } else {
@@ -118,7 +118,8 @@ impl Instance {
             };
             self.signals.uncut(keep).await
         };
-        self.took(live, began.elapsed());
+        let ended = live.guest.answered_at().filter(|_| at_once).map_or_else(Instant::now, Instant::from_std);
+        self.took(live, ended.saturating_duration_since(began));
         match kept {
             Err(why) => return self.cut_in(live, message, (reply, receipt), why, not_again.is_some()),
             Ok(Err(crash)) => return self.crashed(live, message, (reply, receipt), crash, not_again),

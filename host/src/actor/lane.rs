@@ -241,7 +241,7 @@ mod tests {
 
     fn waiting(cell: &Cell) -> Vec<Message> {
         let nobody = |_: &ActorName| -> CallError { unreachable!("no call waits") };
-        cell.mailbox.drain(nobody).into_iter().map(|envelope| envelope.message).collect()
+        cell.mailbox.drain(nobody).into_iter().map(|envelope| envelope.open().message).collect()
     }
 
     fn exits(cell: &Cell) -> Vec<String> {

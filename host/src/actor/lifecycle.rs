@@ -93,7 +93,7 @@ impl Instance {
                 },
             };
             let Opened { lease, handoff, .. } = &opened;
-            let base = TurnBase::new(MessageId::random(), opened.timers.clone());
+            let base = TurnBase::new(MessageId::random(), &opened.timers);
             let generation = lease.head.generation;
             let answered = tokio::select! {
                 biased;
@@ -219,10 +219,10 @@ impl Instance {
             let mut status = self.cell.status();
             status.phase = Phase::Running;
             status.early = None;
-            // A complete state counts from here; how much a predecessor in another process did is not known.
-            if mark || woken || lease.head.current().is_none() {
-                status.turns_since_record = Some(0);
-            }
+        }
+        // A complete state counts from here; how much a predecessor in another process did is not known.
+        if mark || woken || lease.head.current().is_none() {
+            self.cell.figures.recorded();
         }
         self.cell.traps_exits(trap_exit);
         self.tell(EventDetail::Running { handed_over, switched_from: None });

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -17,9 +18,13 @@ use crate::telemetry::{Begun, Parent, TraceContext, number, part};
 /// Where a reply goes.
 pub(crate) type ReplyTo = oneshot::Sender<Result<Body, CallError>>;
 
-/// A message on its way.
+/// A message on its way: large, and passed through many hands, so it lies in one place.
 #[derive(Debug)]
-pub(crate) struct Envelope {
+pub(crate) struct Envelope(Box<Letter>);
+
+/// What is in an envelope.
+#[derive(Debug)]
+pub(crate) struct Letter {
     pub(crate) message: Message,
     /// For calls.
     pub(crate) reply: Option<ReplyTo>,
@@ -40,7 +45,7 @@ pub(crate) struct Envelope {
 impl Envelope {
     /// A message that has just come; `reply` for calls.
     pub(crate) fn new(message: Message, reply: Option<ReplyTo>) -> Self {
-        Self {
+        Self(Box::new(Letter {
             message,
             reply,
             restored: None,
@@ -49,7 +54,12 @@ impl Envelope {
             waits: Begun::nothing(),
             came: Instant::now(),
             at_once: false,
-        }
+        }))
+    }
+
+    /// What is in it.
+    pub(crate) fn open(self) -> Letter {
+        *self.0
     }
 
     /// When it came.
@@ -64,17 +74,35 @@ impl Envelope {
 
     /// A message that came with a record.
     pub(crate) fn restored(message: Message, sequence: u64, place: usize) -> Self {
-        Self { restored: Some((sequence, place)), ..Self::new(message, None) }
+        let mut envelope = Self::new(message, None);
+        envelope.restored = Some((sequence, place));
+        envelope
     }
 
     /// The same from a durable sender.
-    pub(crate) fn receipted(self, receipt: Receipt) -> Self {
-        Self { receipt: Some(receipt), ..self }
+    pub(crate) fn receipted(mut self, receipt: Receipt) -> Self {
+        self.receipt = Some(receipt);
+        self
     }
 
     /// The same as a part of a trace.
-    pub(crate) fn within(self, trace: Option<&TraceContext>) -> Self {
-        Self { trace: trace.cloned(), ..self }
+    pub(crate) fn within(mut self, trace: Option<&TraceContext>) -> Self {
+        self.trace = trace.cloned();
+        self
+    }
+}
+
+impl Deref for Envelope {
+    type Target = Letter;
+
+    fn deref(&self) -> &Letter {
+        &self.0
+    }
+}
+
+impl DerefMut for Envelope {
+    fn deref_mut(&mut self) -> &mut Letter {
+        &mut self.0
     }
 }
 
@@ -178,18 +206,18 @@ impl Mailbox {
     }
 
     /// The same; gives the message back where it is for another cell of this name.
-    pub(crate) fn offer(&self, envelope: Envelope) -> Result<Result<(), SendError>, Box<Envelope>> {
+    pub(crate) fn offer(&self, envelope: Envelope) -> Result<Result<(), SendError>, Envelope> {
         let left = self.leave(envelope)?;
         Ok(left.map(|_| self.rings()))
     }
 
     /// The same, and the reader is not told: whoever leaves a message here is to see to it. True: no other waits before it, and
     /// the reader waits for nothing but a message.
-    pub(super) fn leave(&self, envelope: Envelope) -> Result<Result<bool, SendError>, Box<Envelope>> {
+    pub(super) fn leave(&self, envelope: Envelope) -> Result<Result<bool, SendError>, Envelope> {
         let mut envelope = Some(envelope);
         let taken = self.take(&mut envelope);
         match envelope {
-            Some(back) if taken.is_ok() => Err(Box::new(back)),
+            Some(back) if taken.is_ok() => Err(back),
             _ => Ok(taken),
         }
     }
@@ -327,8 +355,8 @@ impl Mailbox {
     }
 
     /// Puts a message back that was in hand, before everything else. The bound does not apply: it was taken before.
-    pub(super) fn put_back(&self, envelope: Envelope) {
-        let envelope = Envelope { at_once: false, ..envelope };
+    pub(super) fn put_back(&self, mut envelope: Envelope) {
+        envelope.at_once = false;
         let mut inner = self.inner();
         inner.queue.push_front(envelope);
         inner.count();
@@ -383,7 +411,7 @@ impl Mailbox {
         inner.count();
         drop(inner);
         let calls: VecDeque<Envelope> = calls;
-        for reply in calls.into_iter().filter_map(|call| call.reply) {
+        for reply in calls.into_iter().filter_map(|mut call| call.reply.take()) {
             drop(reply.send(Err(answer(&self.actor))));
         }
     }
@@ -422,7 +450,7 @@ mod tests {
     }
 
     fn drained(mailbox: &Mailbox) -> Vec<String> {
-        bodies(&mailbox.drain(unseen).into_iter().map(|e| e.message).collect::<Vec<_>>())
+        bodies(&mailbox.drain(unseen).into_iter().map(|e| e.open().message).collect::<Vec<_>>())
     }
 
     fn bodies(messages: &[Message]) -> Vec<String> {
@@ -479,7 +507,7 @@ mod tests {
     fn an_inbox_comes_first_and_never_twice() {
         let mailbox = mailbox(Limits { mailbox_messages: 3, ..Limits::default() });
         mailbox.push(cast("new")).expect("room");
-        let inbox = || ["old 1", "old 2"].map(|b| cast(b).message).into_iter().enumerate();
+        let inbox = || ["old 1", "old 2"].map(|b| cast(b).open().message).into_iter().enumerate();
         let inbox = || inbox().map(|(place, message)| Envelope::restored(message, 7, place)).collect::<Vec<_>>();
         mailbox.restore(inbox());
         // Old 1, handled by an instance that then crashes.
@@ -509,8 +537,9 @@ mod tests {
     async fn calls_that_wait_are_answered_when_the_rest_is_taken() {
         let mailbox = mailbox(Limits::default());
         let (reply, answer) = oneshot::channel();
-        let call = cast("call");
-        mailbox.push(Envelope { reply: Some(reply), ..call }).expect("room");
+        let mut call = cast("call");
+        call.reply = Some(reply);
+        mailbox.push(call).expect("room");
         mailbox.push(cast("cast")).expect("room");
         mailbox.set_gate(Gate::Closed("stopping".into()));
         assert!(matches!(mailbox.push(cast("late")), Err(SendError::Unavailable { .. })));

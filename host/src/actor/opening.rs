@@ -169,7 +169,7 @@ impl Instance {
         if let Some(cause) = self.refused_before(lease, reference) {
             return Judged::Unfit(cause, Some(Box::new(record)));
         }
-        let turns = self.cell.status().turns_since_record.filter(|_| !is_older);
+        let turns = self.cell.figures.handled_since_record().filter(|_| !is_older);
         let (plugin, now) = (self.parts.program.description(), crate::store::now_ms());
         match handoff::check(&record, lease.is_taken_up(), turns, plugin, &self.keeping, now) {
             Checked::Fits(handoff) if is_older => Judged::Fits(Box::new(record), handoff.map(handoff::given_up_after)),

@@ -169,6 +169,10 @@ impl Pump {
     /// Sends what is new, what got lost, and what could not be taken before and is due again; all of it where `all`.
     pub(super) fn run(&mut self, cell: &Arc<Cell>, post: &dyn Post, ledger: &Ledger, all: bool) {
         let newest = ledger.outbox().last().map(|out| out.sent);
+        // Most actors have sent nothing that has to arrive.
+        if newest.is_none() && self.again.is_none() {
+            return;
+        }
         let is_due = self.again.is_some_and(|again| again <= Instant::now());
         let is_new = newest > self.last;
         if !(all || is_due || is_new || cell.outbox.has_lost()) {

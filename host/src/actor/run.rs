@@ -268,6 +268,7 @@ impl Instance {
         let mut pump = Pump::new();
         pump.run(&self.cell, &*self.parts.post, &live.ledger, true);
         let mut ears = Ears::new(&self.signals, &self.cell);
+        self.signals.ring(ears.bell());
         loop {
             live.stint.gives_way(self.cell.driver.is_in_place()).await;
             let Live { timers, unsaved, stint, .. } = &mut live;

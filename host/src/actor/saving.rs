@@ -193,7 +193,7 @@ impl Instance {
         live.ledger.trim(|sent| !named.contains(sent));
         self.cell.outbox.forget(named);
         self.recorded(&live.lease);
-        self.cell.status().turns_since_record = Some(0);
+        self.cell.figures.recorded();
         (live.mark, live.loose, live.record_timers) = (false, true, live.timers.clone());
         live.unsaved = Unsaved::default();
     }

@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use tokio::sync::watch;
 
+use super::ears::Bell;
 use super::tenure::Tenure;
 use super::{Budget, Signal};
 use crate::model::StopReason;
@@ -38,16 +39,23 @@ pub(super) struct Signals {
     killed: watch::Receiver<bool>,
     /// What the actor was claimed under, once it was.
     tenure: Option<Arc<Tenure>>,
+    /// Rung when any of that changes, while somebody listens.
+    bell: Option<Arc<Bell>>,
 }
 
 impl Signals {
     pub(super) fn new(told: watch::Receiver<Signal>, killed: watch::Receiver<bool>) -> Self {
-        Self { told, killed, tenure: None }
+        Self { told, killed, tenure: None, bell: None }
     }
 
     /// From now on the instance ends with this lease of its host.
     pub(super) fn under(&mut self, tenure: Arc<Tenure>) {
         self.tenure = Some(tenure);
+    }
+
+    /// From now on this rings when anything is told.
+    pub(super) fn ring(&mut self, bell: Arc<Bell>) {
+        self.bell = Some(bell);
     }
 
     /// What the actor was claimed under is nothing to it any more: it has been given up.
@@ -62,7 +70,7 @@ impl Signals {
 
     /// Ready as soon as anyone wants this instance to end.
     pub(super) async fn interrupted(&mut self) -> Interrupt {
-        let Self { told, killed, tenure } = self;
+        let Self { told, killed, tenure, .. } = self;
         let heard = tokio::select! {
             biased;
             () = set(killed) => return Interrupt::Kill,
@@ -101,7 +109,11 @@ impl Signals {
 
     /// Whether anything was told that may end a turn, now or later. Waits for nobody.
     fn is_told(&self) -> bool {
-        let Self { told, killed, tenure } = self;
+        // It has not rung since all of that was looked at: the same is found again, which was nothing.
+        if self.bell.as_ref().is_some_and(|bell| !bell.has_rung()) {
+            return false;
+        }
+        let Self { told, killed, tenure, .. } = self;
         let ended = tenure.as_ref().is_some_and(|tenure| tenure.has_ended().is_some());
         // A sender that has gone is an end as well.
         ended || *killed.borrow() || !matches!(*told.borrow(), Signal::Go) || told.has_changed().is_err()
@@ -109,7 +121,7 @@ impl Signals {
 
     /// Ready when the turn in hand may not go on: at a kill, or when the budget of a stop is spent.
     async fn cut(&mut self) -> Cut {
-        let Self { told, killed, tenure } = self;
+        let Self { told, killed, tenure, .. } = self;
         loop {
             let now = told.borrow_and_update().clone();
             let spent = match &now {

@@ -81,7 +81,7 @@ impl Instance {
     /// Its state, durably, with all that belongs to it.
     async fn keep_for_sleep(&self, live: &mut Live) -> Result<(), Failed> {
         // With each turn committed, the record that counts is that state already.
-        let fresh = self.keeping.durability == Durability::Turn && self.cell.status().turns_since_record == Some(0);
+        let fresh = self.keeping.durability == Durability::Turn && self.cell.figures.handled_since_record() == Some(0);
         if fresh && live.lease.head.current().is_some_and(|record| record.schema.is_some()) {
             if self.sleeps_on() {
                 let patience = Budget::within(Some(Duration::from_millis(PATIENCE_MS)));

@@ -29,7 +29,7 @@ impl Instance {
             let saved = self.keep_as_it_was(live, &rest, &reason, budget).await;
             return Exit::Stopped(reason, saved);
         }
-        let base = TurnBase::new(MessageId::random(), live.timers.clone());
+        let base = TurnBase::new(MessageId::random(), &live.timers);
         let left = {
             let terminate = live.guest.terminate(&reason, budget.guest_share(), base);
             match self.unless_cut(terminate).await {
@@ -82,9 +82,8 @@ impl Instance {
             Saved::Not(why) => self.lost(rest, &why.to_string()),
             _ => {
                 self.confirm(rest);
-                let mut status = self.cell.status();
-                status.turns_since_record = Some(0);
-                status.inbox_left = !rest.is_empty();
+                self.cell.figures.recorded();
+                self.cell.status().inbox_left = !rest.is_empty();
             }
         }
         if !matches!(saved, Saved::Not(_)) {

@@ -299,7 +299,7 @@ impl Instance {
         };
         // The switch itself is one commit.
         let commits = (head.sequence - reference.sequence).saturating_sub(1);
-        let turns = self.cell.status().turns_since_record;
+        let turns = self.cell.figures.handled_since_record();
         if !allow_loss && (commits > 0 || turns != Some(0)) {
             let turns = turns.map_or_else(|| "an unknown number of".to_owned(), |turns| turns.to_string());
             let why = format!(
@@ -330,7 +330,7 @@ impl Instance {
         let step = SwitchStep::Snapshot;
         let durable = self.keeping.durability == Durability::Turn;
         // With each turn committed, the record that counts is that state already.
-        let fresh = durable && self.cell.status().turns_since_record == Some(0);
+        let fresh = durable && self.cell.figures.handled_since_record() == Some(0);
         if fresh && live.lease.head.current().is_some_and(|record| record.schema.is_some()) {
             return Ok(());
         }
@@ -372,7 +372,7 @@ impl Instance {
             Ok(trap_exit) => trap_exit,
             Err(failure) => return stays(SwitchStep::Init, format!("`init` failed: {failure}")),
         };
-        let base = TurnBase::new(MessageId::random(), timers);
+        let base = TurnBase::new(MessageId::random(), &timers);
         let continued = guest.r#continue(generation, handoff, base).await;
         match continued.map_err(|crash| crashed(SwitchStep::Continue, crash))? {
             Ok(()) => {}

@@ -182,7 +182,7 @@ impl<'a> Actor<'a> {
             written_by: self.stage.program.description().version.clone(),
             age_ms: 0,
         });
-        let base = TurnBase::new(self.id(0), Arc::new(self.timers.clone()));
+        let base = TurnBase::new(self.id(0), &Arc::new(self.timers.clone()));
         let answer = self.guest.r#continue(self.generation, handoff.as_ref(), base).await;
         answer.map_err(|crash| Fault::crash(crash, &self.world))?.map_err(Fault::Refused)?;
         let effects = self.guest.take_effects();
@@ -218,7 +218,7 @@ impl<'a> Actor<'a> {
             // The same for the one that lives on and the one that is handed over.
             _ => MessageId::of_turn(&self.stage.name, 0, self.turns),
         };
-        let base = TurnBase::new(id, Arc::new(self.timers.clone()));
+        let base = TurnBase::new(id, &Arc::new(self.timers.clone()));
         let began = Instant::now();
         let answer = self.guest.handle(message, base).await;
         let took = micros(began.elapsed());
@@ -281,7 +281,7 @@ impl<'a> Actor<'a> {
 
     /// Its state as it stands.
     pub(super) async fn snapshot(&mut self) -> Result<Option<State>, Fault> {
-        let base = TurnBase::new(self.id(u64::MAX), Arc::default());
+        let base = TurnBase::new(self.id(u64::MAX), &Arc::default());
         let answer = self.guest.snapshot(base).await.map_err(|crash| Fault::crash(crash, &self.world))?;
         // What it asks for beside is not done: a snapshot is a look.
         self.guest.take_effects();
@@ -293,7 +293,7 @@ impl<'a> Actor<'a> {
     /// Its end.
     pub(super) async fn terminate(&mut self, reason: &StopReason) -> Result<Result<Legacy, Failure>, Fault> {
         let within = Some(Duration::from_millis(END_MS));
-        let base = TurnBase::new(self.id(u64::MAX - 1), Arc::default());
+        let base = TurnBase::new(self.id(u64::MAX - 1), &Arc::default());
         let answer = self.guest.terminate(reason, within, base).await;
         let answer = answer.map_err(|crash| Fault::crash(crash, &self.world))?;
         self.guest.take_effects();
@@ -336,7 +336,7 @@ async fn started(
     let chance = Digest::of(format!("start {salt} {generation}").as_bytes()).0;
     world.played.begin(u64::from_le_bytes(std::array::from_fn(|at| chance[at])));
     let mut guest = stage.instance(world).await?;
-    let base = TurnBase::new(MessageId::of_turn(&stage.name, generation, 1), Arc::default());
+    let base = TurnBase::new(MessageId::of_turn(&stage.name, generation, 1), &Arc::default());
     let answer = guest.init(args, base).await.map_err(|crash| Fault::crash(crash, world))?;
     let trap_exit = answer.map_err(|failure| Fault::Failed { during: "init", failure })?;
     Ok((guest, trap_exit))

@@ -128,7 +128,7 @@ fn downs(cell: &Cell) -> Vec<(String, String)> {
         Message::Down(actor, reason) => (actor.to_string(), reason),
         other => panic!("{other:?}"),
     };
-    cell.mailbox.drain(nobody).into_iter().map(|envelope| down(envelope.message)).collect()
+    cell.mailbox.drain(nobody).into_iter().map(|envelope| down(envelope.open().message)).collect()
 }
 
 fn down(actor: &str, reason: &str) -> (String, String) {

@@ -66,7 +66,7 @@ pub struct DeadLetter {
 enum NotPut {
     Refused(SendError),
     /// So many actors are being started that one more has to wait.
-    Later(Box<Envelope>),
+    Later(Envelope),
 }
 
 impl NotPut {
@@ -236,7 +236,7 @@ impl Router {
         &self,
         to: &ActorName,
         envelope: Envelope,
-        offer: impl Fn(&Cell, Envelope) -> Result<Result<(), SendError>, Box<Envelope>>,
+        offer: impl Fn(&Cell, Envelope) -> Result<Result<(), SendError>, Envelope>,
     ) -> Result<(), NotPut> {
         let mut envelope = envelope;
         while let Some(cell) = self.registry.whereis(to) {
@@ -244,7 +244,7 @@ impl Router {
                 Ok(taken) => return taken.map_err(NotPut::Refused),
                 // It was let go in its sleep just now: its name is free.
                 Err(back) => {
-                    envelope = *back;
+                    envelope = back;
                     self.registry.settle();
                 }
             }
@@ -259,7 +259,7 @@ impl Router {
         }
         let Some(supervisor) = self.supervisor.get() else { return unavailable("the host is starting") };
         // The place comes first: once the name is there, others find its mailbox, and it has to be started.
-        let Some(place) = supervisor.place() else { return Err(NotPut::Later(Box::new(envelope))) };
+        let Some(place) = supervisor.place() else { return Err(NotPut::Later(envelope)) };
         match self.registry.register(Arc::new(Cell::under(above.clone(), spec))) {
             Ok(cell) => {
                 let taken = cell.mailbox.push(envelope);
@@ -269,7 +269,7 @@ impl Router {
             // Someone else's message was first.
             Err(other) => match other.mailbox.offer(envelope) {
                 Ok(taken) => taken.map_err(NotPut::Refused),
-                Err(back) => self.put(to, *back),
+                Err(back) => self.put(to, back),
             },
         }
     }
@@ -359,7 +359,7 @@ impl Router {
             let taken = cell
                 .mailbox
                 .offer(envelope)
-                .unwrap_or_else(|back| self.put(cell.name(), *back).map_err(|not| not.told(cell.name())));
+                .unwrap_or_else(|back| self.put(cell.name(), back).map_err(|not| not.told(cell.name())));
             if let Err(error) = taken {
                 self.metrics.refused(&error);
                 self.bury(cell.name(), &message, &error.to_string(), None);
@@ -450,7 +450,7 @@ impl Router {
                         if let Some(supervisor) = self.supervisor.get() {
                             supervisor.room().await;
                         }
-                        *back
+                        back
                     }
                     not @ NotPut::Refused(_) => {
                         let error = not.told(to);
@@ -692,7 +692,7 @@ mod tests {
 
     fn waiting(cell: &Cell) -> Vec<Message> {
         let nobody = |_: &ActorName| unreachable!("no call waits");
-        cell.mailbox.drain(nobody).into_iter().map(|envelope| envelope.message).collect()
+        cell.mailbox.drain(nobody).into_iter().map(|envelope| envelope.open().message).collect()
     }
 
     #[test]

@@ -37,20 +37,23 @@ const LARGE_BYTES: usize = 4 << 20;
 pub(crate) struct TurnBase {
     /// The ids of what the turn sends are made of this one.
     pub(crate) id: MessageId,
-    /// The actor's timers: names, and when they are due.
-    pub(crate) timers: Arc<BTreeMap<String, u64>>,
+    /// The actor's timers: names, and when they are due; none: it has none.
+    pub(super) timers: Option<Arc<BTreeMap<String, u64>>>,
     /// The part of a trace that it is, for the calls that it makes.
     pub(crate) trace: Option<TraceContext>,
+    /// When it began, if that was just now; none: the clock is to be read.
+    pub(crate) began: Option<Instant>,
 }
 
 impl TurnBase {
-    pub(crate) fn new(id: MessageId, timers: Arc<BTreeMap<String, u64>>) -> Self {
-        Self { id, timers, trace: None }
+    pub(crate) fn new(id: MessageId, timers: &Arc<BTreeMap<String, u64>>) -> Self {
+        let timers = (!timers.is_empty()).then(|| timers.clone());
+        Self { id, timers, trace: None, began: None }
     }
 
     /// For a call that is no turn of an actor.
     pub(crate) fn outside() -> Self {
-        Self::new(MessageId::random(), Arc::default())
+        Self { id: MessageId::random(), timers: None, trace: None, began: None }
     }
 }
 
@@ -164,8 +167,6 @@ pub(crate) struct Guest {
     /// Of its actor.
     meter: Arc<Meter>,
     place: OwnedSemaphorePermit,
-    /// What a turn looks at that is over.
-    no_timers: Arc<BTreeMap<String, u64>>,
 }
 
 impl std::fmt::Debug for Guest {
@@ -208,7 +209,7 @@ impl Guest {
         };
         let functions = (linked.exports.version.functions)(&mut store, &instance, &linked.exports)
             .map_err(|error| trap::contract("start", &error))?;
-        Ok(Self { store, functions, limits, sandbox, pace, meter, place, no_timers: Arc::default() })
+        Ok(Self { store, functions, limits, sandbox, pace, meter, place })
     }
 
     /// Takes the place of `before` among the actors' instances, and leaves it its own.
@@ -221,6 +222,11 @@ impl Guest {
         self.store.data().share.memory_bytes()
     }
 
+    /// When its last call ended; none: that was not looked at.
+    pub(crate) fn answered_at(&self) -> Option<Instant> {
+        self.pace.ended()
+    }
+
     /// From now on nobody takes its calls: it is no actor's any more.
     pub(crate) fn detach(&mut self, nobody: Arc<dyn super::Outside>) {
         self.store.data_mut().env.outside = nobody;
@@ -230,7 +236,7 @@ impl Guest {
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         let turn = &mut self.store.data_mut().turn;
         // The actor's timers are about to change: this was only a look at them.
-        turn.base.timers = self.no_timers.clone();
+        turn.base.timers = None;
         std::mem::take(&mut turn.effects)
     }
 
@@ -346,7 +352,7 @@ impl Call<'_> {
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let Self { store, limits, sandbox, pace, meter, during, within, base } = self;
-        let now = Instant::now();
+        let now = base.began.unwrap_or_else(Instant::now);
         begin(store, limits, base, within.map(|within| now + within));
         pace.begin(now);
         // A state is the largest that an answer holds, a body the largest that it hands to the host on the way.

@@ -1,6 +1,7 @@
 //! What a guest may ask for in a turn, by the contract's interface `host`. How each version of it names and types that is in
 //! [`contract`](super::contract).
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tracing::Level;
@@ -226,8 +227,9 @@ impl Data {
         self.change_of_timers()?;
         // The same name replaces, and needs no room.
         let turn = &mut self.turn;
-        if !turn.base.timers.contains_key(&name) && !turn.timers_new.contains(&name) {
-            if turn.base.timers.len() + turn.timers_new.len() >= self.env.limits.timers {
+        let timers = turn.base.timers.as_deref();
+        if !timers.is_some_and(|timers| timers.contains_key(&name)) && !turn.timers_new.contains(&name) {
+            if timers.map_or(0, BTreeMap::len) + turn.timers_new.len() >= self.env.limits.timers {
                 return Ok(Err(Refused::Limit(LimitMet::new("timers", self.env.limits.timers).to_string())));
             }
             turn.timers_new.insert(name.clone());

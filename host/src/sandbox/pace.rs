@@ -53,6 +53,8 @@ pub(super) struct Pace {
     made: Instant,
     /// Where it stood when the call began, until its first poll: that need not read it again.
     now: AtomicU64,
+    /// Where it stood when the call ended, if that was read.
+    ended: AtomicU64,
     /// Nanoseconds that the guest computed in the polls before this one.
     computed: AtomicU64,
     /// Where the clock of this poll stood when it began, and which clock that is.
@@ -67,6 +69,7 @@ impl Default for Pace {
         Self {
             made: Instant::now(),
             now: AtomicU64::new(UNREAD),
+            ended: AtomicU64::new(UNREAD),
             computed: AtomicU64::new(0),
             began: AtomicU64::new(0),
             by_processor: AtomicBool::new(false),
@@ -82,6 +85,7 @@ impl Pace {
     /// A call begins, and is about to be polled.
     pub(super) fn begin(&self, now: Instant) {
         self.now.store(nanos(now.saturating_duration_since(self.made)), Ordering::Relaxed);
+        self.ended.store(UNREAD, Ordering::Relaxed);
         self.computed.store(0, Ordering::Relaxed);
         self.yielded.store(false, Ordering::Relaxed);
     }
@@ -98,7 +102,25 @@ impl Pace {
     /// How long the guest has computed in this call. Asked while it is polled.
     pub(super) fn computed(&self) -> Duration {
         let by_processor = self.by_processor.load(Ordering::Relaxed);
-        let mut this_poll = self.clock(by_processor).saturating_sub(self.began.load(Ordering::Relaxed));
+        self.computed_until(self.clock(by_processor), by_processor)
+    }
+
+    /// The same of a call that is over.
+    fn ends(&self) -> Duration {
+        let by_processor = self.by_processor.load(Ordering::Relaxed);
+        let now = self.clock(by_processor);
+        self.ended.store(if by_processor { UNREAD } else { now }, Ordering::Relaxed);
+        self.computed_until(now, by_processor)
+    }
+
+    /// When the last call ended; none: that is not known.
+    pub(super) fn ended(&self) -> Option<Instant> {
+        let ended = Some(self.ended.load(Ordering::Relaxed)).filter(|ended| *ended != UNREAD)?;
+        self.made.checked_add(Duration::from_nanos(ended))
+    }
+
+    fn computed_until(&self, now: u64, by_processor: bool) -> Duration {
+        let mut this_poll = now.saturating_sub(self.began.load(Ordering::Relaxed));
         if !by_processor {
             // The wall's clock goes on while others have the processor: a tick at most is this guest's.
             this_poll = this_poll.min(nanos(LONG));
@@ -118,16 +140,20 @@ impl Pace {
 
     fn poll<T>(&self, by_processor: bool, poll: impl FnOnce() -> Poll<T>) -> (Poll<T>, bool) {
         self.by_processor.store(by_processor, Ordering::Relaxed);
-        let began = match self.now.swap(UNREAD, Ordering::Relaxed) {
+        // Nobody else writes: read and written apart, which takes less than a swap.
+        let began = match self.now.load(Ordering::Relaxed) {
             now if now != UNREAD && !by_processor => now,
             _ => self.clock(by_processor),
         };
+        self.now.store(UNREAD, Ordering::Relaxed);
         self.began.store(began, Ordering::Relaxed);
         let polled = poll();
         if polled.is_pending() {
             self.computed.store(nanos(self.computed()), Ordering::Relaxed);
         }
-        (polled, self.yielded.swap(false, Ordering::Relaxed))
+        let yielded = self.yielded.load(Ordering::Relaxed);
+        self.yielded.store(false, Ordering::Relaxed);
+        (polled, yielded)
     }
 }
 
@@ -181,7 +207,7 @@ pub(super) async fn run<F: Future>(call: F, pace: &Pace, meter: &Meter, lane: &L
             });
             if let Some(out) = quick.await {
                 // What cannot give way, such as filling a large memory, is known only once it is over.
-                meter.showed(match (pace.computed() >= LONG, doubtful) {
+                meter.showed(match (pace.ends() >= LONG, doubtful) {
                     (true, true) => Habit::Slow,
                     (true, false) => Habit::Doubtful,
                     (false, _) => Habit::Quick,
@@ -202,7 +228,7 @@ pub(super) async fn run<F: Future>(call: F, pace: &Pace, meter: &Meter, lane: &L
         drop(permit);
         match polled {
             (Poll::Ready(out), _) => {
-                meter.showed(if pace.computed() >= LONG { Habit::Slow } else { Habit::Quick });
+                meter.showed(if pace.ends() >= LONG { Habit::Slow } else { Habit::Quick });
                 return out;
             }
             (Poll::Pending, true) => {

@@ -86,7 +86,9 @@ impl Histogram {
     pub(crate) fn add(&self, amount: u64) {
         let at = self.bounds.partition_point(|bound| *bound < amount);
         self.counts[at].fetch_add(1, Ordering::Relaxed);
-        self.sum.fetch_add(amount, Ordering::Relaxed);
+        if amount > 0 {
+            self.sum.fetch_add(amount, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn read(&self) -> Counted {
